@@ -1,0 +1,261 @@
+"""What a search leaves on disk, and the only file that knows where.
+
+The records are the truth of a search: the leaderboard, the report, MLflow and `goemo resume` are all
+derived from them, so that none of them has to survive a crash.
+
+    mlruns/searches/NAME/
+        search.yaml            the search space as it was run, every default filled in
+        search.json            data digests, versions, hardware, when it started
+        trials/t001/
+            config.json        written by the driver, before the trial starts
+            history.jsonl      written by the trial: one line a report, in order of progress
+            scores.npz         written by the trial: validation scores of the best report, float16
+            checkpoint/        written by the trial: enough to go on exactly
+            model/             written by the trial: the bundle of a leader
+            outcome.json       written by the driver, when the trial has ended
+            artifacts/         written by the driver, once the outcome is known
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from goemo.errors import GoemoError, InputError
+
+StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
+STOP_REASONS: tuple[str, ...] = get_args(StopReason)
+RANKED_REASONS = ("completed", "stopped_early")
+
+
+def runs_folder() -> Path:
+    """Return the folder that holds the store, the searches and the caches: ``$GOEMO_RUNS`` or ``mlruns``."""
+    return Path(os.environ.get("GOEMO_RUNS", "mlruns")).absolute()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader, or a crash, never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        stop_reason: One of `STOP_REASONS`.
+        message: One line for the user; empty for a trial that completed.
+        details: A traceback, where there is one.
+        ended_at: Seconds since the epoch.
+    """
+
+    stop_reason: StopReason
+    message: str = ""
+    details: str = ""
+    ended_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as its folder tells it.
+
+    Attributes:
+        trial_id: ``t001``, ``t002``, ...; of a grid, the position in the grid before shuffling.
+        config: The fields of a `goemo.configuration.Configuration`.
+        varied: The hyperparameters that the space varies, as asked for.
+        history: One mapping per report: ``progress`` (per cent), ``time`` (seconds since the epoch),
+            ``seconds`` (of training so far) and the metrics by their names in MLflow (``val/macro_f1``).
+        outcome: None while the trial has not ended.
+        folder: Where all this stands.
+    """
+
+    trial_id: str
+    config: dict[str, Any]
+    varied: dict[str, Any]
+    history: tuple[dict[str, float], ...]
+    outcome: Outcome | None
+    folder: Path
+
+    @property
+    def progress(self) -> int:
+        """Per cent of its training that the trial has reported, 0 to 100."""
+        return int(self.history[-1]["progress"]) if self.history else 0
+
+    @property
+    def objective_name(self) -> str:
+        """The metric that ranks, as named in the history."""
+        return f"val/{self.config['metric']}"
+
+    @property
+    def best(self) -> dict[str, float] | None:
+        """The report with the highest objective, the earlier of equals; None before the first report."""
+        if not self.history:
+            return None
+        return max(self.history, key=lambda row: (row[self.objective_name], -row["progress"]))
+
+    @property
+    def objective(self) -> float | None:
+        """The best report's objective; None before the first report."""
+        return None if self.best is None else self.best[self.objective_name]
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the trial can stand on the leaderboard."""
+        return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED_REASONS)
+
+    def scores(self) -> npt.NDArray[np.float32]:
+        """Return the validation scores of the best report, shape (n_examples, n_labels).
+
+        Raises:
+            GoemoError: The trial has not left any.
+        """
+        path = self.folder / "scores.npz"
+        if not path.is_file():
+            raise GoemoError(f"{self.trial_id}: no scores in {path}; the trial ended before its first report")
+        with np.load(path, allow_pickle=False) as archive:
+            return archive["scores"].astype(np.float32)
+
+
+class TrialFolder:
+    """Writes one trial's record; safe against a crash between any two calls."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> TrialRecord:
+        """Return what the folder tells now; a half-written last line of the history is left out."""
+        config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        outcome_path = self.path / "outcome.json"
+        outcome = None
+        if outcome_path.is_file():
+            outcome = Outcome(**json.loads(outcome_path.read_text(encoding="utf-8")))
+        return TrialRecord(
+            trial_id=self.path.name,
+            config=config["config"],
+            varied=config["varied"],
+            history=tuple(self._history()),
+            outcome=outcome,
+            folder=self.path,
+        )
+
+    def write_config(self, config: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
+        """Record what was asked for."""
+        write_json(self.path / "config.json", {"config": dict(config), "varied": dict(varied)})
+
+    def write_report(self, row: Mapping[str, float], scores: npt.NDArray[np.floating[Any]] | None) -> None:
+        """Append one report, replacing any at the same or a later progress; keep ``scores`` if given.
+
+        A trial that went on from an earlier point reports again what it had reported after it.
+        """
+        if scores is not None:
+            partial = self.path / ".scores.partial.npz"
+            np.savez_compressed(partial, scores=scores.astype(np.float16))
+            partial.replace(self.path / "scores.npz")
+        rows = [*(r for r in self._history() if r["progress"] < row["progress"]), dict(row)]
+        write_text(self.path / "history.jsonl", "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows))
+
+    def truncate_history(self, progress: int) -> None:
+        """Drop the reports after ``progress``, because the trial will make them again."""
+        rows = [r for r in self._history() if r["progress"] <= progress]
+        write_text(self.path / "history.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Record how the trial ended and drop its checkpoint, which nothing needs any more."""
+        write_json(self.path / "outcome.json", asdict(outcome))
+        shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+
+    def _history(self) -> list[dict[str, float]]:
+        path = self.path / "history.jsonl"
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+class SearchFolder:
+    """One search's records.
+
+    Attributes:
+        name: The search's name, unique in its store.
+        path: Its folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+
+    @classmethod
+    def create(cls, name: str, spec: Mapping[str, Any]) -> SearchFolder:
+        """Make the folder of a new search.
+
+        Raises:
+            InputError: A search of that name exists.
+        """
+        path = runs_folder() / "searches" / name
+        if (path / "search.yaml").exists():
+            raise InputError(
+                "--name", [f"a search named {name!r} exists; choose another, or: goemo resume {name}"]
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        write_text(path / "search.yaml", yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True))
+        return cls(path)
+
+    @classmethod
+    def open(cls, name: str) -> SearchFolder:
+        """Find the folder of a search by name.
+
+        Raises:
+            InputError: There is none; the message lists those there are.
+        """
+        path = runs_folder() / "searches" / name
+        if not (path / "search.yaml").is_file():
+            known = ", ".join(search_names()) or "none yet"
+            raise InputError(name, [f"no search of that name in {runs_folder()}; there are: {known}"])
+        return cls(path)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The search space as it was run, as plain values."""
+        values: dict[str, Any] = yaml.safe_load((self.path / "search.yaml").read_text(encoding="utf-8"))
+        return values
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was true when it ran: data digests, versions, hardware. Empty before it is known."""
+        path = self.path / "search.json"
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return facts
+
+    def add_facts(self, **facts: Any) -> None:
+        """Add to the facts, keeping those that are not named."""
+        write_json(self.path / "search.json", {**self.facts, **facts})
+
+    def trial(self, trial_id: str) -> TrialFolder:
+        """Return the folder of one trial, which need not exist yet."""
+        return TrialFolder(self.path / "trials" / trial_id)
+
+    def records(self) -> list[TrialRecord]:
+        """Return all trials, in order of their ids."""
+        return [TrialFolder(p.parent).read() for p in sorted(self.path.glob("trials/*/config.json"))]
+
+
+def search_names() -> list[str]:
+    """Return the names of the searches in the store, oldest first."""
+    files = (runs_folder() / "searches").glob("*/search.yaml")
+    return [p.parent.name for p in sorted(files, key=lambda p: p.stat().st_mtime)]

@@ -7,9 +7,11 @@ from typing import Any, Literal, get_args
 
 Trainable = Literal["all", "last_layer", "head"]
 ThresholdMethod = Literal["exact", "grid", "global", "fixed"]
+Pooling = Literal["first", "mean"]
 Metric = Literal["macro_f1", "weighted_f1", "micro_f1"]
 
 TRAINABLE: tuple[str, ...] = get_args(Trainable)
+POOLING: tuple[str, ...] = get_args(Pooling)
 THRESHOLD_METHODS: tuple[str, ...] = get_args(ThresholdMethod)
 METRICS: tuple[str, ...] = get_args(Metric)
 
@@ -32,6 +34,8 @@ class Configuration:
         checkpoint: Where the encoder comes from: a hub id, a folder, ``package:NAME``,
             ``scratch:albert-tiny``, ``scratch:xlnet-tiny`` or ``scratch:FOLDER``.
         trainable: Which part trains: all of it, the last encoder block and the head, or the head.
+        pooling: What the head reads: the token its architecture reads by itself (``first``), or the
+            mean over all tokens, for BERT-like encoders (``mean``).
         batch_size: Examples per optimizer step, at least 1.
         learning_rate: Peak learning rate of AdamW, above 0.
         epochs: Passes over the training split, at least 1.
@@ -46,6 +50,7 @@ class Configuration:
 
     checkpoint: str
     trainable: Trainable = "all"
+    pooling: Pooling = "first"
     batch_size: int = 32
     learning_rate: float = 2e-5
     epochs: int = 3

@@ -5,13 +5,16 @@ derived from them, so that none of them has to survive a crash.
 
     mlruns/searches/NAME/
         search.yaml            the search space as it was run, every default filled in
+        validation.npz         targets and labels of the validation split
         search.json            data digests, versions, hardware, when it started
+        leaders.json           written by the driver: the best objectives so far, by trial
         trials/t001/
             config.json        written by the driver, before the trial starts
             history.jsonl      written by the trial: one line a report, in order of progress
             scores.npz         written by the trial: validation scores of the best report, float16
             checkpoint/        written by the trial: enough to go on exactly
             model/             written by the trial: the bundle of a leader
+            test_scores.npz    written by the trial, where every trial is tested
             outcome.json       written by the driver, when the trial has ended
             artifacts/         written by the driver, once the outcome is known
 """
@@ -21,7 +24,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -116,6 +119,11 @@ class TrialRecord:
         return None if self.best is None else self.best[self.objective_name]
 
     @property
+    def seconds(self) -> float:
+        """Seconds of training and evaluation that the trial has reported."""
+        return float(self.history[-1]["seconds"]) if self.history else 0.0
+
+    @property
     def is_ranked(self) -> bool:
         """Whether the trial can stand on the leaderboard."""
         return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED_REASONS)
@@ -130,7 +138,7 @@ class TrialRecord:
         if not path.is_file():
             raise GoemoError(f"{self.trial_id}: no scores in {path}; the trial ended before its first report")
         with np.load(path, allow_pickle=False) as archive:
-            return archive["scores"].astype(np.float32)
+            return np.asarray(archive["scores"], dtype=np.float32)
 
 
 class TrialFolder:
@@ -171,6 +179,12 @@ class TrialFolder:
         rows = [*(r for r in self._history() if r["progress"] < row["progress"]), dict(row)]
         write_text(self.path / "history.jsonl", "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows))
 
+    def write_test_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
+        """Keep the scores of the test split, which rank nothing."""
+        partial = self.path / ".test_scores.partial.npz"
+        np.savez_compressed(partial, scores=scores.astype(np.float16))
+        partial.replace(self.path / "test_scores.npz")
+
     def truncate_history(self, progress: int) -> None:
         """Drop the reports after ``progress``, because the trial will make them again."""
         rows = [r for r in self._history() if r["progress"] <= progress]
@@ -200,6 +214,17 @@ class SearchFolder:
         self.path = path
         self.name = path.name
 
+    @staticmethod
+    def refuse_taken(name: str) -> None:
+        """Make sure that a search can be made under this name.
+
+        Raises:
+            InputError: One exists.
+        """
+        if (runs_folder() / "searches" / name / "search.yaml").exists():
+            problem = f"a search named {name!r} exists; choose another, or: goemo resume {name}"
+            raise InputError("--name", [problem])
+
     @classmethod
     def create(cls, name: str, spec: Mapping[str, Any]) -> SearchFolder:
         """Make the folder of a new search.
@@ -207,11 +232,8 @@ class SearchFolder:
         Raises:
             InputError: A search of that name exists.
         """
+        cls.refuse_taken(name)
         path = runs_folder() / "searches" / name
-        if (path / "search.yaml").exists():
-            raise InputError(
-                "--name", [f"a search named {name!r} exists; choose another, or: goemo resume {name}"]
-            )
         path.mkdir(parents=True, exist_ok=True)
         write_text(path / "search.yaml", yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True))
         return cls(path)
@@ -250,9 +272,41 @@ class SearchFolder:
         """Return the folder of one trial, which need not exist yet."""
         return TrialFolder(self.path / "trials" / trial_id)
 
+    def write_validation(self, targets: npt.NDArray[np.bool_], labels: Sequence[str]) -> None:
+        """Keep the validation targets, so that every number can be computed again from the folder alone."""
+        partial = self.path / ".validation.partial.npz"
+        np.savez_compressed(partial, targets=np.asarray(targets, dtype=np.bool_), labels=np.array(labels))
+        partial.replace(self.path / "validation.npz")
+
+    def validation(self) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
+        """Return targets, shape (n_examples, n_labels), and label names of the validation split.
+
+        Raises:
+            GoemoError: The search ended before its data was prepared.
+        """
+        path = self.path / "validation.npz"
+        if not path.is_file():
+            raise GoemoError(f"{self.name}: nothing to show yet; its data was not prepared")
+        with np.load(path, allow_pickle=False) as archive:
+            return archive["targets"], tuple(str(name) for name in archive["labels"])
+
+    def write_leaders(self, best: Mapping[str, float], keep: int) -> None:
+        """Tell the trials whom they have to beat for their weights to be kept."""
+        write_json(self.path / "leaders.json", {"keep": keep, "best": dict(best)})
+
     def records(self) -> list[TrialRecord]:
         """Return all trials, in order of their ids."""
         return [TrialFolder(p.parent).read() for p in sorted(self.path.glob("trials/*/config.json"))]
+
+
+def leaders_beaten_by(trial: TrialFolder, objective: float) -> bool:
+    """Whether a trial with this objective belongs to the leaders, whose weights are kept."""
+    path = trial.path.parent.parent / "leaders.json"
+    if not path.is_file():
+        return True
+    leaders = json.loads(path.read_text(encoding="utf-8"))
+    others = [value for name, value in leaders["best"].items() if name != trial.path.name]
+    return len(others) < int(leaders["keep"]) or objective > float(min(others))
 
 
 def search_names() -> list[str]:

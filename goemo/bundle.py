@@ -1,0 +1,258 @@
+"""A trained model as a folder: plain ``transformers`` files, and beside them what the scores mean.
+
+FOLDER/
+    config.json model.safetensors tokenizer*.json    what from_pretrained and pipeline read
+    labels.json          names in the order of the outputs
+    thresholds.json      for each label the score from which it is predicted; null is never
+    provenance.json      configuration, data, versions, the report that was kept
+    README.md            the model card
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import goemo
+from goemo.configuration import Configuration
+from goemo.errors import InputError
+from goemo.files import built_folder
+from goemo.inference import EVALUATION_BATCH, Progress, choose_device, predict_logits, sigmoid_scores
+from goemo.model_card import model_card
+from goemo.models import load_tokenizer
+from goemo.thresholds import FittedThresholds, apply_thresholds
+from goemo.tokens import TokenStore
+from goemo.training import TrainingRun
+
+_OWN_FILES = ("labels.json", "thresholds.json", "provenance.json")
+_FILES = ("config.json", "model.safetensors", "tokenizer_config.json", *_OWN_FILES)
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model that was loaded from a bundle.
+
+    Attributes:
+        labels: Names in the order of the scores' columns.
+        thresholds: From which score each label is predicted.
+        configuration: What was trained.
+        provenance: All of ``provenance.json``.
+        max_length: Tokens that the model reads of a text; longer texts are cut, as in training.
+        model: The ``transformers`` model, in eval mode.
+        tokenizer: Its tokenizer.
+    """
+
+    labels: tuple[str, ...]
+    thresholds: FittedThresholds
+    configuration: Configuration
+    provenance: Mapping[str, Any]
+    max_length: int
+    model: Any
+    tokenizer: Any
+
+    def scores(
+        self,
+        texts: Sequence[str],
+        batch_size: int = EVALUATION_BATCH,
+        on_progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the score of every label for each text.
+
+        Args:
+            texts: Any number of texts; none give no rows.
+            batch_size: Texts a forward pass; texts of similar length go together.
+            on_progress: Called with the texts done and the texts in all.
+
+        Returns:
+            In [0, 1], shape (texts, labels), in the order of the texts.
+        """
+        store = TokenStore.build(texts, self.tokenizer)
+        logits = predict_logits(
+            self.model, store, self.max_length, batch_size=batch_size, on_progress=on_progress
+        )
+        return sigmoid_scores(logits)
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        batch_size: int = EVALUATION_BATCH,
+        on_progress: Progress | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return ``{"text", "labels", "scores": {label: score}}`` for each text, in the order of the texts.
+
+        ``labels`` are those whose score reaches their threshold, in the model's order; there may be none.
+        """
+        scores = self.scores(texts, batch_size, on_progress)
+        predictions = apply_thresholds(scores, self.thresholds)
+        return [
+            {
+                "text": text,
+                "labels": [
+                    label for label, is_predicted in zip(self.labels, row, strict=True) if is_predicted
+                ],
+                "scores": dict(zip(self.labels, values, strict=True)),
+            }
+            for text, row, values in zip(texts, predictions, scores.tolist(), strict=True)
+        ]
+
+
+def save(
+    run: TrainingRun,
+    folder: Path,
+    *,
+    thresholds: FittedThresholds,
+    provenance: Mapping[str, Any],
+    results: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the best weights of a training as a bundle, whole or not at all.
+
+    Args:
+        run: A training with at least one report.
+        folder: New or empty, or an earlier bundle, which is replaced.
+        thresholds: Fitted on the validation split.
+        provenance: Recorded beside the configuration, data, versions and report, over which it wins.
+        results: From ``goemo.evaluation.results``, for the tables of the model card.
+
+    Raises:
+        InputError: The folder holds something else.
+        GoemoError: The training has no report yet.
+    """
+    folder = Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
+        raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
+    labels = run.prepared.labels
+    with run.best_model() as model, built_folder(folder, replace=True) as partial:
+        model.config.name_or_path = ""  # else the path of this machine is written into config.json
+        model.save_pretrained(partial)
+        _save_tokenizer(run, partial)
+        facts = {**_facts(run), **provenance}
+        _write_json(partial / "labels.json", labels)
+        _write_json(partial / "thresholds.json", _thresholds_to_json(thresholds, labels))
+        _write_json(partial / "provenance.json", facts)
+        card = model_card(run.configuration, labels, facts, thresholds, results)
+        (partial / "README.md").write_text(card, encoding="utf-8")
+
+
+def load(folder: Path, *, device: Any = None) -> Bundle:
+    """Load a bundle; weights are read from ``model.safetensors`` only, and no code from the folder runs.
+
+    Args:
+        folder: What ``save`` wrote.
+        device: The current GPU when not given, else the CPU.
+
+    Raises:
+        InputError: It is no bundle, a file is damaged, or the files do not fit each other.
+    """
+    from transformers import AutoTokenizer
+
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(str(folder), ["no such folder; give one that goemo retrain wrote"])
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            str(folder), [f"no {name}; a bundle has one: goemo retrain writes it" for name in missing]
+        )
+    try:
+        labels = tuple(_read_json(folder / "labels.json"))
+        thresholds = _thresholds_from_json(_read_json(folder / "thresholds.json"), labels)
+        provenance = _read_json(folder / "provenance.json")
+        configuration = Configuration.from_dict(provenance["configuration"])
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model = _load_model(folder)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(
+            str(folder),
+            [f"does not load: {type(error).__name__}: {error}; write it again with goemo retrain"],
+        ) from error
+    named = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
+    if named != labels:
+        raise InputError(str(folder), ["labels.json and id2label of config.json must be the same, in order"])
+    model.to(choose_device(device)).eval()
+    return Bundle(labels, thresholds, configuration, provenance, tokenizer.model_max_length, model, tokenizer)
+
+
+def _load_model(folder: Path) -> Any:
+    from transformers import AutoModelForSequenceClassification
+
+    from goemo.models.quiet import quiet_transformers
+
+    with quiet_transformers():
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    if report["missing_keys"]:
+        raise ValueError(f"model.safetensors lacks {min(report['missing_keys'])}")
+    return model
+
+
+def _save_tokenizer(run: TrainingRun, folder: Path) -> None:
+    tokenizer = load_tokenizer(run.prepared.checkpoint)
+    # What truncation=True cuts to, in plain transformers too.
+    tokenizer.model_max_length = run.configuration.max_length
+    tokenizer.save_pretrained(folder)
+
+
+def _facts(run: TrainingRun) -> dict[str, Any]:
+    assert run.best is not None
+    return {
+        "configuration": run.configuration.to_dict(),
+        "data": dict(run.prepared.data),
+        "report": {"progress": run.best.progress, "step": run.best.step, "metrics": run.best.metrics},
+        "versions": {
+            "goemo": goemo.__version__,
+            **{name: metadata.version(name) for name in ("torch", "transformers")},
+        },
+    }
+
+
+def _thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> dict[str, Any]:
+    plain = thresholds.to_dict()
+    return {
+        "method": plain["method"],
+        "options": plain["options"],
+        "thresholds": dict(zip(labels, plain["values"], strict=True)),
+        "f1_where_fitted": dict(zip(labels, plain["f1"], strict=True)),
+    }
+
+
+def _thresholds_from_json(values: Mapping[str, Any], labels: Sequence[str]) -> FittedThresholds:
+    cuts = values["thresholds"]
+    if set(cuts) != set(labels):
+        raise ValueError("thresholds.json must have one threshold for each of labels.json")
+    f1 = values.get("f1_where_fitted", {})
+    return FittedThresholds.from_dict(
+        {
+            "values": [cuts[label] for label in labels],
+            "method": values["method"],
+            "options": values.get("options", {}),
+            "f1": [f1.get(label, math.nan) for label in labels],
+        }
+    )
+
+
+def _is_bundle(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _OWN_FILES)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no JSON ({error})") from error

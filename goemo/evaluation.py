@@ -1,0 +1,138 @@
+"""From scores to tables, with thresholds from the right split.
+
+This is the one place that knows which rows a threshold comes from. Ranking uses validation alone, each row
+cut by thresholds of the others; reporting uses thresholds of validation on another split.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from goemo import metrics
+from goemo.significance import Interval, interval, metric_draws
+from goemo.thresholds import (
+    FittedThresholds,
+    Targets,
+    apply_thresholds,
+    check_flags,
+    check_scores,
+    cross_fitted_predictions,
+    fit_thresholds,
+)
+
+
+class OptimisticThresholdsWarning(UserWarning):
+    """Thresholds are judged on the rows that they were fitted on, which flatters them."""
+
+
+def validation_metrics(
+    scores: ArrayLike, targets: ArrayLike, *, method: str = "exact", **options: Any
+) -> dict[str, float]:
+    """Return what ranks a trial: metrics on validation that do not reward over-fitted thresholds.
+
+    Args:
+        scores: Of the validation split, in [0, 1], shape (n_examples, n_labels), at least 2 examples.
+        targets: True where the label applies, same shape.
+        method: How thresholds are fitted, as in :func:`goemo.thresholds.fit_thresholds`.
+        **options: The method's options.
+
+    Returns:
+        ``val/macro_f1``, ``val/weighted_f1`` and ``val/micro_f1``, each row cut by thresholds that were
+        fitted on other rows (five folds, the same for all trials), and ``val/macro_f1_at_0.5``.
+
+    Raises:
+        ValueError: As in :func:`goemo.thresholds.cross_fitted_predictions`.
+    """
+    cross_fitted = cross_fitted_predictions(scores, targets, method=method, **options)
+    return {
+        "val/macro_f1": metrics.macro_f1(targets, cross_fitted),
+        "val/weighted_f1": metrics.weighted_f1(targets, cross_fitted),
+        "val/micro_f1": metrics.micro_f1(targets, cross_fitted),
+        "val/macro_f1_at_0.5": metrics.macro_f1(targets, apply_thresholds(scores, 0.5)),
+    }
+
+
+def results(
+    labels: Sequence[str],
+    thresholds: FittedThresholds,
+    scores: ArrayLike,
+    targets: ArrayLike,
+    *,
+    split: str = "test",
+) -> dict[str, Any]:
+    """Evaluate one split with thresholds from three places.
+
+    ``fixed_0.5`` takes 0.5 for every label. ``validation`` takes the given thresholds, which were fitted on
+    validation: the honest figure. ``test_tuned`` fits them by the same method on the very rows it then
+    judges, as the published study does: an upper bound that no model in use will reach, there for comparison
+    with published tables.
+
+    Args:
+        labels: Names of the labels.
+        thresholds: Fitted on the validation split.
+        scores: Scores of the split to evaluate, shape (n_examples, n_labels).
+        targets: Its targets, same shape.
+        split: Name of the split to evaluate.
+
+    Returns:
+        ``{"split", "examples", "results": {"fixed_0.5": R, "validation": R, "test_tuned": R}}`` in plain values,
+        ready for JSON. Each R has ``macro``, ``weighted`` and ``micro`` (see :mod:`goemo.metrics`), ``per_label``
+        (the table's rows; a threshold of ``inf`` is ``None``) and ``macro_f1_interval``, the 95 % bootstrap interval
+        ``[low, high]`` over the examples.
+
+    Raises:
+        ValueError: As in :func:`goemo.thresholds.fit_thresholds` and :func:`goemo.metrics.per_label_table`.
+
+    Warns:
+        OptimisticThresholdsWarning: The split to evaluate is validation itself, so ``validation`` is no
+            more honest than ``test_tuned``.
+    """
+    score_array = check_scores(scores)
+    target_array = check_flags("targets", targets, shape=score_array.shape)
+    if split == "validation":
+        warnings.warn(
+            "thresholds are fitted on the rows that they are then judged on, so the figures under "
+            '"validation" flatter the model; evaluate another split, or use validation_metrics',
+            OptimisticThresholdsWarning,
+            stacklevel=2,
+        )
+    tuned = fit_thresholds(score_array, target_array, method=thresholds.method, **thresholds.options)
+    fitted = {
+        "fixed_0.5": fit_thresholds(score_array, target_array, method="fixed", value=0.5),
+        "validation": thresholds,
+        "test_tuned": tuned,
+    }
+    predictions = {name: apply_thresholds(score_array, cuts) for name, cuts in fitted.items()}
+    draws = metric_draws(target_array, *predictions.values(), metric="macro_f1")
+    return {
+        "split": split,
+        "examples": len(target_array),
+        "results": {
+            name: _result(labels, target_array, predictions[name], cuts, interval(of_draws))
+            for (name, cuts), of_draws in zip(fitted.items(), draws, strict=True)
+        },
+    }
+
+
+def _result(
+    labels: Sequence[str],
+    targets: Targets,
+    predictions: Targets,
+    thresholds: FittedThresholds,
+    held: Interval,
+) -> dict[str, Any]:
+    table = metrics.per_label_table(targets, predictions, thresholds, labels)
+    rows = table.to_dict(orient="records")
+    for row in rows:
+        row["threshold"] = row["threshold"] if math.isfinite(row["threshold"]) else None
+    return {
+        **metrics.averages(table),
+        "micro": metrics.micro(targets, predictions),
+        "per_label": rows,
+        "macro_f1_interval": [held.low, held.high],
+    }

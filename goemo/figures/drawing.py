@@ -1,0 +1,126 @@
+"""What all figures share: size, colours, panels, headings, files."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+DPI = 110
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+GREY, DARK, INK = "#8a8f98", "#3d4450", "#22262e"
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: Path | str) -> None:
+    """Write the figure as PNG, with the folder it stands in."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(figure))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure of a size in inches; it has a canvas of its own, so that text can be measured."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def new_panels(
+    count: int, *, width: float, height: float, bottom: float = 0.28, above: float = 0.42
+) -> tuple[Figure, list[Axes]]:
+    """Make small multiples, at most four a row; ``bottom`` and ``above`` are inches kept for texts."""
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    left, top = 0.42, 0.62
+    total_width = max(columns * width, 6.4) + 0.12
+    total_height = top + rows * height
+    figure = new_figure(total_width, total_height)
+    step = (total_width - 0.12) / columns
+    panels = []
+    for i in range(count):
+        row, column = divmod(i, columns)
+        x = column * step + left
+        y = total_height - top - (row + 1) * height + bottom
+        inches = (x, y, step - left, height - bottom - above)
+        panels.append(
+            figure.add_axes(
+                (
+                    inches[0] / total_width,
+                    inches[1] / total_height,
+                    inches[2] / total_width,
+                    inches[3] / total_height,
+                )
+            )
+        )
+    return figure, panels
+
+
+def panel_title(axes: Axes, name: str, families: Sequence[str], facts: str) -> None:
+    """Write a name above a panel, and a line of facts under the name."""
+    axes.set_title(name, fontsize=9, loc="left", pad=16, color=INK, fontfamily=families, parse_math=False)
+    axes.annotate(
+        facts,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=7.8,
+        color=INK,
+    )
+
+
+def heading(figure: Figure, title: str, handles: Sequence[Line2D]) -> None:
+    """Write the title of a figure and, under it, its legend in one line."""
+    height = figure.get_figheight()
+    figure.text(0.012, 1 - 0.12 / height, title, fontsize=11, va="top", color=INK, parse_math=False)
+    if handles:
+        legend = figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0.004, 1 - 0.28 / height),
+            ncols=len(handles),
+            fontsize=8.5,
+            frameon=False,
+            columnspacing=1.4,
+            handlelength=2.4,
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+
+
+def tidy(axes: Axes) -> None:
+    """Leave of the frame what is read: two quiet axes and a light grid."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#b6bac2")
+    axes.grid(visible=True, color="#e4e6ea", lw=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8, color="#b6bac2", length=3)
+
+
+def cut_text(threshold: float) -> str:
+    """Return a threshold as read by people; ``inf`` is "never"."""
+    if not math.isfinite(threshold):
+        return "never"
+    return f"{threshold:.2f}" if threshold >= 0.1 else f"{threshold:.2g}"
+
+
+def metric_name(objective: str) -> str:
+    """Return ``val/macro_f1`` as "validation macro-F1"."""
+    name = objective.removeprefix("val/").replace("_f1", "-F1").replace("_", " ")
+    return f"validation {name}" if objective.startswith("val/") else name

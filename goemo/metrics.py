@@ -1,0 +1,195 @@
+"""The per-label table of the published study, and its averages, all from counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from goemo.thresholds import FittedThresholds, Values, check_flags, threshold_values
+
+COLUMNS = ("label", "accuracy", "precision", "recall", "f1", "mcc", "support", "threshold")
+AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The four cells of each label's confusion matrix, each of shape (n_labels,).
+
+    Every metric here is a function of these. Where its denominator is 0 (a label that is never predicted has
+    no precision, one without positives no recall), the metric is 0, as in the published tables.
+    """
+
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+    tn: NDArray[np.int64]
+
+    @property
+    def support(self) -> NDArray[np.int64]:
+        """Return the number of positives of each label."""
+        return self.tp + self.fn
+
+    @property
+    def accuracy(self) -> Values:
+        """Return the share of examples that each label gets right."""
+        return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+    @property
+    def precision(self) -> Values:
+        """Return the share of true ones among each label's predictions."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> Values:
+        """Return the share of each label's positives that are predicted."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def f1(self) -> Values:
+        """Return the harmonic mean of precision and recall."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def mcc(self) -> Values:
+        """Return the Matthews correlation; 0 where targets or predictions are all alike."""
+        tp, fp, fn, tn = (cell.astype(np.float64) for cell in (self.tp, self.fp, self.fn, self.tn))
+        scale = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
+        return _ratio(tp * tn - fp * fn, scale)
+
+    def pooled(self) -> Counts:
+        """Return the counts of all labels taken together, as one label."""
+        tp, fp, fn, tn = (cell.sum(keepdims=True) for cell in (self.tp, self.fp, self.fn, self.tn))
+        return Counts(tp, fp, fn, tn)
+
+
+def count(targets: ArrayLike, predictions: ArrayLike) -> Counts:
+    """Count hits and misses of each label.
+
+    Args:
+        targets: True where the label applies, shape (n_examples, n_labels).
+        predictions: True where the label is predicted, same shape.
+
+    Raises:
+        ValueError: Not two-dimensional, shapes differ, or a value is neither true nor false.
+    """
+    true = check_flags("targets", targets)
+    predicted = check_flags("predictions", predictions, shape=true.shape)
+    tp = np.count_nonzero(true & predicted, axis=0).astype(np.int64)
+    fp = np.count_nonzero(predicted, axis=0) - tp
+    fn = np.count_nonzero(true, axis=0) - tp
+    return Counts(tp=tp, fp=fp, fn=fn, tn=len(true) - tp - fp - fn)
+
+
+def per_label_table(
+    targets: ArrayLike,
+    predictions: ArrayLike,
+    thresholds: FittedThresholds | ArrayLike,
+    labels: Sequence[str],
+) -> pd.DataFrame:
+    """Return the published table: one row a label, in the order of ``labels``.
+
+    Args:
+        targets: True where the label applies, shape (n_examples, n_labels).
+        predictions: True where the label is predicted, same shape.
+        thresholds: What the predictions were made with, for the last column: fitted thresholds, one number
+            a label, or one for all.
+        labels: Names of the labels.
+
+    Returns:
+        Columns label, accuracy, precision, recall, f1, mcc, support, threshold; undefined metrics are 0.
+
+    Raises:
+        ValueError: Arrays as in :func:`count`; the number of names or thresholds is not that of the labels.
+    """
+    return table_from_counts(count(targets, predictions), thresholds, labels)
+
+
+def table_from_counts(
+    counts: Counts, thresholds: FittedThresholds | ArrayLike, labels: Sequence[str]
+) -> pd.DataFrame:
+    """Return the table of :func:`per_label_table` from counts, such as those a published table implies."""
+    if len(labels) != len(counts.tp):
+        raise ValueError(f"labels must name all {len(counts.tp)} labels, got {len(labels)} names")
+    columns = {
+        "label": list(labels),
+        "accuracy": counts.accuracy,
+        "precision": counts.precision,
+        "recall": counts.recall,
+        "f1": counts.f1,
+        "mcc": counts.mcc,
+        "support": counts.support,
+        "threshold": threshold_values(thresholds, labels=len(labels)),
+    }
+    return pd.DataFrame(columns, columns=list(COLUMNS))
+
+
+def averages(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Average the columns of a per-label table, as the published study does.
+
+    Args:
+        table: What :func:`per_label_table` returns, or a published table with the same columns.
+
+    Returns:
+        ``macro``, the simple mean over labels, and ``weighted``, the mean weighted by support (0 where no
+        label has support), each with accuracy, precision, recall, f1 and mcc.
+    """
+    support = table["support"].to_numpy(np.float64)
+    columns = {name: table[name].to_numpy(np.float64) for name in AVERAGED}
+    return {
+        "macro": {name: float(column.mean()) for name, column in columns.items()},
+        "weighted": {name: _weighted_mean(column, support) for name, column in columns.items()},
+    }
+
+
+def micro(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
+    """Return precision, recall and f1 over all decisions, of any label; arrays as in :func:`count`."""
+    pooled = count(targets, predictions).pooled()
+    return {
+        "precision": float(pooled.precision[0]),
+        "recall": float(pooled.recall[0]),
+        "f1": float(pooled.f1[0]),
+    }
+
+
+def macro_f1(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the simple mean of the labels' F1: rare labels count in full; arrays as in :func:`count`."""
+    return float(count(targets, predictions).f1.mean())
+
+
+def weighted_f1(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the mean of the labels' F1, weighted by support; arrays as in :func:`count`."""
+    counts = count(targets, predictions)
+    return _weighted_mean(counts.f1, counts.support.astype(np.float64))
+
+
+def micro_f1(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the F1 over all decisions, of any label; arrays as in :func:`count`."""
+    return float(count(targets, predictions).pooled().f1[0])
+
+
+def average_f1(metric: str, targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Return the average that an objective names: ``macro_f1``, ``weighted_f1`` or ``micro_f1``.
+
+    Raises:
+        ValueError: Another name, or arrays as in :func:`count`.
+    """
+    functions = {"macro_f1": macro_f1, "weighted_f1": weighted_f1, "micro_f1": micro_f1}
+    if metric not in functions:
+        raise ValueError(f"metric must be one of {', '.join(functions)}, got {metric!r}")
+    return functions[metric](targets, predictions)
+
+
+def _weighted_mean(values: Values, weights: Values) -> float:
+    total = weights.sum()
+    return float(values @ weights / total) if total else 0.0
+
+
+def _ratio(numerator: NDArray[np.generic], denominator: NDArray[np.generic]) -> Values:
+    """Divide, with 0 where the denominator is 0."""
+    empty = denominator == 0
+    return cast("Values", np.where(empty, 0.0, numerator / np.where(empty, 1, denominator)))

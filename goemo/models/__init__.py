@@ -1,0 +1,26 @@
+"""Encoders with a multi-label head: where they come from, which part trains, what the head reads."""
+
+from goemo.models.architectures import (
+    encoder_blocks,
+    head_features,
+    head_logits,
+    model_inputs,
+    reads_one_token,
+)
+from goemo.models.building import POOLINGS, Pooling, build_model, train_mode
+from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpoint
+
+__all__ = [
+    "POOLINGS",
+    "Checkpoint",
+    "Pooling",
+    "build_model",
+    "encoder_blocks",
+    "head_features",
+    "head_logits",
+    "load_tokenizer",
+    "model_inputs",
+    "reads_one_token",
+    "resolve_checkpoint",
+    "train_mode",
+]

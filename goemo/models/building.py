@@ -1,0 +1,197 @@
+"""An encoder with a multi-label head, its new weights seeded, and only what shall train set to train."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
+
+from goemo.configuration import TRAINABLE
+from goemo.errors import InputError
+from goemo.models.architectures import ARCHITECTURES, encoder_blocks
+from goemo.models.checkpoints import Checkpoint
+from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
+from goemo.models.quiet import quiet_transformers
+
+Pooling = Literal["first", "mean"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
+
+
+def build_model(
+    checkpoint: Checkpoint, *, labels: Sequence[str], trainable: str, seed: int, pooling: str = "first"
+) -> Any:
+    """Build the multi-label classifier of a checkpoint, in eval mode, on the CPU, in float32.
+
+    Args:
+        checkpoint: From ``resolve_checkpoint``.
+        labels: Names in the order of the outputs.
+        trainable: ``head``: the classification head, and the pooler where the architecture has one;
+            ``last_layer``: also the last encoder block; ``all``: everything.
+        seed: Seeds the weights that the checkpoint does not have; the same seed gives the same model,
+            and torch's global random state is left as it was.
+        pooling: ``first`` lets the head read the token that the architecture reads; ``mean`` appends a
+            frozen block that makes it the mean over tokens (``make_mean_block``).
+
+    Returns:
+        A plain ``transformers`` model. ALBERT with ``last_layer`` has untied blocks (one group a layer).
+
+    Raises:
+        InputError: The weights do not fit the configuration, or the architecture does not allow what is
+            asked for.
+    """
+    assert trainable in TRAINABLE, trainable
+    assert pooling in POOLINGS, pooling
+    with quiet_transformers(), _seeded(seed):
+        config = _config(checkpoint, labels)
+        _check_options(checkpoint, config, trainable, pooling)
+        adds_block = pooling == "mean" and getattr(config, POOLING_KEY, "first") != "mean"
+        if adds_block:
+            names = MEAN_BLOCKS[config.model_type]
+            setattr(config, names.depth, getattr(config, names.depth) + 1)
+            setattr(config, POOLING_KEY, "mean")
+        model = _load(checkpoint, config, added_blocks=int(adds_block))
+        if adds_block:
+            blocks = encoder_blocks(model)
+            assert blocks is not None
+            make_mean_block(blocks[-1], MEAN_BLOCKS[config.model_type])
+        if trainable == "last_layer" and config.model_type == "albert":
+            model = _untied_albert(model)
+    _set_trainable(model, trainable)
+    return model.eval()
+
+
+def train_mode(model: Any, trainable: str) -> None:
+    """Put what trains in train mode and the rest in eval mode: frozen parts run without dropout."""
+    if trainable == "all":
+        model.train()
+        if has_mean_block(model):
+            _last_block(model, mean=True).eval()
+        return
+    model.eval()
+    for module in _trained_modules(model, trainable):
+        module.train()
+
+
+def _config(checkpoint: Checkpoint, labels: Sequence[str]) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(
+        checkpoint.folder,
+        local_files_only=True,
+        trust_remote_code=False,
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+        problem_type="multi_label_classification",
+    )
+
+
+def _check_options(checkpoint: Checkpoint, config: Any, trainable: str, pooling: str) -> None:
+    kind = config.model_type
+    problems = []
+    if trainable == "last_layer" and kind not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        problems.append(f"trainable: last_layer is known for {known}, not for {kind}; take all or head")
+    if pooling == "mean" and kind not in MEAN_BLOCKS:
+        known = ", ".join(sorted(MEAN_BLOCKS))
+        problems.append(f"pooling: mean is possible for {known}, not for {kind}; take first")
+    if problems:
+        raise InputError(checkpoint.name, problems)
+
+
+def _load(checkpoint: Checkpoint, config: Any, *, added_blocks: int) -> Any:
+    """Load the weights, or make them at random; only the head and added blocks may be new."""
+    from transformers import AutoModelForSequenceClassification
+
+    if not checkpoint.has_weights:
+        return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # a head for other labels is replaced; the encoder is checked below
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(checkpoint.name, [f"its weights do not load: {error}"]) from error
+    missing = _new_encoder_weights(model, report, added_blocks)
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise InputError(
+            checkpoint.name, [f"its weights do not fit its config.json: no {shown} of the right shape"]
+        )
+    return model
+
+
+def _new_encoder_weights(model: Any, report: dict[str, Any], added_blocks: int) -> list[str]:
+    """Return the names of encoder weights that the file lacks or has in another shape."""
+    allowed = [name for name, _ in _head_children(model)]
+    blocks = encoder_blocks(model)
+    if added_blocks and blocks is not None:
+        allowed.append(f"{ARCHITECTURES[model.config.model_type].blocks}.{len(blocks) - 1}")
+    names = {key if isinstance(key, str) else key[0] for key in report["missing_keys"]}
+    names |= {key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]}
+    return sorted(name for name in names if not name.startswith(tuple(f"{part}." for part in allowed)))
+
+
+def _head_children(model: Any) -> list[tuple[str, nn.Module]]:
+    """Return the modules around the encoder, by name, and the encoder's pooler where it has one."""
+    prefix = model.base_model_prefix
+    head = [(name, module) for name, module in model.named_children() if name != prefix]
+    for name in ("pooler", "pooler_activation"):
+        pooler = getattr(model.base_model, name, None)
+        if isinstance(pooler, nn.Module):
+            head.append((f"{prefix}.{name}", pooler))
+    return head
+
+
+def _trained_modules(model: Any, trainable: str) -> list[nn.Module]:
+    """Return the modules that train where not all do."""
+    modules = [module for _, module in _head_children(model)]
+    if trainable == "last_layer":
+        modules.append(_last_block(model, mean=False))
+    return modules
+
+
+def _last_block(model: Any, *, mean: bool) -> nn.Module:
+    """Return the mean block, or the last block before it."""
+    blocks = encoder_blocks(model)
+    assert blocks is not None
+    return blocks[-1 if mean or not has_mean_block(model) else -2]
+
+
+def _set_trainable(model: Any, trainable: str) -> None:
+    model.requires_grad_(trainable == "all")
+    if trainable != "all":
+        for module in _trained_modules(model, trainable):
+            module.requires_grad_(True)
+    if has_mean_block(model):
+        _last_block(model, mean=True).requires_grad_(False)
+
+
+def _untied_albert(model: Any) -> Any:
+    """Give each layer of an ALBERT weights of its own, copied from the group it shared; same outputs."""
+    groups, layers = model.config.num_hidden_groups, model.config.num_hidden_layers
+    encoder = model.albert.encoder
+    # The layer-to-group rule of AlbertTransformer.forward.
+    encoder.albert_layer_groups = nn.ModuleList(
+        copy.deepcopy(encoder.albert_layer_groups[int(i / (layers / groups))]) for i in range(layers)
+    )
+    model.config.num_hidden_groups = layers
+    return model
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed the CPU's random generator, which makes new weights, and put it back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: that seeds GPUs too, which are not put back.
+        torch.default_generator.manual_seed(seed)
+        yield

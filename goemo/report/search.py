@@ -1,0 +1,140 @@
+"""The page of a search: which settings are best, and how sure one can be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from goemo.report.rendering import label_rows, mean_rows, metric_words, plain, render, words
+
+RANKED = ("completed", "stopped_early")
+RESULT_NAMES = {
+    "validation": "fitted on validation (the result)",
+    "fixed_0.5": "0.5 for all labels",
+    "test_tuned": "tuned on this split (upper bound)",
+}
+
+
+def search_page(
+    *,
+    name: str,
+    leaderboard: Sequence[Mapping[str, Any]],
+    description: str = "",
+    objective: str = "macro_f1",
+    stop_reasons: Mapping[str, int] | None = None,
+    table_at_half: pd.DataFrame | None = None,
+    table: pd.DataFrame | None = None,
+    test_results: Mapping[str, Any] | None = None,
+    figures: Mapping[str, bytes] | None = None,
+    trial_figures: Mapping[str, bytes] | None = None,
+    worst_errors: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[str] = (),
+    environment: Mapping[str, Any] | None = None,
+    commands: Sequence[str] = (),
+    is_cross_fitted: bool = True,
+) -> str:
+    """Return a search as a self-contained HTML page that opens with its answer.
+
+    Args:
+        name: The search's name.
+        leaderboard: The trials of ``goemo leaderboard --format json``, best first; those with ``rank``
+            None (failed, diverged) follow, with their ``message`` where there is one.
+        description: The question, in words.
+        objective: The metric that ranks; ``val_`` and this name is its key in the leaderboard.
+        stop_reasons: How many trials ended how; counted from ``leaderboard`` by default.
+        table_at_half: Of the chosen trial on validation, at 0.5; None leaves the section out.
+        table: The same at tuned thresholds.
+        test_results: Output of `goemo.evaluation.results` for the chosen trial; None if never opened.
+        figures: Of the search: PNG files by caption, in the order to show.
+        trial_figures: Likewise of the chosen trial.
+        worst_errors: Output of `goemo.worst_errors.worst_errors` for the chosen trial.
+        notes: On the data: splitting, overlaps, what was left out. One sentence or two each.
+        environment: Facts to repeat it: versions, hardware, digests of the data.
+        commands: What to type to repeat it, one command each.
+        is_cross_fitted: Whether ``table`` judges every row with thresholds fitted on other rows.
+
+    Raises:
+        ValueError: The two tables are not about the same labels, or only one is given.
+    """
+    if (table is None) != (table_at_half is None):
+        raise ValueError("table and table_at_half must be given together")
+    ranked = [trial for trial in leaderboard if trial.get("rank") is not None]
+    others = [trial for trial in leaderboard if trial.get("rank") is None]
+    key = f"val_{objective}"
+    best = ranked[0] if ranked else None
+    return render(
+        "search.html",
+        name=name,
+        description=description,
+        metric=metric_words(objective),
+        key=key,
+        ranked=ranked,
+        others=others,
+        varied=list(dict.fromkeys(name for trial in leaderboard for name in trial.get("varied", {}))),
+        scale=_scale(ranked, key),
+        best=best,
+        tied=sum(bool(trial.get("tied_with_best")) for trial in ranked if trial is not best),
+        counts=_counts(leaderboard, stop_reasons),
+        ended_badly=_reasons([t for t in others if t.get("stop_reason") not in (*RANKED, None)]),
+        labels=None if table is None or table_at_half is None else label_rows(table_at_half, table),
+        means=None if table is None or table_at_half is None else mean_rows(table_at_half, table),
+        method=plain((best or {}).get("config", {}).get("thresholds", "exact")),
+        is_cross_fitted=is_cross_fitted,
+        test=None if test_results is None else _test(test_results),
+        figures=dict(figures or {}),
+        trial_figures=dict(trial_figures or {}),
+        worst_errors=list(worst_errors),
+        notes=list(notes),
+        environment=dict(environment or {}),
+        commands=list(commands),
+    )
+
+
+def _counts(
+    leaderboard: Sequence[Mapping[str, Any]], given: Mapping[str, int] | None
+) -> list[tuple[str, int]]:
+    counts = given or Counter(str(trial.get("stop_reason") or "running") for trial in leaderboard)
+    return [(words(reason), count) for reason, count in counts.items() if count]
+
+
+def _reasons(trials: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], str]]:
+    """Return how trials failed, as (reason, trial ids, message), equal ones together."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for trial in trials:
+        reason = (words(trial.get("stop_reason")), str(trial.get("message") or ""))
+        together.setdefault(reason, []).append(str(trial["trial_id"]))
+    return [(reason, ids, message) for (reason, message), ids in together.items()]
+
+
+def _scale(ranked: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
+    """Return the range over which the leaderboard draws its intervals."""
+    values = [
+        float(v)
+        for trial in ranked
+        for v in (trial.get("low"), trial[key], trial.get("high"))
+        if v is not None
+    ]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    return {"low": low, "width": (high - low) or 1.0}
+
+
+def _test(results: Mapping[str, Any]) -> dict[str, Any]:
+    by_source = results["results"]
+    at_half = {row["label"]: row for row in by_source["fixed_0.5"]["per_label"]}
+    bound = {row["label"]: row for row in by_source["test_tuned"]["per_label"]}
+    labels = [
+        {**row, "f1_at_half": at_half[row["label"]]["f1"], "f1_bound": bound[row["label"]]["f1"]}
+        for row in by_source["validation"]["per_label"]
+    ]
+    return {
+        "split": results["split"],
+        "examples": results["examples"],
+        "rows": [(source, text, by_source[source]) for source, text in RESULT_NAMES.items()],
+        "labels": sorted(labels, key=lambda row: -row["support"]),
+        "result": by_source["validation"],
+        "at_half": by_source["fixed_0.5"],
+        "bound": by_source["test_tuned"],
+    }

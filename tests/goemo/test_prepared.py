@@ -1,0 +1,123 @@
+"""What trials share is made once, opens at once, and is never taken for whole when it is not."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from goemo import prepared as module
+from goemo.errors import GoemoError, InputError
+from goemo.prepared import Prepared, prepare
+
+
+def _prepare(splits, checkpoint, cache, **changes):
+    return prepare(
+        splits, checkpoint, **{"trainable": "head", "max_lengths": [8, 16], "cache": cache} | changes
+    )
+
+
+def test_prepared_data_is_that_of_the_splits(small_splits, tiny_bert, cache):
+    """Labels, targets, tokens of the first text and the facts of the data come back from disk."""
+    prepared = Prepared.open(_prepare(small_splits, tiny_bert, cache).folder)
+    assert prepared.labels == small_splits.labels
+    for split in small_splits.splits():
+        assert np.array_equal(prepared.targets[split.name], split.targets)
+        assert len(prepared.tokens[split.name]) == len(split)
+    assert prepared.checkpoint.name == tiny_bert
+    assert prepared.data["digest"] == small_splits.digest
+    assert prepared.data["source"] == small_splits.source
+    assert prepared.data["examples"] == {"train": 203, "validation": 90, "test": 70}
+
+
+def test_what_exists_is_opened_and_not_made_again(small_splits, tiny_bert, tmp_path, monkeypatch):
+    """The second time nothing is tokenized or computed, and opening takes milliseconds."""
+    stages = []
+    first = _prepare(small_splits, tiny_bert, tmp_path, on_progress=lambda *p: stages.append(p))
+    assert {stage for stage, _, _ in stages} == {"tokens", "features"}
+    assert ("tokens", 363, 363) in stages
+
+    monkeypatch.setattr(module.TokenStore, "build", None)
+    monkeypatch.setattr(module, "build_model", None)
+    again = _prepare(small_splits, tiny_bert, tmp_path)
+    assert again.folder == first.folder
+    started = time.perf_counter()
+    Prepared.open(first.folder)
+    assert time.perf_counter() - started < 0.1
+
+
+def test_features_are_added_for_lengths_that_lack_them(small_splits, tiny_bert, tmp_path):
+    """A search with one more length computes that one; the others stay the very same files."""
+    first = _prepare(small_splits, tiny_bert, tmp_path)
+    kept = first.frozen_features("first", 8)
+    more = _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[8, 16, 24])
+    assert more.folder == first.folder
+    assert more.frozen_features("first", 24).max_lengths == (24,)
+    assert more.frozen_features("first", 8).features.filename == kept.features.filename
+    assert more.frozen_features("first", 12) is None
+    assert more.frozen_features("mean", 8) is None
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "trainable"), [("tiny", "all"), ("tiny", "last_layer"), ("scratch:albert-tiny", "head")]
+)
+def test_features_are_for_frozen_encoders_with_weights(small_splits, tiny_bert, cache, checkpoint, trainable):
+    """None where the encoder trains, nor where it starts at random, differently for each seed."""
+    name = tiny_bert if checkpoint == "tiny" else checkpoint
+    prepared = _prepare(small_splits, name, cache, trainable=trainable, max_lengths=[20])
+    assert prepared.frozen_features("first", 20) is None
+
+
+def test_other_data_or_another_checkpoint_is_another_folder(small_splits, tiny_bert, cache):
+    """Nothing is shared between data sets, taxonomies or encoders."""
+    other_data = replace(small_splits, train=replace(small_splits.train, digest="other"))
+    other_taxonomy = replace(small_splits, taxonomy="ekman")
+    folders = {
+        _prepare(splits, name, cache, trainable="all").folder
+        for splits, name in (
+            (small_splits, tiny_bert),
+            (other_data, tiny_bert),
+            (other_taxonomy, tiny_bert),
+            (small_splits, "scratch:albert-tiny"),
+        )
+    }
+    assert len(folders) == 4
+
+
+def test_an_interrupted_preparation_is_not_mistaken_for_whole(small_splits, tiny_bert, tmp_path):
+    """Stopped after two splits, it leaves no folder; the next one starts over and ends well."""
+
+    def stop(stage, done, total):
+        if done < total:
+            return
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _prepare(small_splits, tiny_bert, tmp_path, on_progress=stop)
+    assert list((tmp_path / "prepared").iterdir()) == []
+    assert len(_prepare(small_splits, tiny_bert, tmp_path).tokens["test"]) == 70
+
+
+@pytest.mark.parametrize("damage", ["prepared.json", "targets-test.npy", "tokens/train/ids.npy"])
+def test_a_damaged_folder_is_refused_with_its_remedy(small_splits, tiny_bert, cache, tmp_path, damage):
+    """A missing or cut file is an error that names the folder and says what to do."""
+    folder = tmp_path / "copy"
+    shutil.copytree(_prepare(small_splits, tiny_bert, cache).folder, folder)
+    (folder / damage).write_bytes((folder / damage).read_bytes()[:20])
+    with pytest.raises(GoemoError, match="delete the folder and prepare again"):
+        Prepared.open(folder)
+    (folder / damage).unlink()
+    with pytest.raises(GoemoError, match=str(folder)):
+        Prepared.open(folder)
+
+
+def test_a_maximum_length_beyond_the_positions_is_refused(small_splits, tiny_bert, tmp_path):
+    """Before anything is made, with every length that is too long."""
+    with pytest.raises(InputError) as error:
+        _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[64, 65, 128])
+    assert len(error.value.problems) == 2
+    assert "at most the 64 positions" in error.value.problems[0]
+    assert not (tmp_path / "prepared").exists()

@@ -1,0 +1,268 @@
+"""The pages: whole in one file, escaped, and saying first what a reader asks first."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from goemo import evaluation, metrics, thresholds
+from goemo.report import search_page, trial_page
+
+NASTY = "<script>alert('x')</script> & \"quotes\" {{ 7 * 6 }}"
+VOID = {"meta", "img", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads a page, checks that its tags close, and keeps what a browser would show and load."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.loaded, self.parts, self.rows = [], [], [], [], 0
+        self.feed(html)
+        self.close()
+        assert self.open == []
+        self.text = " ".join(" ".join(self.parts).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loaded += [value for name, value in attrs if name in {"src", "href", "srcset", "data", "action"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.parts.append(data)
+
+
+def picture():
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 3)).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def tables(labels, *, seed=0):
+    generator = np.random.default_rng(seed)
+    targets = generator.random((80, len(labels))) < 0.3
+    scores = np.clip(0.6 * generator.random(targets.shape) + 0.3 * targets, 0, 1)
+    fitted = thresholds.fit_thresholds(scores, targets)
+    half = metrics.per_label_table(targets, scores >= 0.5, np.full(len(labels), 0.5), labels)
+    tuned = metrics.per_label_table(targets, thresholds.apply_thresholds(scores, fitted), fitted, labels)
+    test = evaluation.results(
+        labels, thresholds.fit_thresholds(scores[:40], targets[:40]), scores[40:], targets[40:]
+    )
+    return half, tuned, test
+
+
+def entry(rank, value, *, tied=False, reason="completed", message="", **varied):
+    return {
+        "rank": rank,
+        "trial_id": f"t{rank or 99:03d}",
+        "config": {"checkpoint": "scratch:albert-tiny", "thresholds": "exact", **varied},
+        "varied": varied,
+        "stop_reason": reason,
+        "progress": 100 if reason == "completed" else 40,
+        "val_macro_f1": value,
+        "low": None if value is None else value - 0.01,
+        "high": None if value is None else value + 0.01,
+        "tied_with_best": tied,
+        "message": message,
+    }
+
+
+def a_trial_page(labels=("anger", "joy"), **changes):
+    half, tuned, _ = tables(list(labels))
+    values = {
+        "title": "quickstart t004",
+        "config": {"checkpoint": "scratch:albert-tiny", "learning_rate": 2e-5, "metric": "macro_f1"},
+        "metrics": {"val/macro_f1": 0.4567, "val/macro_f1_at_0.5": 0.3456, "val/loss": 0.1234},
+        "history": [
+            {"progress": 50, "val/macro_f1": 0.4, "seconds": 3.2, "time": 1.7e9},
+            {"progress": 100, "val/macro_f1": 0.4567, "train/loss": 0.2, "seconds": 6.1, "time": 1.7e9},
+        ],
+        "stop_reason": "completed",
+        "table_at_half": half,
+        "table": tuned,
+        "figures": {"Per label": picture()},
+    }
+    return trial_page(**{**values, **changes})
+
+
+@pytest.mark.parametrize("count", [1, 4, 28])
+def test_trial_page_is_whole_and_complete(count):
+    """It parses, loads nothing from elsewhere, needs no script, and has a row a label."""
+    labels = [f"emotion {i}" for i in range(count)]
+    html = a_trial_page(labels)
+    page = Page(html)
+    assert all(value.startswith("data:image/png;base64,") for value in page.loaded)
+    assert page.loaded
+    assert not re.search(r"https?://|@import|url\(", html)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert all(page.text.count(label) for label in labels)
+    assert "0.457" in page.text
+    assert "0.346" in page.text
+    assert "time" not in re.findall(r"<th>([^<]*)</th>", html)
+
+
+def test_trial_page_says_on_what_the_thresholds_were_fitted():
+    """Validation in either case; numbers that flatter say that they do."""
+    assert "Tuned rows are cross-fitted" in Page(a_trial_page()).text
+    flattering = Page(a_trial_page(is_cross_fitted=False)).text
+    assert "they flatter" in flattering
+    assert "Tuned rows are cross-fitted" not in flattering
+
+
+def test_averages_of_the_trial_page_are_those_of_metrics():
+    """Simple and weighted means, at 0.5 and tuned, as `goemo.metrics.averages` gives them."""
+    half, tuned, _ = tables(["anger", "joy"])
+    page = Page(a_trial_page())
+    for table in (half, tuned):
+        for mean in metrics.averages(table).values():
+            assert (
+                f"{mean['precision']:.3f} {mean['recall']:.3f} {mean['f1']:.3f} {mean['mcc']:.3f}"
+                in page.text
+            )
+
+
+def test_degenerate_tables_are_shown_in_words():
+    """A threshold of infinity is "never"; a label without positives is a row like any other."""
+    _, tuned, _ = tables(["anger", "joy"])
+    tuned.loc[0, ["threshold", "support", "f1"]] = [np.inf, 0, 0.0]
+    text = Page(a_trial_page(table=tuned)).text
+    assert "anger 0 never 0.000" in text
+    assert "inf" not in text.split()
+    assert "nan" not in text
+
+
+def test_tables_of_different_labels_are_refused():
+    """The tables at 0.5 and tuned must be about the same labels."""
+    half, _, _ = tables(["anger", "joy"])
+    with pytest.raises(ValueError, match="same labels in the same order"):
+        a_trial_page(["anger", "grief"], table_at_half=half)
+
+
+def test_a_trial_without_a_report_has_a_page():
+    """It says that there is none, and why the trial ended."""
+    text = Page(a_trial_page(metrics={}, history=[], stop_reason="out_of_memory", message="batch of 64")).text
+    assert "No report" in text
+    assert "Out of memory: batch of 64" in text
+
+
+def test_everything_from_outside_is_escaped():
+    """Markup and template signs in names, texts, messages, notes and commands come out as text."""
+    errors = [{"text": NASTY, "missed": {NASTY: 0.1}, "wrong": {NASTY: 0.9}, "confidence": 0.9}]
+    outside = {"worst_errors": errors, "environment": {NASTY: NASTY}, "commands": [NASTY]}
+    trial = a_trial_page(
+        [NASTY, "joy"],
+        title=NASTY,
+        config={NASTY: NASTY},
+        figures={NASTY: picture()},
+        message=NASTY,
+        **outside,
+    )
+    half, tuned, test = tables([NASTY, "joy"])
+    search = search_page(
+        name=NASTY,
+        description=NASTY,
+        leaderboard=[
+            entry(1, 0.5, **{NASTY: NASTY}),
+            entry(None, None, reason="failed", message=NASTY),
+        ],
+        table_at_half=half,
+        table=tuned,
+        test_results=test,
+        figures={NASTY: picture()},
+        notes=[NASTY],
+        **outside,
+    )
+    for html, least in ((trial, 10), (search, 14)):
+        page = Page(html)
+        assert "script" not in page.tags
+        assert page.text.count(NASTY) >= least
+
+
+def test_long_texts_are_cut():
+    """A text of ten thousand signs does not fill the page."""
+    errors = [{"text": "word " * 2000, "missed": {"joy": 0.1}, "wrong": {}, "confidence": 0.4}]
+    assert Page(a_trial_page(worst_errors=errors)).text.count("word") == 80
+
+
+def a_search_page(leaderboard, **changes):
+    return Page(search_page(name="quickstart", leaderboard=leaderboard, **changes))
+
+
+def test_search_page_opens_with_the_answer():
+    """Best configuration, score with interval, how many are tied, how trials ended and why."""
+    page = a_search_page(
+        [
+            entry(1, 0.5, tied=True, batch_size=16),
+            entry(2, 0.495, tied=True, batch_size=32),
+            entry(3, 0.4, reason="stopped_early", batch_size=64),
+            entry(None, None, reason="diverged", message="loss is NaN", batch_size=1),
+        ]
+    )
+    opening = page.text.split("Leaderboard")[0]
+    assert "Best: t001, with batch_size 16" in opening
+    assert "0.500 (95 % interval 0.490 to 0.510)" in opening
+    assert "1 of the other 2 ranked trials cannot be told apart from it" in opening
+    assert "2 completed, 1 stopped early, 1 diverged" in opening
+    assert "t099 diverged: loss is NaN." in opening
+    assert page.text.count(" tied ") == 1
+
+
+@pytest.mark.parametrize(
+    ("leaderboard", "words"),
+    [
+        ([], "No trial can be ranked yet."),
+        ([entry(None, None, reason="failed", message="no disk")], "No trial can be ranked yet."),
+        ([entry(1, 0.5)], "the only trial that can be ranked"),
+        ([entry(1, 0.5), entry(2, 0.1)], "It can be told apart from each of the other 1"),
+        ([entry(1, 0.5), entry(2, 0.49, tied=True)], "None of the other 1 ranked trials can be told apart"),
+        ([entry(1, 0.5), *(entry(i, 0.3) for i in range(2, 61))], "each of the other 59 ranked trials"),
+        ([entry(1, 0.5, reason=None)], "1 running"),
+    ],
+)
+def test_search_page_words_fit_the_outcome(leaderboard, words):
+    """None, one, few or sixty trials; all tied or none."""
+    assert words in a_search_page(leaderboard).text
+
+
+def test_search_page_names_the_upper_bound_as_one():
+    """The result has thresholds from validation; tuning on test stands beside it, called what it is."""
+    half, tuned, test = tables(["anger", "joy"])
+    page = a_search_page([entry(1, 0.5)], table_at_half=half, table=tuned, test_results=test)
+    results = test["results"]
+    assert f"On the test split its macro-F1 is {results['validation']['macro']['f1']:.3f}" in page.text
+    for source, words in (("validation", "(the result)"), ("test_tuned", "(upper bound)")):
+        assert f"{words} {results[source]['macro']['f1']:.3f}" in page.text
+    assert "On the test split" not in a_search_page([entry(1, 0.5)], table_at_half=half, table=tuned).text
+
+
+def test_search_page_ranks_by_another_objective():
+    """The leaderboard's key and the words follow the objective."""
+    trial = {**entry(1, None), "val_weighted_f1": 0.61, "low": 0.6, "high": 0.62}
+    page = a_search_page([trial], objective="weighted_f1")
+    assert "validation weighted-F1 is 0.610" in page.text
+
+
+def test_one_table_without_the_other_is_refused():
+    """Tuned numbers are never shown without those at 0.5."""
+    half, _, _ = tables(["joy"])
+    with pytest.raises(ValueError, match="given together"):
+        a_search_page([], table_at_half=half)
+
+
+def test_tables_read_from_csv_work_too():
+    """What was logged as per_label.csv gives the same page as the table in memory."""
+    half, tuned, _ = tables(["anger", "joy"])
+    tuned.loc[0, "threshold"] = np.inf
+    read = [pd.read_csv(io.StringIO(table.to_csv(index=False))) for table in (half, tuned)]
+    assert a_trial_page(table_at_half=read[0], table=read[1]) == a_trial_page(table_at_half=half, table=tuned)

@@ -1,0 +1,323 @@
+"""Thresholds: against brute force, and against what must not matter."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from goemo.configuration import THRESHOLD_METHODS
+from goemo.thresholds import (
+    FittedThresholds,
+    apply_thresholds,
+    cross_fitted_predictions,
+    fit_thresholds,
+    fold_of_rows,
+)
+
+
+def brute_f1(predictions, targets):
+    hits, size = np.sum(predictions & targets), np.sum(predictions) + np.sum(targets)
+    return 2 * hits / size if size else 0.0
+
+
+def brute_exact(scores, targets):
+    if not targets.any():
+        return math.inf, 0.0
+    trials = [(brute_f1(scores >= cut, targets), float(cut)) for cut in np.unique(scores)]
+    best, cut = max(trials)  # of equal F1 the higher cut
+    return cut, best
+
+
+@st.composite
+def cases(draw):
+    """Scores and targets with many ties, all-negative and all-positive labels, in both precisions."""
+    shape = draw(st.tuples(st.integers(1, 12), st.integers(1, 4)))
+    dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
+    tied = st.sampled_from([0.0, -0.0, 0.05, 0.1, 0.25, 0.5, 0.95, 1.0])
+    free = st.floats(0, 1, width=np.dtype(dtype).itemsize * 8)
+    scores = draw(hnp.arrays(dtype, shape, elements=draw(st.sampled_from([tied, free]))))
+    targets = draw(hnp.arrays(np.bool_, shape))
+    return scores, targets
+
+
+def imbalanced(n=300, labels=6, seed=0, dtype=np.float32):
+    generator = np.random.default_rng(seed)
+    targets = generator.random((n, labels)) < np.linspace(0.01, 0.4, labels)
+    scores = 1 / (1 + np.exp(2 - generator.normal(size=(n, labels)) - 2 * targets))
+    return scores.astype(dtype), targets
+
+
+@settings(max_examples=1000, deadline=None)
+@given(cases())
+@example((np.array([[0.5], [0.5], [0.5]]), np.array([[True], [False], [True]])))
+def test_exact_is_brute_force_over_all_cut_points(case):
+    """The exact thresholds and their F1 are those of trying every score, of equal F1 the higher."""
+    scores, targets = case
+    fitted = fit_thresholds(scores, targets, method="exact")
+    expected = [brute_exact(scores[:, i], targets[:, i]) for i in range(scores.shape[1])]
+    assert fitted.values.tolist() == [cut for cut, _ in expected]
+    assert fitted.f1.tolist() == [best for _, best in expected]
+
+
+def test_exact_does_not_depend_on_the_blocks(monkeypatch):
+    """Ranking labels in blocks, the last one smaller, gives what ranking them all at once gives."""
+    scores, targets = imbalanced(labels=7)
+    whole = fit_thresholds(scores, targets)
+    monkeypatch.setattr("goemo.thresholds._BLOCK_SCORES", 3 * len(scores))
+    blocks = fit_thresholds(scores, targets)
+    assert blocks.values.tolist() == whole.values.tolist()
+    assert blocks.f1.tolist() == whole.f1.tolist()
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_grid_predicts_what_the_published_protocol_predicts(case):
+    """A loop over 0.05 .. 0.95 with ``score > cut`` and the first best F1 gives the same predictions."""
+    scores, targets = case
+    fitted = fit_thresholds(scores, targets, method="grid")
+    predictions = apply_thresholds(scores, fitted)
+    cuts = [round(0.05 * k, 2) for k in range(1, 20)]
+    for label in range(scores.shape[1]):
+        column, true = scores[:, label].astype(np.float64), targets[:, label]
+        if not true.any():
+            assert fitted.values[label] == math.inf
+            continue
+        best, _, cut = max((brute_f1(column > cut, true), -cut, cut) for cut in cuts)
+        assert fitted.values[label] == np.nextafter(cut, 1)
+        assert fitted.f1[label] == best
+        assert predictions[:, label].tolist() == (column > cut).tolist()
+
+
+def test_grid_f1_is_that_of_scikit_learn():
+    """On realistic scores, the grid's F1 is the best of scikit-learn's over 19 cuts."""
+    scores, targets = imbalanced(dtype=np.float64)
+    fitted = fit_thresholds(scores, targets, method="grid", step=0.05)
+    for label in range(scores.shape[1]):
+        trials = [f1_score(targets[:, label], scores[:, label] > 0.05 * k) for k in range(1, 20)]
+        assert fitted.f1[label] == pytest.approx(max(trials), abs=1e-12)
+
+
+def test_a_score_on_the_grid_is_not_predicted_by_it():
+    """A score of exactly the cut stays out, as ``score > cut`` says, with ours being ``>=``."""
+    scores = np.array([[0.95], [0.5], [0.5], [0.5]])
+    targets = np.array([[True], [False], [False], [False]])
+    fitted = fit_thresholds(scores, targets, method="grid")
+    assert fitted.values[0] == np.nextafter(0.5, 1)
+    assert apply_thresholds(scores, fitted)[:, 0].tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("step", "cuts"), [(0.25, [0.25, 0.5, 0.75]), (0.3, [0.3, 0.6, 0.9])])
+def test_the_grid_ends_below_one(step, cuts):
+    """The cuts are the multiples of the step below 1, and each of them can win."""
+    for cut in cuts:
+        scores = np.array([[cut], [min(1.0, cut + step / 2)]])
+        fitted = fit_thresholds(scores, np.array([[False], [True]]), method="grid", step=step)
+        assert fitted.values[0] == np.nextafter(cut, 1)
+
+
+@settings(max_examples=500, deadline=None)
+@given(cases())
+def test_global_is_brute_force_over_one_cut_for_all(case):
+    """The one cut has the best macro-F1 of all scores, and of (nearly) equal ones it is the highest."""
+    scores, targets = case
+    fitted = fit_thresholds(scores, targets, method="global")
+    labels = range(scores.shape[1])
+    if not targets.any():
+        assert np.isinf(fitted.values).all()
+        return
+    macro = {
+        float(cut): sum(brute_f1(scores[:, i] >= cut, targets[:, i]) for i in labels)
+        for cut in np.unique(scores)
+    }
+    expected = max(cut for cut, value in macro.items() if value >= max(macro.values()) - 1e-10)
+    assert set(fitted.values) == {expected}
+    assert fitted.f1.sum() == pytest.approx(macro[expected], abs=1e-12)
+
+
+def test_fixed_ignores_the_data():
+    """Every label gets 0.5, or the value asked for, with the F1 that it has there."""
+    scores, targets = imbalanced()
+    assert set(fit_thresholds(scores, targets, method="fixed").values) == {0.5}
+    fitted = fit_thresholds(scores, targets, method="fixed", value=0.3)
+    assert set(fitted.values) == {0.3}
+    assert fitted.options == {"value": 0.3}
+    for label in range(scores.shape[1]):
+        assert fitted.f1[label] == brute_f1(scores[:, label] >= 0.3, targets[:, label])
+
+
+@pytest.mark.parametrize("method", THRESHOLD_METHODS)
+class TestEveryMethod:
+    def test_f1_is_that_of_the_predictions(self, method):
+        """The F1 that comes with the thresholds is the F1 of applying them to the same rows."""
+        scores, targets = imbalanced()
+        fitted = fit_thresholds(scores, targets, method=method)
+        predictions = apply_thresholds(scores, fitted)
+        expected = f1_score(targets, predictions, average=None, zero_division=0)
+        np.testing.assert_allclose(fitted.f1, expected, atol=1e-12)
+
+    def test_exact_is_an_upper_bound(self, method):
+        """No method has a better F1 on its own rows than exact, for any label."""
+        scores, targets = imbalanced()
+        upper = fit_thresholds(scores, targets, method="exact").f1
+        assert (fit_thresholds(scores, targets, method=method).f1 <= upper).all()
+
+    def test_row_order_does_not_change_the_thresholds(self, method):
+        """Shuffling examples, ties included, leaves the thresholds alone."""
+        scores, targets = imbalanced()
+        scores = scores.round(2)
+        order = np.random.default_rng(1).permutation(len(scores))
+        before = fit_thresholds(scores, targets, method=method)
+        after = fit_thresholds(scores[order], targets[order], method=method)
+        assert before.values.tolist() == after.values.tolist()
+
+    def test_label_order_permutes_the_thresholds(self, method):
+        """Labels reordered give the same thresholds, reordered."""
+        scores, targets = imbalanced()
+        order = np.random.default_rng(1).permutation(scores.shape[1])
+        before = fit_thresholds(scores, targets, method=method)
+        after = fit_thresholds(scores[:, order], targets[:, order], method=method)
+        assert before.values[order].tolist() == after.values.tolist()
+
+    def test_precision_of_the_scores_does_not_matter(self, method):
+        """Single precision scores, the same ones in double, and a strided view give the same thresholds."""
+        scores, targets = imbalanced(dtype=np.float32)
+        single = fit_thresholds(scores, targets, method=method)
+        double = fit_thresholds(scores.astype(np.float64), targets, method=method)
+        strided = fit_thresholds(np.repeat(scores, 2, axis=1)[:, ::2], targets, method=method)
+        assert single.values.tolist() == double.values.tolist() == strided.values.tolist()
+
+    def test_inputs_are_left_alone(self, method):
+        """Fitting and applying change neither scores nor targets."""
+        scores, targets = imbalanced()
+        before = scores.copy(), targets.copy()
+        apply_thresholds(scores, fit_thresholds(scores, targets, method=method))
+        assert (scores == before[0]).all()
+        assert (targets == before[1]).all()
+
+    def test_json_round_trip(self, method):
+        """Thresholds survive JSON exactly, an infinite one as null."""
+        scores, targets = imbalanced()
+        targets[:, 0] = False
+        fitted = fit_thresholds(scores, targets, method=method)
+        text = json.dumps(fitted.to_dict(), allow_nan=False)
+        again = FittedThresholds.from_dict(json.loads(text))
+        assert again.to_dict() == fitted.to_dict()
+        assert again.values.tolist() == fitted.values.tolist()
+        assert (json.loads(text)["values"][0] is None) == (method in {"exact", "grid"})
+
+    def test_cross_fitted_rows_are_cut_by_the_others(self, method):
+        """Each fold's predictions are those of thresholds fitted without that fold."""
+        scores, targets = imbalanced()
+        predictions = cross_fitted_predictions(scores, targets, method=method, folds=4, seed=3)
+        fold_of = fold_of_rows(len(scores), folds=4, seed=3)
+        assert set(fold_of) == {0, 1, 2, 3}
+        for fold in range(4):
+            held = fold_of == fold
+            fitted = fit_thresholds(scores[~held], targets[~held], method=method)
+            assert (predictions[held] == apply_thresholds(scores[held], fitted)).all()
+
+
+def test_equal_scores_stay_together_across_precisions():
+    """A threshold fitted on single precision scores predicts the score it was taken from."""
+    scores, targets = imbalanced(dtype=np.float32)
+    fitted = fit_thresholds(scores, targets)
+    for label, value in enumerate(fitted.values):
+        assert value in scores[:, label].astype(np.float64)
+        assert apply_thresholds(scores, fitted)[scores[:, label] == np.float32(value), label].all()
+
+
+def test_infinite_thresholds_never_predict():
+    """A threshold of inf keeps even a score of 1 out."""
+    assert apply_thresholds([[1.0, 1.0]], [math.inf, 1.0]).tolist() == [[False, True]]
+
+
+def test_no_rows_can_be_predicted():
+    """Applying thresholds to no examples gives no predictions, of the right shape."""
+    assert apply_thresholds(np.empty((0, 3)), 0.5).shape == (0, 3)
+
+
+def test_folds_depend_on_size_and_seed_alone():
+    """The same numbers give the same folds, another seed gives others, and sizes differ by one at most."""
+    folds = fold_of_rows(103, folds=5, seed=0)
+    assert folds.tolist() == fold_of_rows(103, folds=5, seed=0).tolist()
+    assert folds.tolist() != fold_of_rows(103, folds=5, seed=1).tolist()
+    assert sorted(np.bincount(folds).tolist()) == [20, 20, 21, 21, 21]
+
+
+def test_rare_labels_survive_cross_fitting():
+    """One positive is never predicted in its own fold, two that stand out both are, none is fine."""
+    scores = np.full((50, 3), 0.1)
+    targets = np.zeros((50, 3), dtype=np.bool_)
+    fold_of = fold_of_rows(50)
+    apart = [int(np.flatnonzero(fold_of == 0)[0]), int(np.flatnonzero(fold_of == 1)[0])]
+    scores[apart, :2] = 0.9
+    targets[apart[0], 0] = targets[apart[0], 1] = targets[apart[1], 1] = True
+    predictions = cross_fitted_predictions(scores, targets)
+    assert not predictions[apart[0], 0]
+    assert predictions[apart, 1].all()
+    assert predictions.sum(axis=0).tolist() == [1, 2, 0]
+
+
+def test_fewer_rows_than_folds_leave_one_out():
+    """With 3 rows and 5 folds each row is a fold, and one row is refused."""
+    assert sorted(fold_of_rows(3, folds=5).tolist()) == [0, 1, 2]
+    assert cross_fitted_predictions(np.eye(3), np.eye(3)).shape == (3, 3)
+    with pytest.raises(ValueError, match="at least 2 examples, got 1"):
+        cross_fitted_predictions([[0.5]], [[True]])
+    with pytest.raises(ValueError, match="folds must be at least 2, got 1"):
+        fold_of_rows(3, folds=1)
+
+
+GOOD = np.full((4, 3), 0.5)
+
+
+def with_value(value):
+    scores = GOOD.copy()
+    scores[2, 1] = value
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "options", "message"),
+    [
+        (GOOD[0], GOOD[0] > 1, {}, r"scores must be two-dimensional.*\(3,\)"),
+        (GOOD, np.zeros((4, 2), bool), {}, r"targets must have the shape \(4, 3\).*got \(4, 2\)"),
+        (with_value(np.nan), GOOD > 1, {}, r"not be NaN: label 1 has nan in example 2"),
+        (with_value(1.5), GOOD > 1, {}, r"in \[0, 1\].*label 1 has 1.5 in example 2"),
+        (with_value(-0.1), GOOD > 1, {}, r"in \[0, 1\].*label 1 has -0.1 in example 2"),
+        (GOOD, with_value(2.0), {}, r"targets must be true or false: label \d has 0.5"),
+        (GOOD, GOOD.astype(str), {}, r"targets must be true or false, got dtype <U"),
+        (GOOD.astype(str), GOOD > 1, {}, r"scores must be real numbers, got dtype <U"),
+        (GOOD[:0], GOOD[:0] > 1, {}, r"at least one example.*got none"),
+        (GOOD[:, :0], GOOD[:, :0] > 1, {}, r"at least one label, got shape \(4, 0\)"),
+        (GOOD, GOOD > 1, {"method": "best"}, r"method must be one of exact, .*got 'best'"),
+        (GOOD, GOOD > 1, {"step": 0.1}, r"step is not an option of the method exact, which has none"),
+        (GOOD, GOOD > 1, {"method": "grid", "value": 1}, r"value is not an option.*grid, which knows step"),
+        (GOOD, GOOD > 1, {"method": "grid", "step": 0}, r"step must lie in \(0, 1\), got 0"),
+        (GOOD, GOOD > 1, {"method": "fixed", "value": 2}, r"value must lie in \[0, 1\], got 2"),
+    ],
+)
+def test_wrong_input_is_refused(scores, targets, options, message):
+    """What is wrong is named with its rule, its value and its label."""
+    with pytest.raises(ValueError, match=message):
+        fit_thresholds(scores, targets, **options)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ([0.5, 0.5], r"shape \(3,\), one a label, got \(2,\)"),
+        ([0.5, math.nan, 0.5], "not be NaN: label 1"),
+    ],
+)
+def test_wrong_thresholds_are_refused(thresholds, message):
+    """Thresholds that do not fit the labels are refused."""
+    with pytest.raises(ValueError, match=message):
+        apply_thresholds(GOOD, thresholds)

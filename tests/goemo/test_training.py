@@ -1,0 +1,424 @@
+"""One training: the same however it is cut into pieces, whatever ran before it, with and without the cache."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import get_linear_schedule_with_warmup
+
+from goemo import training
+from goemo.configuration import Configuration
+from goemo.errors import GoemoError
+from goemo.evaluation import validation_metrics
+from goemo.optimization import AdamW, learning_rate_factor
+from goemo.prepared import Prepared, prepare
+from goemo.training import Diverged, TrainingRun, report_progress, report_step, train
+
+KINDS = ["head", "all", "last_layer"]
+
+
+@pytest.fixture(scope="module")
+def prepared(small_splits, tiny_bert, cache) -> Prepared:
+    return prepare(small_splits, tiny_bert, trainable="head", max_lengths=[16, 24], cache=cache)
+
+
+def _configuration(prepared, **changes) -> Configuration:
+    defaults = {"learning_rate": 3e-3, "epochs": 2, "max_length": 24, "batch_size": 16, "reports": 4}
+    return Configuration(checkpoint=prepared.checkpoint.name, **defaults | changes)
+
+
+def _history(run_or_reports) -> list[dict]:
+    """What must be the same to the last bit: everything but the speed."""
+    return [
+        {
+            "progress": r.progress,
+            "step": r.step,
+            "is_best": r.is_best,
+            "scores": r.scores.tobytes(),
+            **{name: value for name, value in r.metrics.items() if name != "train/samples_per_second"},
+        }
+        for r in run_or_reports
+    ]
+
+
+def _reports(configuration, prepared) -> list:
+    reports: list = []
+    train(configuration, prepared, on_report=reports.append)
+    return reports
+
+
+def _weights(run) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in run._trained.items()}
+
+
+def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+# --- what a training is ---
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 7, 26, 100, 101, 1357])
+@pytest.mark.parametrize("asked", [1, 2, 3, 5, 7, 100])
+def test_reports_come_at_equal_fractions_and_never_twice(total, asked):
+    """Steps and progress rise strictly, the last is the end, and each is within half a step of its share."""
+    reports = min(asked, total)
+    steps = [report_step(k, reports, total) for k in range(1, reports + 1)]
+    progress = [report_progress(k, reports) for k in range(1, reports + 1)]
+    assert steps == sorted(set(steps))
+    assert steps[0] >= 1
+    assert steps[-1] == total
+    assert progress == sorted(set(progress))
+    assert progress[-1] == 100
+    for k, (step, per_cent) in enumerate(zip(steps, progress, strict=True), start=1):
+        assert abs(step - k * total / reports) <= 0.5
+        assert abs(per_cent - 100 * k / reports) <= 0.5
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(100, 10), (7, 0), (1, 0), (50, 49)])
+def test_the_schedule_is_that_of_transformers(total, warmup):
+    """Every step's factor equals the library's linear schedule with warm-up."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)
+    for step in range(total):
+        assert learning_rate_factor(step, total, warmup) == pytest.approx(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+
+
+def test_the_optimizer_is_clipped_adamw_without_decay_of_biases_and_norms():
+    """Fifty steps equal torch's own AdamW with two groups after clip_grad_norm_, with large and small gradients."""
+
+    def layers():
+        torch.manual_seed(1)
+        return torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 3))
+
+    ours, theirs = layers(), layers()
+    groups = [
+        {"params": [p for p in theirs.parameters() if p.ndim > 1], "weight_decay": 0.3},
+        {"params": [p for p in theirs.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    mine, oracle = (
+        AdamW(dict(ours.named_parameters()), weight_decay=0.3),
+        torch.optim.AdamW(groups, foreach=False),
+    )
+    for step in range(50):
+        x, rate = torch.randn(4, 5), 0.01 * (1 + step % 3)
+        for model in (ours, theirs):
+            (model(x).pow(2).sum() * (100 if step % 2 else 0.001)).backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
+        for group in oracle.param_groups:
+            group["lr"] = rate
+        oracle.step()
+        oracle.zero_grad()
+        mine.step(rate)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("trainable", KINDS)
+def test_only_what_is_trainable_changes(prepared, trainable):
+    """After training, what trains differs from the start, and the rest is as in the checkpoint, to the bit."""
+    configuration = _configuration(prepared, trainable=trainable, reports=1)
+    run = TrainingRun(configuration, prepared)
+    before = {name: p.detach().clone() for name, p in run._model.named_parameters()}
+    run.advance()
+    changed = {name for name, p in run._model.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {name for name, p in run._model.named_parameters() if p.requires_grad}
+    assert any(name.startswith("classifier") for name in changed)
+
+
+def test_a_training_learns(prepared):
+    """On easy data, the loss falls and macro-F1 ends far above chance."""
+    reports = _reports(_configuration(prepared, trainable="all", epochs=8), prepared)
+    assert reports[-1].metrics["train/loss"] < 0.5 * reports[0].metrics["train/loss"]
+    assert reports[-1].metrics["val/macro_f1"] > 0.9
+
+
+def test_the_loss_is_the_mean_cross_entropy(prepared):
+    """With a learning rate too small to matter, train/loss and val/loss equal an oracle's over the split."""
+    configuration = _configuration(prepared, trainable="head", learning_rate=1e-12, epochs=1, reports=1)
+    run = TrainingRun(configuration, prepared)
+    run._model.classifier.bias.data.fill_(1.5)
+    run._model.dropout.p = 0.0
+    report = run.advance()
+    for split, name in (("train", "train/loss"), ("validation", "val/loss")):
+        logits = torch.from_numpy(run._inputs.logits(split))
+        targets = torch.from_numpy(prepared.targets[split].astype(np.float32))
+        oracle = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        # 203 texts in batches of 16 make a last batch of 11, which counts as much as the others.
+        assert report.metrics[name] == pytest.approx(
+            oracle.mean().item(), rel=1e-2 if split == "train" else 1e-5
+        )
+
+
+def test_every_thresholded_metric_follows_from_the_scores_that_are_kept(prepared):
+    """The rounded scores of a report give its metrics again, exactly."""
+    for report in _reports(_configuration(prepared, trainable="head", thresholds="grid"), prepared):
+        assert report.scores.dtype == np.float16
+        again = validation_metrics(
+            report.scores.astype(np.float32), np.asarray(prepared.targets["validation"]), method="grid"
+        )
+        assert {name: report.metrics[name] for name in again} == again
+
+
+def test_the_best_report_keeps_its_weights(prepared):
+    """Whatever comes after it; scores of all splits are those of its weights, and training goes on as if not."""
+    configuration = _configuration(
+        prepared, trainable="all", metric="micro_f1", learning_rate=2e-2, reports=6
+    )
+    run, undisturbed = TrainingRun(configuration, prepared), []
+    train(configuration, prepared, on_report=undisturbed.append)
+    reports = []
+    while not run.is_finished:
+        reports.append(run.advance())
+        run.scores("test")
+    assert _history(reports) == _history(undisturbed)
+    values = [r.metrics["val/micro_f1"] for r in reports]
+    best = reports[int(np.argmax(values))]
+    assert run.best is best
+    assert [r.is_best for r in reports] == [v > max(values[:i], default=-1) for i, v in enumerate(values)]
+    assert np.array_equal(run.scores("validation").astype(np.float16), best.scores)
+    assert run.scores("test").shape == (70, 4)
+
+
+@pytest.mark.parametrize("trainable", ["head", "all"])
+def test_texts_are_scored_like_the_split_they_come_from(prepared, small_splits, trainable):
+    """Scores of the test split equal scores of its texts, given as texts, to 1e-5."""
+    run = train(_configuration(prepared, trainable=trainable, epochs=1, reports=1), prepared)
+    texts = run.scores(small_splits.test.texts)
+    assert np.allclose(run.scores("test"), texts, atol=1e-5)
+    with pytest.raises(ValueError, match="'dev'"):
+        run.scores("dev")
+
+
+# --- the same again ---
+
+
+@pytest.mark.parametrize("trainable", KINDS)
+def test_a_reused_process_gives_the_same_history(prepared, trainable):
+    """A training gives the same bits before and after another one, and while another one takes turns with it."""
+    configuration = _configuration(prepared, trainable=trainable)
+    first = _history(_reports(configuration, prepared))
+    other = replace(configuration, batch_size=8, learning_rate=1e-2, max_length=16, seed=7)
+    train(other, prepared)
+    torch.rand(5)
+    again, turns = [], TrainingRun(other, prepared)
+    train(
+        configuration, prepared, on_report=lambda r: (again.append(r), turns.is_finished or turns.advance())
+    )
+    assert _history(again) == first
+
+
+def test_the_seed_matters(prepared):
+    """Another seed is another training."""
+    configuration = _configuration(prepared, trainable="head")
+    other = _reports(replace(configuration, seed=43), prepared)
+    assert _history(other) != _history(_reports(configuration, prepared))
+
+
+def test_the_random_state_of_the_process_is_left_alone(prepared):
+    """Dropout draws from the training's own random state."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(_configuration(prepared, trainable="all", epochs=1, reports=1), prepared)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("trainable", KINDS)
+@pytest.mark.parametrize("stopped_after", [0, 1, 3])
+def test_a_resumed_training_equals_an_uninterrupted_one(prepared, tmp_path, trainable, stopped_after):
+    """History, final weights and best weights are the same to the bit, with dropout, from within an epoch."""
+    configuration = _configuration(prepared, trainable=trainable, epochs=3)
+    whole, reports = TrainingRun(configuration, prepared), []
+    while not whole.is_finished:
+        reports.append(whole.advance())
+
+    part = TrainingRun(configuration, prepared)
+    for _ in range(stopped_after):
+        part.advance()
+    part.save(tmp_path / "state")
+    if stopped_after == 1:
+        part.advance()  # goes on after the save, as a trial does, without touching what was saved
+    part = TrainingRun.restore(configuration, prepared, tmp_path / "state")
+    assert part.progress == [0, 25, 50, 75][stopped_after]
+    assert part._step % part._steps_per_epoch or not stopped_after
+    resumed = []
+    while not part.is_finished:
+        resumed.append(part.advance())
+    assert _history(resumed) == _history(reports[stopped_after:])
+    assert _equal(_weights(part), _weights(whole))
+    assert _equal(part._best_weights, whole._best_weights)
+    assert _history([part.best]) == _history([whole.best])
+
+
+def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):
+    """A save that is cut off leaves the earlier state, and no folder where there was none."""
+    configuration = _configuration(prepared, trainable="head")
+    run = TrainingRun(configuration, prepared)
+    run.advance()
+    run.save(tmp_path / "state")
+    run.advance()
+
+    def cut_off(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_file", cut_off)
+        for folder in ("state", "new"):
+            with pytest.raises(OSError, match="no space"):
+                run.save(tmp_path / folder)
+    assert TrainingRun.restore(configuration, prepared, tmp_path / "state").progress == 25
+    assert not (tmp_path / "new").exists()
+    run.save(tmp_path / "state")
+    assert TrainingRun.restore(configuration, prepared, tmp_path / "state").progress == 50
+    assert [p.name for p in (tmp_path / "state").iterdir()] == ["training.safetensors"]
+
+
+def test_a_state_that_does_not_fit_is_refused(prepared, tmp_path):
+    """Of another configuration, damaged, without a weight, or not there: one error that says what to do."""
+    configuration = _configuration(prepared, trainable="head")
+    run = TrainingRun(configuration, prepared)
+    run.save(tmp_path / "state")
+    with pytest.raises(GoemoError, match="another configuration or other data"):
+        TrainingRun.restore(replace(configuration, seed=1), prepared, tmp_path / "state")
+    file = tmp_path / "state" / "training.safetensors"
+    tensors = load_file(file)
+    metadata = {"state": json.dumps({"step": 0, "reported": 0, "progress": 0})}
+    metadata["made_by"] = json.dumps(training._identity(run))
+    del tensors["model/classifier.bias"]
+    save_file(tensors, file, metadata)
+    for damage in (lambda: None, lambda: file.write_bytes(file.read_bytes()[:99]), file.unlink):
+        damage()
+        with pytest.raises(GoemoError, match="start it anew"):
+            TrainingRun.restore(configuration, prepared, tmp_path / "state")
+
+
+# --- with and without the cache ---
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_training_on_cached_features_equals_training_through_the_encoder(prepared, monkeypatch, dropout):
+    """Metrics, weights and scores are those of the uncached path to 1e-5 after many steps, dropout or not."""
+    configuration = _configuration(prepared, trainable="head", epochs=2)
+
+    def trained():
+        run = TrainingRun(configuration, prepared)
+        run._model.dropout.p = dropout
+        reports = []
+        while not run.is_finished:
+            reports.append(run.advance())
+        return run, reports
+
+    cached, cached_reports = trained()
+    monkeypatch.setattr(Prepared, "frozen_features", lambda *_: None)
+    uncached, uncached_reports = trained()
+    assert type(cached._inputs) is not type(uncached._inputs)
+    for a, b in zip(cached_reports, uncached_reports, strict=True):
+        assert a.metrics["train/loss"] == pytest.approx(b.metrics["train/loss"], abs=1e-5)
+        assert a.metrics["val/loss"] == pytest.approx(b.metrics["val/loss"], abs=1e-5)
+    for name, weight in _weights(cached).items():
+        assert torch.allclose(weight, _weights(uncached)[name], atol=1e-4)
+    assert np.allclose(cached.scores("test"), uncached.scores("test"), atol=1e-5)
+
+
+def test_the_encoder_does_not_run_where_its_features_are_cached(prepared, monkeypatch):
+    """Training and scoring the splits never call the encoder."""
+    run = TrainingRun(_configuration(prepared, trainable="head"), prepared)
+    monkeypatch.setattr(type(run._model), "forward", None)
+    monkeypatch.setattr(type(run._model.base_model), "forward", None)
+    while not run.is_finished:
+        run.advance()
+    assert run.scores("train").shape == (203, 4)
+
+
+@pytest.mark.parametrize("checkpoint", ["scratch:albert-tiny", "scratch:xlnet-tiny"])
+@pytest.mark.parametrize("trainable", KINDS)
+def test_other_architectures_train(small_splits, cache, checkpoint, trainable):
+    """An encoder with shared blocks and one that pads on the left go through every way of training."""
+    prepared = prepare(small_splits, checkpoint, trainable=trainable, max_lengths=[16], cache=cache)
+    configuration = _configuration(prepared, trainable=trainable, max_length=16, reports=2, epochs=1)
+    reports = _reports(configuration, prepared)
+    assert [r.progress for r in reports] == [50, 100]
+    assert _history(_reports(configuration, prepared)) == _history(reports)
+
+
+# --- failure, and the walls ---
+
+
+@pytest.mark.parametrize("trainable", ["head", "all"])
+def test_a_training_that_diverges_says_so_before_any_report(prepared, trainable):
+    """A NaN in the loss is an error of its own kind, and nothing is reported."""
+    run = TrainingRun(_configuration(prepared, trainable=trainable), prepared)
+    run._model.classifier.bias.data[0] = float("nan")
+    with pytest.raises(Diverged, match="learning rate"):
+        run.advance()
+    assert (run.progress, run.best) == (0, None)
+    with pytest.raises(GoemoError, match="first report"):
+        run.scores("test")
+
+
+def test_a_finished_training_does_not_advance(prepared):
+    """There is nothing after the last report."""
+    run = train(_configuration(prepared, trainable="head", epochs=1, reports=1), prepared)
+    assert run.is_finished
+    assert run.progress == 100
+    with pytest.raises(GoemoError, match="finished"):
+        run.advance()
+
+
+def test_a_training_shorter_than_its_reports_makes_fewer(prepared):
+    """One step an epoch and two epochs give two reports, not five."""
+    reports = _reports(_configuration(prepared, trainable="head", batch_size=500, reports=5), prepared)
+    assert [(r.progress, r.step) for r in reports] == [(50, 1), (100, 2)]
+
+
+def test_threads_are_set(prepared):
+    """A trial takes no more threads than it was given."""
+    before = torch.get_num_threads()
+    try:
+        TrainingRun(_configuration(prepared, trainable="head"), prepared, threads=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_configuration_trains_where_no_engine_is_installed(prepared):
+    """With ray, mlflow, optuna and tune barred from import, one configuration trains from prepared data."""
+    code = f"""
+import sys
+
+class Barred:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("ray", "mlflow", "optuna", "tune"):
+            raise ModuleNotFoundError(f"barred: {{name}}", name=name)
+
+sys.meta_path.insert(0, Barred())
+from pathlib import Path
+from goemo import bundle, data, evaluation
+from goemo.configuration import Configuration
+from goemo.prepared import Prepared
+from goemo.training import train
+configuration = Configuration.from_dict({_configuration(prepared, trainable="head", epochs=1).to_dict()!r})
+run = train(configuration, Prepared.open(Path({str(prepared.folder)!r})), device="cpu")
+print(run.progress, run.best.metrics["val/macro_f1"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("100 ")

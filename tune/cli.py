@@ -1,0 +1,355 @@
+"""The `goemo` command. Heavy modules are imported inside the commands, so that help is instant."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from goemo import __version__
+from goemo.errors import GoemoError, InputError
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that takes ``--debug`` and shows its example as it was written."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.params.append(
+            click.Option(
+                ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."
+            )
+        )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example under the options."""
+        del ctx
+        with formatter.section("Example"):
+            formatter.write("".join(f"  {line}\n" for line in self.example.splitlines()))
+
+
+class Group(click.Group):
+    """Commands in the order of a user's path."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they were added."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="goemo")
+def cli() -> None:
+    """Search hyperparameters for emotion classifiers, browse the trials, keep the best model.
+
+    A search: goemo search quickstart; then goemo leaderboard quickstart, goemo ui,
+    goemo export quickstart, goemo retrain best.yaml -o model.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exit with 0 when done, 1 when it failed, 2 when the call or the input is wrong."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    debug = "--debug" in arguments
+    try:
+        cli.main(args=arguments, prog_name="goemo", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", 1)
+    except BrokenPipeError:  # the reader of our output, `head` say, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(_message(error), 2 if isinstance(error, InputError) else 1)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, GoemoError):
+        return str(error)
+    kind = type(error).__name__
+    return f"unexpected {kind}: {str(error) or 'no message'} (add --debug for the traceback)"
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"goemo: {message}", err=True)
+    sys.exit(code)
+
+
+_store_option = click.option(
+    "--tracking-uri",
+    metavar="URI",
+    help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI).",
+)
+
+
+def _format_option(*formats: str) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help="Output."
+    )
+
+
+@cli.command(
+    example="goemo search minilm_head --data dir:goemotions --name first\n"
+    "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none"
+)
+@click.argument("space")
+@click.option("--data", metavar="SRC", help="dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
+@click.option("--name", help="Name of the search, instead of the file's.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."
+)
+@click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
+@_store_option
+@click.option("--dry-run", is_flag=True, help="Show the trials and stop.")
+def search(  # noqa: PLR0917 - click passes them by name
+    space: str,
+    data: str | None,
+    name: str | None,
+    overrides: tuple[str, ...],
+    address: str | None,
+    tracking_uri: str | None,
+    dry_run: bool,
+) -> None:
+    """Run the trials of a search space: a file, or the name of a shipped one (see goemo spaces)."""
+    from tune.spec import load_spec
+
+    spec = load_spec(space, overrides=overrides, data=data, name=name)
+    if dry_run:
+        from tune.plan import plan
+
+        click.echo(plan(spec))
+        return
+    from tune.driver import run_search
+
+    _show_result(run_search(spec, address=address, tracking_uri=tracking_uri))
+
+
+@cli.command(example="goemo resume minilm-head")
+@click.argument("name")
+@click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
+@_store_option
+def resume(name: str, address: str | None, tracking_uri: str | None) -> None:
+    """Go on with a search after a crash, an interrupt or a reboot."""
+    from tune.driver import resume_search
+
+    _show_result(resume_search(name, address=address, tracking_uri=tracking_uri))
+
+
+def _show_result(result: Any) -> None:
+    from rich.console import Console
+
+    from tune import leaderboard
+    from tune.tables import leaderboard_table
+
+    if result.leaderboard.rows:
+        Console(highlight=False).print(leaderboard_table(result.leaderboard, most=10))
+        click.echo(leaderboard.summary(result.leaderboard))
+        click.echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
+    if result.unlogged:
+        click.echo(
+            f"The MLflow store has not taken {len(result.unlogged)} trials; when it answers again: "
+            f"goemo resume {result.name}",
+            err=True,
+        )
+    if not result.is_complete:
+        raise GoemoError(
+            f"interrupted with {result.remaining} trials to go; go on with: goemo resume {result.name}"
+        )
+    if not result.leaderboard.rows:
+        raise GoemoError(f"no trial of {result.name} has a score; why: goemo leaderboard {result.name}")
+
+
+@cli.command(example="goemo leaderboard minilm-head --format csv > trials.csv")
+@click.argument("name")
+@_format_option("table", "json", "csv")
+def leaderboard(name: str, form: str) -> None:
+    """Rank the trials of a search by validation, with intervals; works while it runs."""
+    from tune import leaderboard as boards
+    from tune.records import SearchFolder
+    from tune.tables import failures, leaderboard_table
+
+    found = SearchFolder.open(name)
+    board = boards.build(found)
+    if form == "json":
+        click.echo(board.to_json())
+    elif form == "csv":
+        click.echo(board.to_csv(), nl=False)
+    else:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        if board.rows:
+            console.print(leaderboard_table(board))
+            console.print(boards.summary(board), soft_wrap=True)
+        for line in failures(found):
+            console.print(line, soft_wrap=True, markup=False)
+        if not found.records():
+            console.print("no trial has started yet")
+
+
+@cli.command(example="goemo report minilm-head -o minilm-head.html")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: NAME.html).")
+def report(name: str, output: Path | None) -> None:
+    """Write a search as one self-contained HTML page, with a JSON twin beside it."""
+    from tune.records import SearchFolder
+    from tune.search_report import write_report
+
+    for path in write_report(SearchFolder.open(name), output or Path(f"{name}.html")):
+        click.echo(path)
+
+
+@cli.command(example="goemo ui --port 5001")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@_store_option
+def ui(port: int, tracking_uri: str | None) -> None:
+    """Serve the MLflow UI of the store on 127.0.0.1."""
+    from tune.ui import serve
+
+    serve(port=port, tracking_uri=tracking_uri)
+
+
+@cli.command(
+    example="goemo export minilm-head -o best.yaml\ngoemo export minilm-head --trial t014 -o t014.yaml"
+)
+@click.argument("name")
+@click.option("--trial", metavar="ID", help="A trial (default: the best by validation).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
+def export(name: str, trial: str | None, output: Path) -> None:
+    """Write a trial's configuration, where it came from and its expected score, as YAML."""
+    from tune.export import write_export
+    from tune.records import SearchFolder
+
+    click.echo(write_export(SearchFolder.open(name), output, trial_id=trial))
+
+
+@cli.command(example="goemo retrain best.yaml -o model --seeds 3")
+@click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
+@click.option("--data", metavar="SRC", help="Another source than the exported one.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Keep the best of N seeds."
+)
+def retrain(exported: Path, output: Path, data: str | None, seeds: int) -> None:
+    """Train an exported configuration into a model folder, and evaluate it on the test split once."""
+    from tune.retrain import retrain as train_exported
+    from tune.tables import results_table
+
+    results = train_exported(exported, output, data=data, seeds=seeds)
+    from rich.console import Console
+
+    Console(highlight=False).print(results_table(results))
+    click.echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
+
+
+@cli.command(example="goemo evaluate model --data dir:goemotions --format json")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--data", metavar="SRC", help="Another source than the one it was trained on.")
+@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+@_format_option("table", "json")
+def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
+    """Measure a model on a split: at 0.5, with its validation thresholds, and the test-tuned bound."""
+    from tune.retrain import evaluate_bundle
+
+    results = evaluate_bundle(folder, data=data, split=split)
+    if form == "json":
+        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from tune.tables import per_label_table, results_table
+
+    console = Console(highlight=False)
+    console.print(per_label_table(results))
+    console.print(results_table(results))
+
+
+@cli.command(
+    example='goemo predict model "thank you so much!"\ngoemo predict model --file comments.txt --format json'
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option(
+    "--file", type=click.Path(path_type=Path, allow_dash=True), help="One text a line; - for stdin."
+)
+@_format_option("table", "json")
+def predict(folder: Path, texts: tuple[str, ...], file: Path | None, form: str) -> None:
+    """Give the labels and scores of texts."""
+    from goemo import bundle
+    from tune.tables import predictions_table
+
+    if bool(texts) == (file is not None):
+        raise click.UsageError("give texts, or --file F")
+    lines = list(texts) if file is None else _lines(file)
+    predictions = bundle.load(folder).predict(lines)
+    if form == "json":
+        click.echo(json.dumps(predictions, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(predictions_table(predictions))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InputError(str(file), [error.strerror or str(error)]) from error
+    return raw.decode("utf-8", errors="replace").splitlines()
+
+
+@cli.command(example="goemo spaces")
+def spaces() -> None:
+    """List the shipped search spaces and check them."""
+    from tune.spec import load_spec, shipped_spaces
+
+    wrong = []
+    for path in shipped_spaces():
+        try:
+            spec = load_spec(str(path))
+        except InputError as error:
+            wrong.append(str(error))
+            continue
+        model = f"{spec.model.checkpoint} ({spec.model.trainable})"
+        varies = ", ".join(spec.varying)
+        click.echo(
+            f"{path.stem:<14} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}"
+        )
+    if wrong:
+        raise InputError("search spaces", wrong)
+
+
+@cli.command(example="goemo doctor")
+@_store_option
+def doctor(tracking_uri: str | None) -> None:
+    """Say what is installed, which GPUs and which store there are, and what is wrong."""
+    from tune.doctor import examine
+
+    findings = examine(tracking_uri)
+    for finding in findings:
+        click.echo(finding)
+    wrong = [finding for finding in findings if finding.problem]
+    if wrong:
+        raise GoemoError(f"{len(wrong)} problems")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The best configuration as a YAML that `goemo retrain` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from goemo.configuration import Configuration
+from goemo.errors import InputError
+from tune import leaderboard
+from tune.records import SearchFolder, write_text
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One configuration and where it came from.
+
+    Attributes:
+        configuration: What to train.
+        data: Source, taxonomy, splitting and digest of the data that it was found on.
+        origin: The search and the trial.
+        expected: The trial's objective on validation with its interval.
+        versions: Of the packages that decide the results.
+    """
+
+    configuration: Configuration
+    data: dict[str, Any]
+    origin: dict[str, Any]
+    expected: dict[str, Any]
+    versions: dict[str, str]
+
+
+def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = None) -> str:
+    """Write one trial's configuration and return a line that says what was written.
+
+    Args:
+        search: Where the trial ran.
+        path: The YAML to write.
+        trial_id: None for the best by validation.
+
+    Raises:
+        InputError: The trial is not ranked.
+        GoemoError: No trial is.
+    """
+    board = leaderboard.build(search)
+    row = board.best if trial_id is None else board.row(trial_id)
+    facts = search.facts
+    data = {key: facts["data"][key] for key in ("source", "taxonomy", "splitting", "digest")}
+    values = {
+        "origin": {"search": search.name, "trial": row.trial_id, "rank": row.rank},
+        "expected": {
+            "metric": f"val/{board.objective}",
+            "value": row.objective,
+            "low": row.low,
+            "high": row.high,
+            "at_progress": row.best_progress,
+        },
+        "data": data,
+        "configuration": row.config,
+        "versions": facts["environment"]["versions"],
+    }
+    head = f"# goemo retrain {path} -o model\n"
+    write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    score = f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]"
+    return f"{path}: {row.trial_id} of {search.name}, validation {board.objective} {score}"
+
+
+def read_export(path: Path) -> Exported:
+    """Read what `write_export` wrote.
+
+    Raises:
+        InputError: The file is not there, is no YAML, or lacks or misspells a part.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(str(path), [error.strerror or str(error)]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(str(path), [f"not YAML: {' '.join(str(error).split())}"]) from error
+    problems = _problems(values)
+    if problems:
+        raise InputError(str(path), [*problems, "write it with: goemo export NAME"])
+    try:
+        configuration = Configuration.from_dict(values["configuration"])
+    except (TypeError, ValueError) as error:
+        raise InputError(str(path), [f"configuration: {error}"]) from error
+    return Exported(
+        configuration=configuration,
+        data=values["data"],
+        origin=values["origin"],
+        expected=values["expected"],
+        versions=values["versions"],
+    )
+
+
+def _problems(values: Any) -> list[str]:
+    if not isinstance(values, Mapping):
+        return ["must hold a mapping, as goemo export writes it"]
+    parts = ("origin", "expected", "data", "configuration", "versions")
+    missing = [f"{part}: missing" for part in parts if not isinstance(values.get(part), Mapping)]
+    unknown = [f"{key}: unknown key" for key in values if key not in parts]
+    return missing + unknown

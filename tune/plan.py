@@ -1,0 +1,36 @@
+"""What a search would run, for ``--dry-run``."""
+
+from __future__ import annotations
+
+from tune import space
+from tune.progress import label
+from tune.spec import SearchSpec
+
+
+def plan(spec: SearchSpec, most: int = 30) -> str:
+    """Return the trials in the order in which they would start; nothing is read or started.
+
+    TPE chooses from what it has learned, so that only the number of its trials is known.
+    """
+    scheduler = "no early stopping"
+    if spec.scheduler.algorithm == "asha":
+        scheduler = (
+            f"ASHA from {spec.scheduler.grace} %, reduction factor {spec.scheduler.reduction_factor:g}"
+        )
+    lines = [
+        f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {scheduler}",
+        f"model {spec.model.checkpoint}, trainable {spec.model.trainable}, pooling {spec.model.pooling}",
+        f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
+        f"objective {spec.objective.metric} on validation, {spec.objective.thresholds} thresholds, cross-fitted",
+    ]
+    if spec.search.algorithm == "tpe":
+        domains = ", ".join(f"{name} {domain.to_yaml()}" for name, domain in spec.varying.items())
+        return "\n".join([*lines, f"chosen as the search learns, from: {domains}"])
+    suggestions = space.suggestions(spec)
+    shown = 0
+    while shown < most and (asked := suggestions.ask()) is not None:
+        lines.append(f"  {asked[0]}  {label(asked[1])}")
+        shown += 1
+    if shown < spec.total:
+        lines.append(f"  and {spec.total - shown} more")
+    return "\n".join(lines)

@@ -1,0 +1,46 @@
+"""Everything the trials of a search share, made once before the first of them."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from goemo.configuration import HYPERPARAMETER_DEFAULTS
+from goemo.data import Splits
+from goemo.models import resolve_checkpoint
+from goemo.prepared import Prepared
+from goemo.prepared import prepare as prepare_shared
+from tune.progress import progress_bars
+from tune.records import runs_folder
+from tune.spec import SearchSpec
+
+
+def refuse_unknown_checkpoint(spec: SearchSpec, splits: Splits) -> None:
+    """Find the checkpoint, before anything is started.
+
+    Raises:
+        InputError: It is not there.
+    """
+    resolve_checkpoint(spec.model.checkpoint, texts=splits.train.texts, cache=runs_folder() / "cache")
+
+
+def max_lengths(spec: SearchSpec) -> list[int]:
+    """Return every maximum length that a trial of the search may ask for, ascending."""
+    domain = spec.space.get("max_length")
+    if domain is None:
+        return [int(HYPERPARAMETER_DEFAULTS["max_length"])]
+    values = [int(value) for value in domain.values]
+    return sorted(set(values)) if domain.is_listed else list(range(min(values), max(values) + 1))
+
+
+def prepare(spec: SearchSpec, splits: Splits, console: Console) -> Prepared:
+    """Tokenize the splits and, for a frozen encoder, compute its output; what exists is reused."""
+    with progress_bars(console) as on_progress:
+        return prepare_shared(
+            splits,
+            spec.model.checkpoint,
+            trainable=spec.model.trainable,
+            pooling=spec.model.pooling,
+            max_lengths=max_lengths(spec),
+            cache=runs_folder() / "cache",
+            on_progress=on_progress,
+        )

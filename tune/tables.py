@@ -1,0 +1,132 @@
+"""What commands print for people: tables for the terminal, each from plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from tune.leaderboard import Leaderboard
+from tune.records import RANKED_REASONS, SearchFolder
+from tune.tracking.content import SHORT_NAMES
+
+RESULT_NAMES = {
+    "fixed_0.5": "every threshold at 0.5",
+    "validation": "thresholds from validation",
+    "test_tuned": "tuned on this very split (upper bound)",
+}
+
+
+def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
+    """Return the ranking; ``=`` marks trials that cannot be told apart from the best."""
+    metric = board.objective.replace("_", "-")
+    table = _table(title=f"{board.search}: validation {metric}, thresholds cross-fitted")
+    table.add_column("#", justify="right")
+    table.add_column("trial", no_wrap=True)
+    for key in board.rows[0].varied if board.rows else ():
+        table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
+    table.add_column(metric.replace("f1", "F1"), justify="right", no_wrap=True)
+    table.add_column("95 % interval", no_wrap=True)
+    table.add_column("at 0.5", justify="right", no_wrap=True)
+    table.add_column("ended", no_wrap=True)
+    rows = board.rows[:most]
+    for row in rows:
+        reason = {"stopped_early": "stopped"}.get(row.stop_reason, row.stop_reason)
+        early = f" at {row.progress} %" if row.stop_reason != "completed" else ""
+        table.add_row(
+            str(row.rank),
+            row.trial_id + (" =" if row.tied_with_best and row.rank > 1 else ""),
+            *(_value(value) for value in row.varied.values()),
+            f"{row.objective:.4f}",
+            f"{row.low:.3f} – {row.high:.3f}",
+            f"{row.val_macro_f1_at_half:.4f}",
+            reason + early,
+        )
+    hidden = len(board.rows) - len(rows)
+    more = f"{hidden} more: goemo leaderboard {board.search}" if hidden else ""
+    tied = "= cannot be told apart from the best" if any(r.tied_with_best for r in rows[1:]) else ""
+    table.caption = "; ".join(part for part in (tied, more) if part) or None
+    return table
+
+
+def failures(search: SearchFolder) -> list[str]:
+    """Return one line for each trial that ended without a rank, and why."""
+    return [
+        f"{record.trial_id} {record.outcome.stop_reason.replace('_', ' ')}: {record.outcome.message}"
+        for record in search.records()
+        if record.outcome is not None and record.outcome.stop_reason not in RANKED_REASONS
+    ]
+
+
+def results_table(results: Mapping[str, Any]) -> Table:
+    """Return the averages of an evaluation, one row per origin of the thresholds."""
+    table = _table(title=f"{results['split']} split, {results['examples']} examples")
+    table.add_column("thresholds")
+    for name in ("macro F1", "95 % interval", "weighted F1", "micro F1", "macro precision", "macro recall"):
+        table.add_column(name, justify="right")
+    for key, name in RESULT_NAMES.items():
+        result = results["results"].get(key)
+        if result is None:
+            continue
+        low, high = result["macro_f1_interval"]
+        table.add_row(
+            name,
+            f"{result['macro']['f1']:.4f}",
+            f"{low:.3f} – {high:.3f}",
+            f"{result['weighted']['f1']:.4f}",
+            f"{result['micro']['f1']:.4f}",
+            f"{result['macro']['precision']:.4f}",
+            f"{result['macro']['recall']:.4f}",
+        )
+    return table
+
+
+def per_label_table(results: Mapping[str, Any]) -> Table:
+    """Return one row a label, with thresholds from validation, beside F1 at 0.5."""
+    table = _table(title="per label, thresholds from validation")
+    table.add_column("label")
+    for name in ("precision", "recall", "F1", "F1 at 0.5", "MCC", "support", "threshold"):
+        table.add_column(name, justify="right")
+    at_half = {row["label"]: row["f1"] for row in results["results"]["fixed_0.5"]["per_label"]}
+    for row in results["results"]["validation"]["per_label"]:
+        cut = row["threshold"]
+        table.add_row(
+            row["label"],
+            *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")),
+            f"{at_half[row['label']]:.3f}",
+            f"{row['mcc']:.3f}",
+            str(row["support"]),
+            "never" if cut is None else f"{cut:.3f}",
+        )
+    return table
+
+
+def predictions_table(predictions: Iterable[Mapping[str, Any]]) -> Table:
+    """Return one row a text: the labels over their thresholds, and the highest scores."""
+    table = _table()
+    table.add_column("text", overflow="fold")
+    table.add_column("labels", style="bold")
+    table.add_column("highest scores")
+    for item in predictions:
+        ranked = sorted(item["scores"].items(), key=lambda pair: -pair[1])[:3]
+        scores = ", ".join(f"{label} {score:.2f}" for label, score in ranked)
+        table.add_row(item["text"], ", ".join(item["labels"]) or "(none)", scores)
+    return table
+
+
+def _table(title: str | None = None) -> Table:
+    return Table(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _value(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,12 @@
+"""Makes an MLflow store equal to the records of a search, in a thread of its own, as often as it takes.
+
+The records on disk are the truth (`tune.records`); this package is the only one that imports mlflow for
+searches. `store` decides where to, `content` says what in MLflow's words, `writer` makes the store have it,
+`tracker` does so while a search runs.
+"""
+
+from tune.tracking.content import SEARCH
+from tune.tracking.store import EXPERIMENT, Store, check_store, find_store
+from tune.tracking.tracker import Tracker, sync_all
+
+__all__ = ["EXPERIMENT", "SEARCH", "Store", "Tracker", "check_store", "find_store", "sync_all"]

@@ -1,0 +1,215 @@
+"""What the records of a search say, in MLflow's words; nothing here touches a store."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tune.records import SearchFolder, TrialRecord
+
+SEARCH = "search"  # stands for the parent run where others are named by their trial id
+SHORT_NAMES = {
+    "batch_size": "bs",
+    "learning_rate": "lr",
+    "max_length": "len",
+    "epochs": "ep",
+    "weight_decay": "wd",
+    "warmup_fraction": "wu",
+}
+STATUS_OF_REASON = {"completed": "FINISHED", "stopped_early": "FINISHED"}  # the others: FAILED
+STATUS_OF_SEARCH = {"running": "RUNNING", "complete": "FINISHED", "interrupted": "KILLED"}
+TREE_VIEW = "goemo-searches"
+VIEW_TAG = "mlflow.sharedViewState."
+TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stores
+
+
+def run_name(record: TrialRecord) -> str:
+    """Name a trial by what varies: ``bs16 lr2e-05 len32``; its id where nothing does."""
+    parts = [
+        f"{SHORT_NAMES.get(key, key)}{value:.4g}"
+        if isinstance(value, float)
+        else f"{SHORT_NAMES.get(key, key)}{value}"
+        for key, value in record.varied.items()
+    ]
+    return " ".join(parts) or record.trial_id
+
+
+def fingerprint(record: TrialRecord) -> str:
+    """Return 16 hex digits that change when anything changes that MLflow shows of a trial."""
+    outcome = record.outcome and [record.outcome.stop_reason, record.outcome.message, record.outcome.ended_at]
+    content = json.dumps([record.config, record.varied, record.history, outcome], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def metrics_by_step(record: TrialRecord) -> list[tuple[int, int, dict[str, float]]]:
+    """Return (step, timestamp in ms, metrics) of every report, in order.
+
+    To the metrics of the history come three that make the run table answer questions: the best objective
+    so far (``best/...``, which ranks), ``progress`` and ``duration_s``.
+    """
+    rows = []
+    best = float("-inf")
+    for row in record.history:
+        best = max(best, row[record.objective_name])
+        metrics = {key: float(value) for key, value in row.items() if "/" in key}
+        metrics[f"best/{record.config['metric']}"] = best
+        metrics["progress"] = float(row["progress"])
+        if "seconds" in row:
+            metrics["duration_s"] = float(row["seconds"])
+        rows.append((int(row["progress"]), int(row["time"] * 1000), metrics))
+    return rows
+
+
+def started_at(record: TrialRecord) -> float:
+    """Return when a trial began: when its configuration was written, or earlier where its reports say so."""
+    written = (record.folder / "config.json").stat().st_mtime
+    first = record.history[0] if record.history else {}
+    return min(written, first["time"] - first.get("seconds", 0.0)) if first else written
+
+
+def trial_status(record: TrialRecord, facts: Mapping[str, Any]) -> str:
+    """Return MLflow's status for a trial; one that was under way when its search ended was killed."""
+    if record.outcome is not None:
+        return STATUS_OF_REASON.get(record.outcome.stop_reason, "FAILED")
+    return "RUNNING" if search_status(facts) == "RUNNING" else "KILLED"
+
+
+def search_status(facts: Mapping[str, Any]) -> str:
+    """Return MLflow's status for a search, from ``status`` among its facts."""
+    return STATUS_OF_SEARCH.get(facts.get("status", "running"), "RUNNING")
+
+
+def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the trial with the highest objective, the earlier of equals; None before the first report."""
+    ranked = [record for record in records if record.is_ranked]
+    return max(ranked, key=lambda record: record.objective or 0.0, default=None)
+
+
+def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the params of a parent run: the search space, one line a hyperparameter, and the rest of it."""
+    params = {}
+    for name, domain in spec.get("space", {}).items():
+        kind, values = next(iter(domain.items())) if isinstance(domain, dict) else ("fixed", domain)
+        params[f"space.{name}"] = f"{kind} {values}"
+    for section in ("model", "data", "search", "scheduler", "objective"):
+        values = spec.get(section) or {}
+        params |= {f"{section}.{key}": str(value) for key, value in values.items() if value is not None}
+    return params | {"seed": str(spec.get("seed"))}
+
+
+def description(search: SearchFolder, records: Sequence[TrialRecord], best_so_far: str | None = None) -> str:
+    """Return the Markdown at the top of a parent run: what was searched, what came out, what to do next."""
+    spec = search.spec
+    model, data = spec.get("model", {}), spec.get("data", {})
+    params = space_params(spec)
+    searched = [
+        f"| `{key.removeprefix('space.')}` | {value} |"
+        for key, value in params.items()
+        if key.startswith("space.")
+    ]
+    reasons = Counter(record.outcome.stop_reason if record.outcome else "running" for record in records)
+    counts = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.most_common())
+    best = best_trial(records)
+    if best_so_far is None:
+        best_so_far = "No trial has reported yet."
+        if best is not None:
+            score = f"{best.objective_name} **{best.objective:.4f}**"
+            best_so_far = f"`{best.trial_id}` {run_name(best)}: {score}"
+    name = search.name
+    return f"""**Best so far.** {best_so_far}
+
+**Trials.** {len(records)} so far: {counts or "none"}. Leaderboard, plots and report are under Artifacts.
+
+`{model.get("checkpoint")}` (trains: {model.get("trainable")}) on `{data.get("source")}`, \
+taxonomy {data.get("taxonomy")}; ranked on the validation split.
+
+| searched | values |
+| --- | --- |
+{chr(10).join(searched)}
+
+```
+goemo leaderboard {name}
+goemo export {name} -o best.yaml
+goemo retrain best.yaml -o model
+```
+"""[:TEXT_LIMIT]
+
+
+def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was true when the search ran, as tags: data, versions, hardware, commit."""
+    data, environment = facts.get("data", {}), facts.get("environment", {})
+    tags = {
+        **{f"data.{key}": data.get(key) for key in ("source", "taxonomy", "splitting", "digest")},
+        **{f"version.{package}": version for package, version in environment.get("versions", {}).items()},
+        "hardware.platform": environment.get("platform"),
+        "hardware.cpus": environment.get("cpus"),
+        "hardware.gpus": ", ".join(environment.get("gpus", [])) or None,
+        "mlflow.source.git.commit": (environment.get("git_commit") or "").removesuffix("+") or None,
+    }
+    return {key: str(value)[:TEXT_LIMIT] for key, value in tags.items() if value is not None}
+
+
+def experiment_tags(metric: str) -> dict[str, str]:
+    """Return experiment tags that make the UI show training, with two saved views in its menu.
+
+    MLflow nests children only while runs are in order of time, so that the tree and the ranking are two
+    views. The format is that of the UI's own "save view".
+    """
+    columns = [
+        f"metrics.`best/{metric}`",
+        "tags.`goemo.stop_reason`",
+        "metrics.`progress`",
+        "metrics.`duration_s`",
+        *(f"params.`{name}`" for name in ("batch_size", "learning_rate", "max_length", "epochs")),
+        "tags.`goemo.trial_id`",
+    ]
+    tree_columns = [columns[0], "tags.`goemo.trials`", *columns[1:]]
+    tree: dict[str, Any] = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False}
+    ranking = {
+        "searchFilter": "tags.`goemo.kind` = 'trial'",
+        "orderByKey": f"metrics.`best/{metric}`",
+        "orderByAsc": False,
+    }
+    named = {
+        TREE_VIEW: ("Searches and their trials", _view(tree, tree_columns)),
+        f"goemo-trials-{metric}": (
+            f"Trials by best {metric}",
+            _view(ranking, ["tags.`goemo.search`", *columns]),
+        ),
+    }
+    now = int(time.time() * 1000)
+    return {"mlflow.experimentKind": "custom_model_development"} | {
+        VIEW_TAG + key: json.dumps(
+            {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
+        )
+        for key, (name, state) in named.items()
+    }
+
+
+def _view(order: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    return {
+        **order,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "runsHiddenMode": "SHOW_ALL",
+        "hideEmptyCharts": True,
+        "viewMaximized": False,
+        "selectedColumns": list(columns),
+        "columnOrder": list(columns),
+    }
+
+
+def user() -> str:
+    """Return the user's name, or number where a container's user has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

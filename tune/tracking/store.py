@@ -1,0 +1,155 @@
+"""Which MLflow store to use, and whether it can be."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from goemo.errors import GoemoError, InputError
+from tune.records import runs_folder
+
+EXPERIMENT = "goemo"  # MLflow's experiment for all searches of a project
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+# Set only where the user has not. Our own queue retries: MLflow's hidden retry of a request whose answer
+# was lost could create a run twice.
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store.
+
+    Attributes:
+        uri: Where runs go: a database or a tracking server.
+        artifact_location: Where the artifacts of a new experiment go; None leaves that to the server.
+    """
+
+    uri: str
+    artifact_location: str | None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is reached over HTTP."""
+        return self.uri.startswith(("http://", "https://"))
+
+    @property
+    def shown(self) -> str:
+        """The URI without its password, for messages."""
+        password = urlsplit(self.uri).password
+        return self.uri.replace(f":{password}@", ":***@") if password else self.uri
+
+    @property
+    def database(self) -> Path | None:
+        """The file of a SQLite store; None for other stores."""
+        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:") else None
+
+    def check(self, timeout_s: float = 5.0) -> None:
+        """Ask a tracking server whether it is there; other stores are checked by `find_store`.
+
+        Raises:
+            GoemoError: It does not answer.
+        """
+        if not self.is_server:
+            return
+        try:
+            urllib.request.urlopen(f"{self.uri.rstrip('/')}/health", timeout=timeout_s).close()  # noqa: S310 - is_server
+        except urllib.error.HTTPError:
+            return  # it answers, and that is all we ask
+        except OSError as error:
+            raise GoemoError(
+                f"{self.shown}: the MLflow server does not answer ({error}); start it, or unset "
+                "MLFLOW_TRACKING_URI to use the store in mlruns/"
+            ) from error
+
+    def client(self) -> Any:
+        """Return an `mlflow.MlflowClient` on this store; the first import of mlflow takes seconds."""
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+
+def find_store(tracking_uri: str | None = None) -> Store:
+    """Decide which store to use: the given one, else ``$MLFLOW_TRACKING_URI``, else the one in mlruns/.
+
+    Nothing is created but the folder of the default store, and MLflow is not imported.
+
+    Raises:
+        InputError: A URI that MLflow or this project cannot use, a file that is no SQLite database, or an
+            old file store; the message says what to do.
+    """
+    where, uri = "--tracking-uri", tracking_uri
+    if not uri:
+        where, uri = "MLFLOW_TRACKING_URI", os.environ.get("MLFLOW_TRACKING_URI")
+    artifacts = (runs_folder() / "artifacts").as_uri()
+    if not uri:
+        database = runs_folder() / "mlflow.db"
+        _refuse_file_store("mlruns", runs_folder(), unless=database)
+        _refuse_foreign_file("mlruns", database)
+        runs_folder().mkdir(parents=True, exist_ok=True)
+        return Store(f"sqlite:///{database}", artifacts)
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme in {"http", "https"}:
+        return Store(uri.rstrip("/"), None)
+    if scheme in {"", "file"}:
+        folder = Path(unquote(urlsplit(uri).path)).absolute()
+        raise InputError(where, [_migration(folder, folder.parent / "mlflow.db")])
+    if scheme not in DATABASES:
+        known = "http(s)://HOST:PORT, sqlite:///FILE, postgresql://..., mysql://..., mssql://..."
+        raise InputError(where, [f"must be one of {known}, got {Store(uri, None).shown!r}"])
+    if scheme == "sqlite":
+        database = Path(uri.removeprefix("sqlite:///")).absolute()
+        _refuse_foreign_file(where, database)
+        uri = f"sqlite:///{database}"
+    return Store(uri, artifacts)
+
+
+def check_store(tracking_uri: str | None = None) -> str:
+    """Return the URI of the store, without its password, after asking it whether it is there.
+
+    Raises:
+        InputError: As `find_store`.
+        GoemoError: A tracking server does not answer.
+    """
+    store = find_store(tracking_uri)
+    store.check()
+    return store.shown
+
+
+def _refuse_file_store(where: str, folder: Path, *, unless: Path) -> None:
+    if not unless.exists() and any(folder.glob("*/meta.yaml")):
+        raise InputError(where, [_migration(folder, unless)])
+
+
+def _refuse_foreign_file(where: str, database: Path) -> None:
+    if not database.parent.is_dir() and database.parent != runs_folder():
+        raise InputError(where, [f"{database.parent}: no such folder; make it, or name another database"])
+    if database.is_dir():
+        raise InputError(where, [f"{database} is a folder; name a file"])
+    if database.is_file() and database.stat().st_size:
+        with database.open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise InputError(
+                    where, [f"{database} is not a SQLite database; move it away or name another"]
+                )
+
+
+def _migration(folder: Path, database: Path) -> str:
+    return (
+        f"{folder} is a file store, which MLflow 3 no longer writes to; move its runs to a database with: "
+        f"mlflow migrate-filestore --source {folder} --target sqlite:///{database}"
+    )

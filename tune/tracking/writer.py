@@ -1,0 +1,321 @@
+"""Makes the store have what the records say, run by run, as often as it is asked to.
+
+Writing a run compares what the store has with what the records say and adds what is missing, so that it
+can be repeated after any crash, by any later process, without doubling a run, a step or an artifact:
+
+- a run is found by its tags ``goemo.search_id`` and ``goemo.trial_id``, which are part of its creation;
+- a report is written in one batch, and skipped when its step is in the history of the objective;
+- the tag ``goemo.record`` names the version of the record that was written in full, and is set last.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goemo.errors import GoemoError
+from tune.records import SearchFolder, TrialRecord
+from tune.tracking import content
+from tune.tracking.content import SEARCH, TEXT_LIMIT
+from tune.tracking.store import Store
+
+MARK = "goemo.record"
+METRICS_PER_BATCH = 800  # MLflow takes 1,000 entries, of which some are params and tags
+
+
+@dataclass
+class _Run:
+    """What the store is known to have of one run."""
+
+    run_id: str
+    status: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    inputs: set[tuple[str, str]]
+    metrics: dict[str, float]
+    steps: set[int] | None  # None: not asked yet
+
+
+@dataclass
+class _Attached:
+    """A client with what it found; dropped at any failure, because it may no longer be true."""
+
+    client: Any
+    experiment_id: str
+    runs: dict[str, _Run] = field(default_factory=dict)
+    uploaded: dict[Path, tuple[int, int]] = field(default_factory=dict)  # of the search: mtime and size
+
+
+class Writer:
+    """Writes one trial, or the parent run, so that the store has what the records say."""
+
+    def __init__(
+        self,
+        search: SearchFolder,
+        store: Store,
+        experiment: str,
+        describe: Callable[[], str] | None,
+        prepare_artifacts: Callable[[str], None] | None,
+    ) -> None:
+        self.search = search
+        self.store = store
+        self.experiment = experiment
+        self.describe = describe
+        self.prepare_artifacts = prepare_artifacts
+        self._attached: _Attached | None = None
+        if "search_id" not in search.facts:
+            # Names come back: another user of the server, or a search deleted and started anew.
+            search.add_facts(search_id=uuid.uuid4().hex)
+        self.search_id: str = search.facts["search_id"]
+
+    def write(self, key: str) -> None:
+        """Write the trial of that id, or with `SEARCH` the parent run.
+
+        Raises:
+            Exception: Anything that MLflow, the disk or a hook raises; calling again is always right.
+        """
+        try:
+            if self._attached is None:
+                self._attached = self._attach()
+            if key == SEARCH:
+                self._write_search(self._attached)
+            else:
+                self._write_trial(self._attached, self.search.trial(key).read())
+        except BaseException:
+            self._attached = None
+            raise
+
+    def _attach(self) -> _Attached:
+        client = self.store.client()
+        found = client.get_experiment_by_name(self.experiment)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise GoemoError(
+                f"the MLflow experiment {self.experiment!r} was deleted; bring it back with: "
+                f"mlflow experiments restore --experiment-id {found.experiment_id}"
+            )
+        if found is None:
+            experiment_id = client.create_experiment(self.experiment, self.store.artifact_location)
+        else:
+            experiment_id = found.experiment_id
+        known = found.tags if found is not None else {}
+        for tag, value in content.experiment_tags(
+            self.search.spec.get("objective", {}).get("metric", "macro_f1")
+        ).items():
+            if tag not in known:  # else it is there, perhaps changed by the user
+                client.set_experiment_tag(experiment_id, tag, value)
+        attached = _Attached(client, experiment_id)
+        for run in self._find_runs(client, experiment_id):
+            key = run.data.tags.get("goemo.trial_id", SEARCH)
+            if key in attached.runs:
+                # A creation whose answer was lost, and which the store carried out after we had looked.
+                client.delete_run(run.info.run_id)
+            else:
+                attached.runs[key] = _known(run)
+        return attached
+
+    def _find_runs(self, client: Any, experiment_id: str) -> Iterator[Any]:
+        token = None
+        while True:
+            page = client.search_runs(
+                [experiment_id],
+                f"tags.`goemo.search_id` = '{self.search_id}'",
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _create(self, at: _Attached, key: str, name: str, start: float, tags: Mapping[str, str]) -> _Run:
+        run = at.client.create_run(
+            at.experiment_id, start_time=int(start * 1000), tags=dict(tags), run_name=name
+        )
+        at.runs[key] = _known(run)
+        at.runs[key].steps = set()
+        return at.runs[key]
+
+    def _common_tags(self, kind: str, facts: Mapping[str, Any]) -> dict[str, str]:
+        return {
+            "goemo.kind": kind,
+            "goemo.search": self.search.name,
+            "goemo.search_id": self.search_id,
+            "mlflow.user": content.user(),
+            "mlflow.source.name": f"goemo search {self.search.name}",
+            "mlflow.source.type": "LOCAL",
+            **content.fact_tags(facts),
+        }
+
+    # the parent run
+
+    def _parent(self, at: _Attached) -> _Run:
+        if SEARCH in at.runs:
+            return at.runs[SEARCH]
+        start = self.search.facts.get("started", (self.search.path / "search.yaml").stat().st_mtime)
+        tags = self._common_tags("search", self.search.facts)
+        return self._create(at, SEARCH, self.search.name, start, tags)
+
+    def _write_search(self, at: _Attached) -> None:
+        facts, records = self.search.facts, self.search.records()
+        run = self._parent(at)
+        tags = self._common_tags("search", facts)
+        ended = [record.outcome for record in records if record.outcome is not None]
+        tags["goemo.trials"] = f"{len(ended)} of {len(records)} ended"
+        best = content.best_trial(records)
+        if best is not None:
+            tags["goemo.best_trial"] = f"{best.trial_id} {content.run_name(best)}"
+        text = self.describe() if self.describe is not None else None
+        tags["mlflow.note.content"] = content.description(self.search, records, text)
+        _log(at.client, run, params=content.space_params(self.search.spec), tags=tags)
+        self._log_inputs(at, run, facts)
+        if best is not None:
+            self._log_best(at, run, best, len(ended), max((o.ended_at for o in ended), default=0.0))
+        self._upload_search(at, run)
+        status = content.search_status(facts)
+        end = max((o.ended_at for o in ended), default=time.time())
+        _set_status(at.client, run, status, end)
+
+    def _log_best(self, at: _Attached, run: _Run, best: TrialRecord, ended: int, moment: float) -> None:
+        """Write the best objective so far; the same step and time make a repetition harmless."""
+        from mlflow.entities import Metric
+
+        name = f"best/{best.config['metric']}"
+        value = best.objective
+        if value is None or run.metrics.get(name) == value:
+            return
+        at.client.log_batch(run.run_id, metrics=[Metric(name, value, int(moment * 1000), ended)])
+        run.metrics[name] = value
+
+    def _upload_search(self, at: _Attached, run: _Run) -> None:
+        folder = self.search.path / "artifacts"
+        files: list[tuple[Path, str | None]] = [(self.search.path / "search.yaml", None)]
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                inside = path.parent.relative_to(folder).as_posix()
+                files.append((path, None if inside == "." else inside))
+        for path, place in files:
+            version = (path.stat().st_mtime_ns, path.stat().st_size)
+            if at.uploaded.get(path) != version:
+                at.client.log_artifact(run.run_id, str(path), place)
+                at.uploaded[path] = version
+
+    # the child runs
+
+    def _write_trial(self, at: _Attached, record: TrialRecord) -> None:
+        facts = self.search.facts
+        mark, status = content.fingerprint(record), content.trial_status(record, facts)
+        tags = self._common_tags("trial", facts) | {
+            "goemo.trial_id": record.trial_id,
+            "mlflow.parentRunId": self._parent(at).run_id,
+        }
+        run = at.runs.get(record.trial_id)
+        if run is not None and run.tags.get(MARK) == mark and run.status == status:
+            return
+        if run is None:
+            start = content.started_at(record)
+            run = self._create(at, record.trial_id, content.run_name(record), start, tags)
+        _log(at.client, run, params={k: str(v) for k, v in record.config.items()}, tags=tags)
+        self._log_inputs(at, run, facts)
+        self._log_reports(at, run, record)
+        if record.outcome is None:
+            _set_status(at.client, run, status, time.time())
+            return
+        if self.prepare_artifacts is not None:
+            self.prepare_artifacts(record.trial_id)
+        if (record.folder / "artifacts").is_dir():
+            at.client.log_artifacts(run.run_id, str(record.folder / "artifacts"))
+        if record.outcome.details:
+            at.client.log_text(run.run_id, record.outcome.details, "traceback.txt")
+        final = {"goemo.stop_reason": record.outcome.stop_reason, MARK: mark}
+        if record.outcome.message:
+            final["goemo.message"] = record.outcome.message[:TEXT_LIMIT]
+        _log(at.client, run, tags=final)
+        _set_status(at.client, run, status, record.outcome.ended_at)
+
+    def _log_reports(self, at: _Attached, run: _Run, record: TrialRecord) -> None:
+        from mlflow.entities import Metric
+
+        if run.steps is None:
+            history = at.client.get_metric_history(run.run_id, record.objective_name)
+            run.steps = {metric.step for metric in history}
+        steps: list[int] = []
+        metrics: list[Any] = []
+        for step, timestamp, values in content.metrics_by_step(record):
+            if step in run.steps:
+                continue
+            if len(metrics) + len(values) > METRICS_PER_BATCH:
+                at.client.log_batch(run.run_id, metrics=metrics)
+                run.steps.update(steps)
+                steps, metrics = [], []
+            steps.append(step)
+            metrics += [Metric(key, value, timestamp, step) for key, value in values.items()]
+        if metrics:
+            at.client.log_batch(run.run_id, metrics=metrics)
+            run.steps.update(steps)
+
+    def _log_inputs(self, at: _Attached, run: _Run, facts: Mapping[str, Any]) -> None:
+        """Name the data: one dataset a split, with its digest."""
+        data = facts.get("data", {})
+        splits = data.get("splits", {})
+        digests = {split: entry["digest"][:16] for split, entry in splits.items()}  # MLflow takes 36
+        scheme, _, place = str(data.get("source", "data:")).partition(":")
+        name = Path(place).name or scheme
+        missing = [s for s, digest in digests.items() if (f"{name} {s}", digest) not in run.inputs]
+        if not missing:
+            return
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        kinds = {"hub": ("hugging_face", {"path": place}), "sample": ("code", {"tags": {"source": "sample"}})}
+        kind, source = kinds.get(scheme, ("local", {"uri": place}))
+        inputs = []
+        for split in missing:
+            profile = json.dumps({"num_rows": splits[split]["examples"]})
+            dataset = Dataset(f"{name} {split}", digests[split], kind, json.dumps(source), profile=profile)
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", split)]))
+        at.client.log_inputs(run.run_id, inputs)
+        run.inputs |= {(f"{name} {split}", digests[split]) for split in missing}
+
+
+def _known(run: Any) -> _Run:
+    inputs = run.inputs.dataset_inputs if run.inputs is not None else []
+    return _Run(
+        run_id=run.info.run_id,
+        status=run.info.status,
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        inputs={(entry.dataset.name, entry.dataset.digest) for entry in inputs},
+        metrics=dict(run.data.metrics),
+        steps=None,
+    )
+
+
+def _log(client: Any, run: _Run, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str]) -> None:
+    """Write params that are missing and tags that differ; nothing at all where all is there."""
+    from mlflow.entities import Param, RunTag
+
+    new_params = {k: v[:TEXT_LIMIT] for k, v in (params or {}).items() if k not in run.params}
+    new_tags = {k: v for k, v in tags.items() if run.tags.get(k) != v}
+    if not new_params and not new_tags:
+        return
+    client.log_batch(
+        run.run_id,
+        params=[Param(k, v) for k, v in new_params.items()],
+        tags=[RunTag(k, v) for k, v in new_tags.items()],
+    )
+    run.params |= new_params
+    run.tags |= new_tags
+
+
+def _set_status(client: Any, run: _Run, status: str, ended_at: float) -> None:
+    if run.status == status:
+        return
+    if status == "RUNNING":
+        client.update_run(run.run_id, status=status)
+    else:
+        client.set_terminated(run.run_id, status, int(ended_at * 1000))
+    run.status = status

@@ -1,0 +1,127 @@
+"""One trial inside a Ray actor: train to the next report, write it down, tell the driver.
+
+The actor is reused: the next trial finds torch and transformers imported, CUDA started and the
+shared data mapped. What a trial leaves is on disk before the driver hears of it, so a trial that is
+started again, in this actor or another, goes on from its own folder and not from Ray's memory.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import ray.tune as ray_tune
+
+from tune.records import Outcome, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
+from tune.schedulers import OBJECTIVE, PROGRESS
+
+if TYPE_CHECKING:
+    from goemo.training import Report, TrainingRun
+
+ENDED = "ended"  # the key under which a trial tells the driver how it ended by itself
+
+
+class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no types
+    """Runs trials, one after the other.
+
+    Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what all trials share),
+    ``threads``, ``checkpoint_every_s`` and ``with_test``.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take the first trial; the work starts with the first `step`, where errors are caught."""
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial."""
+        self.task = new_config
+        self.folder = TrialFolder(Path(new_config["folder"]))
+        self.training: TrainingRun | None = None
+        self.saved_at = time.monotonic()
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train to the next report; a trial that cannot go on says why and ends."""
+        from torch import OutOfMemoryError
+
+        from goemo.training import Diverged
+
+        try:
+            return self._advance()
+        except Diverged as error:
+            return self._ended("diverged", str(error))
+        except OutOfMemoryError as error:
+            return self._ended("out_of_memory", str(error).splitlines()[0])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on and shows it
+            return self._ended("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:  # noqa: ARG002 - Ray's signature
+        """Save what a paused trial needs, for schedulers that pause."""
+        if self.training is not None:
+            self.training.save(self.folder.path / "checkpoint")
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Go on from the trial's own folder, which `step` does by itself."""
+
+    def _advance(self) -> dict[str, Any]:
+        record = self.folder.read()
+        if self.training is None:
+            if record.progress == 100:  # it had ended, but the driver died before it heard so
+                return {PROGRESS: 100, OBJECTIVE: record.objective, "done": True}
+            self.training = self._begin(record)
+        started = time.monotonic()
+        report = self.training.advance()
+        seconds = self.folder.read().seconds + time.monotonic() - started
+        row = {"progress": report.progress, "time": time.time(), "seconds": seconds, **report.metrics}
+        self.folder.write_report(row, report.scores if report.is_best else None)
+        if report.is_best and leaders_beaten_by(self.folder, report.metrics[record.objective_name]):
+            self._keep_model(report)
+        if self.training.is_finished:
+            if self.task["with_test"]:
+                self.folder.write_test_scores(self.training.scores("test"))
+        elif time.monotonic() - self.saved_at > self.task["checkpoint_every_s"]:
+            self.training.save(self.folder.path / "checkpoint")
+            self.saved_at = time.monotonic()
+        return {
+            PROGRESS: report.progress,
+            OBJECTIVE: report.metrics[record.objective_name],
+            "done": self.training.is_finished,
+        }
+
+    def _begin(self, record: TrialRecord) -> TrainingRun:
+        """Start the training, or go on from the trial's checkpoint."""
+        from goemo.configuration import Configuration
+        from goemo.prepared import Prepared
+        from goemo.training import TrainingRun
+
+        configuration = Configuration.from_dict(record.config)
+        prepared = Prepared.open(Path(self.task["prepared"]))
+        checkpoint, threads = self.folder.path / "checkpoint", self.task["threads"]
+        if checkpoint.is_dir():
+            training = TrainingRun.restore(configuration, prepared, checkpoint, threads=threads)
+        else:
+            training = TrainingRun(configuration, prepared, threads=threads)
+        self.folder.truncate_history(training.progress)
+        return training
+
+    def _keep_model(self, report: Report) -> None:
+        from goemo import bundle
+        from goemo.thresholds import fit_thresholds
+
+        assert self.training is not None
+        method = self.training.configuration.thresholds
+        targets = self.training.prepared.targets["validation"]
+        bundle.save(
+            self.training,
+            self.folder.path / "model",
+            thresholds=fit_thresholds(report.scores.astype(np.float32), targets, method=method),
+            provenance={"trial": self.folder.path.name, "progress": report.progress},
+        )
+
+    def _ended(self, reason: StopReason, message: str, details: str = "") -> dict[str, Any]:
+        self.training = None
+        outcome = Outcome(reason, message, details, ended_at=time.time())
+        return {ENDED: outcome, PROGRESS: 100, "done": True}

@@ -1,0 +1,153 @@
+"""`goemo ui`: the MLflow UI on the store that searches write to, for this machine only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from goemo.errors import GoemoError, InputError
+from tune.records import runs_folder
+from tune.tracking import EXPERIMENT, Store, find_store
+from tune.tracking.content import TREE_VIEW, VIEW_TAG
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 120.0
+
+
+def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[str], None] = print) -> None:
+    """Show the searches in MLflow's UI until Ctrl-C or SIGTERM; of a tracking server, only say where.
+
+    Args:
+        port: Where to listen, on 127.0.0.1.
+        tracking_uri: See `tune.tracking.find_store`.
+        say: Takes what the user should read, line by line.
+
+    Raises:
+        InputError: The port is taken, there is no store yet, or the store is not one.
+        GoemoError: MLflow's server ended by itself, or a tracking server does not answer.
+    """
+    store = find_store(tracking_uri)
+    if store.is_server:
+        store.check()
+        for line in links(store.uri):
+            say(line)
+        return
+    if store.database is not None and not store.database.exists():
+        raise InputError(store.shown, ["no such store yet; start a search first: goemo search quickstart"])
+    _refuse_taken(port)
+    with _stopped_by_signals(), _server(store, port) as server:
+        _wait_until_ready(server, store, port)
+        for line in links(f"http://{HOST}:{port}"):
+            say(line)
+        say("Ctrl-C ends it.")
+        server.wait()
+        raise GoemoError(f"the MLflow server ended by itself, with exit code {server.returncode}")
+
+
+def links(url: str, experiment: str = EXPERIMENT) -> list[str]:
+    """Return lines with the addresses of the run table, as saved by `tune.tracking` in the experiment.
+
+    Raises:
+        GoemoError: The server does not answer as MLflow's does.
+    """
+    query = urllib.parse.urlencode({"experiment_name": experiment})
+    try:
+        with urllib.request.urlopen(  # noqa: S310 - http(s), by find_store
+            f"{url}/api/2.0/mlflow/experiments/get-by-name?{query}", timeout=30
+        ) as answer:
+            found = json.load(answer)["experiment"]
+    except urllib.error.HTTPError as error:
+        if error.code in {401, 403, 404}:  # a login comes first, or no search has been written yet
+            return [f"MLflow: {url}"]
+        raise GoemoError(f"{url}: the MLflow server answers with an error: {error}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise GoemoError(f"{url}: no MLflow server answers there ({error})") from error
+    runs = f"{url}/#/experiments/{found['experiment_id']}/runs"
+    lines = [f"Searches and their trials: {runs}?viewStateShareKey={TREE_VIEW}"]
+    prefix = f"{VIEW_TAG}goemo-trials-"
+    for key in sorted(tag["key"] for tag in found.get("tags", []) if tag["key"].startswith(prefix)):
+        view = key.removeprefix(VIEW_TAG)
+        lines.append(f"Trials by best {key.removeprefix(prefix)}: {runs}?viewStateShareKey={view}")
+    return lines
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                "--port", [f"{port} cannot be used ({error}); choose another: goemo ui --port {port + 1}"]
+            ) from error
+
+
+@contextlib.contextmanager
+def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run MLflow's server in a process group of its own, and end all of it."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    command += ["--backend-store-uri", store.uri, "--default-artifact-root", str(store.artifact_location)]
+    command += ["--no-serve-artifacts", "--workers", "1"]
+    environment = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # for judging language models; starts processes
+    }
+    server = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        command,
+        env={**environment, **os.environ},
+        cwd=runs_folder() if runs_folder().is_dir() else None,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield server
+    finally:
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):  # ended between asking and telling
+                os.killpg(server.pid, how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=10)
+                break
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], store: Store, port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5):
+            return
+        time.sleep(0.2)
+    raise GoemoError(
+        "the MLflow server did not start; to see why: "
+        f"{sys.executable} -m mlflow server --backend-store-uri {store.shown} --port {port}"
+    )
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block without an error."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 import goemo
 from goemo.configuration import Configuration
@@ -28,6 +29,7 @@ from goemo.files import built_folder
 from goemo.inference import EVALUATION_BATCH, Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.model_card import model_card
 from goemo.models import load_tokenizer
+from goemo.models.quiet import quiet_transformers
 from goemo.thresholds import FittedThresholds, apply_thresholds
 from goemo.tokens import TokenStore
 from goemo.training import TrainingRun
@@ -129,7 +131,7 @@ def save(
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
         raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
     labels = run.prepared.labels
-    with run.best_model() as model, built_folder(folder, replace=True) as partial:
+    with quiet_transformers(), run.best_model() as model, built_folder(folder, replace=True) as partial:
         model.config.name_or_path = ""  # else the path of this machine is written into config.json
         model.save_pretrained(partial)
         _save_tokenizer(run, partial)
@@ -168,7 +170,7 @@ def load(folder: Path, *, device: Any = None) -> Bundle:
         configuration = Configuration.from_dict(provenance["configuration"])
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = _load_model(folder)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             str(folder),
             [f"does not load: {type(error).__name__}: {error}; write it again with goemo retrain"],
@@ -182,8 +184,6 @@ def load(folder: Path, *, device: Any = None) -> Bundle:
 
 def _load_model(folder: Path) -> Any:
     from transformers import AutoModelForSequenceClassification
-
-    from goemo.models.quiet import quiet_transformers
 
     with quiet_transformers():
         model, report = AutoModelForSequenceClassification.from_pretrained(

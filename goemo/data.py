@@ -310,7 +310,7 @@ def _reject_likely_misspellings(tables: Sequence[_Table], names: set[str]) -> No
                 if str(label) not in known and (
                     near := difflib.get_close_matches(str(label), known, 1, 0.85)
                 ):
-                    hint = f"did you mean {near[0]}? If not, list it in labels.txt"
+                    hint = f"did you mean {near[0]}? If not, add labels.txt"
                     table.reject(line, f"unknown label name {label!r}, not in {tables[0].name}; {hint}")
 
 

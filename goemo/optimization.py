@@ -94,7 +94,7 @@ class AdamW:
                 parameter.grad = None
 
     def _grouped(self) -> list[_Group]:
-        """Sort the parameters that have gradients by their decay, once, so that a step only hands lists on."""
+        """Sort the parameters that have gradients by their decay, once; a step only hands lists on."""
         used = {name: p for name, p in self._parameters.items() if p.grad is not None}
         decayed = [name for name, p in used.items() if decays(name, p)]
         exempt = [name for name, p in used.items() if not decays(name, p)]

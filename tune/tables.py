@@ -13,21 +13,21 @@ from tune.records import RANKED_REASONS, SearchFolder
 from tune.tracking.content import SHORT_NAMES
 
 RESULT_NAMES = {
-    "fixed_0.5": "every threshold at 0.5",
-    "validation": "thresholds from validation",
-    "test_tuned": "tuned on this very split (upper bound)",
+    "fixed_0.5": "all at 0.5",
+    "validation": "from validation",
+    "test_tuned": "upper bound *",
 }
 
 
 def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
     """Return the ranking; ``=`` marks trials that cannot be told apart from the best."""
-    metric = board.objective.replace("_", "-")
-    table = _table(title=f"{board.search}: validation {metric}, thresholds cross-fitted")
+    metric = board.objective.replace("_f1", "-F1")
+    table = _table(title=f"{board.search}: {metric} on validation, thresholds cross-fitted")
     table.add_column("#", justify="right")
     table.add_column("trial", no_wrap=True)
     for key in board.rows[0].varied if board.rows else ():
         table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
-    table.add_column(metric.replace("f1", "F1"), justify="right", no_wrap=True)
+    table.add_column(metric, justify="right", no_wrap=True)
     table.add_column("95 % interval", no_wrap=True)
     table.add_column("at 0.5", justify="right", no_wrap=True)
     table.add_column("ended", no_wrap=True)
@@ -63,9 +63,9 @@ def failures(search: SearchFolder) -> list[str]:
 def results_table(results: Mapping[str, Any]) -> Table:
     """Return the averages of an evaluation, one row per origin of the thresholds."""
     table = _table(title=f"{results['split']} split, {results['examples']} examples")
-    table.add_column("thresholds")
-    for name in ("macro F1", "95 % interval", "weighted F1", "micro F1", "macro precision", "macro recall"):
-        table.add_column(name, justify="right")
+    table.add_column("thresholds", no_wrap=True)
+    for name in ("macro-F1", "95 % interval", "weighted", "micro", "precision", "recall"):
+        table.add_column(name, justify="right", no_wrap=True)
     for key, name in RESULT_NAMES.items():
         result = results["results"].get(key)
         if result is None:
@@ -80,6 +80,7 @@ def results_table(results: Mapping[str, Any]) -> Table:
             f"{result['macro']['precision']:.4f}",
             f"{result['macro']['recall']:.4f}",
         )
+    table.caption = "* tuned on the very split that they judge; weighted, micro: F1; precision, recall: macro"
     return table
 
 
@@ -88,7 +89,7 @@ def per_label_table(results: Mapping[str, Any]) -> Table:
     table = _table(title="per label, thresholds from validation")
     table.add_column("label")
     for name in ("precision", "recall", "F1", "F1 at 0.5", "MCC", "support", "threshold"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     at_half = {row["label"]: row["f1"] for row in results["results"]["fixed_0.5"]["per_label"]}
     for row in results["results"]["validation"]["per_label"]:
         cut = row["threshold"]

@@ -9,6 +9,7 @@ from goemo.models.architectures import (
 )
 from goemo.models.building import POOLINGS, Pooling, build_model, train_mode
 from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpoint
+from goemo.models.quiet import quiet_transformers
 
 __all__ = [
     "POOLINGS",
@@ -20,6 +21,7 @@ __all__ = [
     "head_logits",
     "load_tokenizer",
     "model_inputs",
+    "quiet_transformers",
     "reads_one_token",
     "resolve_checkpoint",
     "train_mode",

@@ -85,8 +85,12 @@ def make_mean_block(block: nn.Module, names: BlockNames) -> None:
     * query and key are zero, so every real token gets the same attention weight (padding gets none);
     * value is the identity and the output projection c times the identity, so attention gives ``c * mean``;
     * the residual makes it ``x + c * mean``, and the layer norm, which ignores scale, gives
-      ``norm(mean + x / c)``, where c = 4096 leaves of x what float16 would round away;
+      ``norm(mean + x / c)``; with c = 4096 the features of MiniLM differ from the normed mean by 2e-4;
     * the feed-forward part is zero, and the second norm keeps what is already normal.
+
+    What it is worth on GoEmotions (MiniLM, ``trainable: head``, 10,000 rows, 5 epochs, learning rate 3e-3,
+    cross-fitted macro-F1 on validation): 0.24 from the first token, 0.32 to 0.33 from the mean. The pooler
+    keeps its pretrained weights: fresh ones and scaled identities came within 0.01 of them.
 
     The block is frozen and must run in eval mode: dropout in it would act on the mean itself.
     """

@@ -16,7 +16,30 @@ WORDS = {
     "sadness": ["sad", "cry", "lonely", "tears", "miss"],
     "surprise": ["wow", "sudden", "unexpected", "what", "really"],
 }
-FILLERS = "the a this that is was it of to and in my your day dog game movie today just so very much".split()
+FILLERS = [
+    "the",
+    "a",
+    "this",
+    "that",
+    "is",
+    "was",
+    "it",
+    "of",
+    "to",
+    "and",
+    "in",
+    "my",
+    "your",
+    "day",
+    "dog",
+    "game",
+    "movie",
+    "today",
+    "just",
+    "so",
+    "very",
+    "much",
+]
 
 
 def _split(name: str, rows: int, seed: int) -> Split:

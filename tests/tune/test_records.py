@@ -97,7 +97,7 @@ def test_a_search_is_found_by_name_and_taken_names_are_refused():
     search = SearchFolder.create("first", {"seed": 1})
     assert SearchFolder.open("first").spec == {"seed": 1}
     assert search.path == runs_folder() / "searches" / "first"
-    with pytest.raises(InputError, match="'first' exists.*goemo resume first"):
+    with pytest.raises(InputError, match=r"'first' exists.*goemo resume first"):
         SearchFolder.create("first", {})
     with pytest.raises(InputError, match="there are: first"):
         SearchFolder.open("second")

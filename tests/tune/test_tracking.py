@@ -561,7 +561,7 @@ class TestStore:
         monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
         (tmp_path / "0").mkdir()
         (tmp_path / "0" / "meta.yaml").write_text("experiment_id: 0\n")
-        with pytest.raises(InputError, match="migrate-filestore .* --target sqlite:///"):
+        with pytest.raises(InputError, match=r"migrate-filestore .* --target sqlite:///"):
             tracking.find_store()
         (tmp_path / "mlflow.db").touch()
         assert tracking.find_store().database == tmp_path / "mlflow.db"

@@ -165,7 +165,7 @@ class Writer:
         run = self._parent(at)
         tags = self._common_tags("search", facts)
         ended = [record.outcome for record in records if record.outcome is not None]
-        tags["goemo.trials"] = f"{len(ended)} of {len(records)} ended"
+        tags["goemo.trials"] = f"{len(ended)}/{len(records)} ended"
         best = content.best_trial(records)
         if best is not None:
             tags["goemo.best_trial"] = f"{best.trial_id} {content.run_name(best)}"

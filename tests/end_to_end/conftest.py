@@ -1,0 +1,64 @@
+"""Commands as a user runs them, in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SPACE = """\
+name: tiny
+model: {checkpoint: "scratch:albert-tiny"}
+data: {source: "sample:600"}
+space:
+  batch_size:    {grid: [16, 32]}
+  learning_rate: {grid: [1.0e-3, 3.0e-3]}
+  max_length: 16
+  epochs: 1
+scheduler: none
+"""
+
+
+@dataclass
+class Shell:
+    """Runs `goemo` in one folder.
+
+    Attributes:
+        folder: Where the commands run, and where `mlruns` lies.
+    """
+
+    folder: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tune.cli", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        )
+
+    def run(self, *arguments: str, code: int = 0, timeout: int = 240) -> subprocess.CompletedProcess:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=timeout)
+        assert process.returncode == code, f"goemo {' '.join(arguments)}\n{out}\n{err}"
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory):
+    """A folder with the tiny search space in it, shared by the tests of a session."""
+    folder = tmp_path_factory.mktemp("end_to_end")
+    (folder / "tiny.yaml").write_text(SPACE, encoding="utf-8")
+    return Shell(folder)
+
+
+@pytest.fixture(scope="session")
+def searched(shell):
+    """A finished search named `tiny`, and what the command printed."""
+    return shell.run("search", "tiny.yaml")

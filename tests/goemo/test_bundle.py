@@ -1,0 +1,274 @@
+"""A bundle is a plain transformers folder, gives the scores of the training, and is refused when damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from goemo import bundle, evaluation
+from goemo.configuration import Configuration
+from goemo.errors import GoemoError, InputError
+from goemo.prepared import prepare
+from goemo.thresholds import apply_thresholds, fit_thresholds
+from goemo.training import TrainingRun, train
+
+TEXTS = [
+    "so happy today, what a wonderful day",
+    "",
+    "i hate this damn game " * 20,  # longer than any maximum length here
+    "wow",
+    "Unseen Wörds & 😀 signs",
+]
+
+
+def _trained(splits, checkpoint, cache, **changes) -> TrainingRun:
+    values = {"learning_rate": 3e-3, "epochs": 2, "max_length": 16, "batch_size": 16, "reports": 2} | changes
+    configuration = Configuration(checkpoint=checkpoint, **values)
+    c = configuration
+    prepared = prepare(
+        splits, checkpoint, trainable=c.trainable, pooling=c.pooling, max_lengths=[c.max_length], cache=cache
+    )
+    return train(configuration, prepared)
+
+
+def _save(run, folder, **changes):
+    targets = run.prepared.targets["validation"]
+    thresholds = fit_thresholds(run.scores("validation"), targets)
+    bundle.save(run, folder, **{"thresholds": thresholds, "provenance": {"trial": "t001"}} | changes)
+    return thresholds
+
+
+@pytest.fixture(scope="module")
+def run(small_splits, tiny_bert, cache):
+    return _trained(small_splits, tiny_bert, cache, trainable="head")
+
+
+@pytest.fixture(scope="module")
+def saved(run, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "bert"
+    _save(run, folder)
+    return folder
+
+
+@pytest.fixture
+def damaged(saved, tmp_path) -> Path:
+    shutil.copytree(saved, tmp_path / "damaged")
+    return tmp_path / "damaged"
+
+
+def _pipeline_scores(folder, texts, labels) -> np.ndarray:
+    """What plain transformers gives, one text at a time, without padding."""
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model=str(folder), top_k=None, device="cpu")
+    found = [{entry["label"]: entry["score"] for entry in row} for row in classify(texts, truncation=True)]
+    return np.array([[row[label] for label in labels] for row in found])
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "changes"),
+    [
+        ("bert", {"trainable": "head"}),
+        ("bert", {"trainable": "head", "pooling": "mean"}),
+        ("bert", {"trainable": "all", "pooling": "mean"}),
+        ("bert", {"trainable": "last_layer"}),
+        ("scratch:albert-tiny", {"trainable": "all"}),
+        ("scratch:albert-tiny", {"trainable": "last_layer"}),
+        ("scratch:xlnet-tiny", {"trainable": "all"}),
+        ("scratch:xlnet-tiny", {"trainable": "head"}),
+    ],
+)
+def test_a_plain_pipeline_gives_the_same_scores(  # noqa: PLR0917 - fixtures
+    small_splits, tiny_bert, cache, tmp_path, checkpoint, changes
+):
+    """Run, bundle and pipeline agree to 1e-5 on short, empty, long and odd texts; left padding included."""
+    name = tiny_bert if checkpoint == "bert" else checkpoint
+    run = _trained(small_splits, name, cache, epochs=1, reports=1, **changes)
+    _save(run, tmp_path / "bundle")
+    loaded = bundle.load(tmp_path / "bundle")
+    scores = loaded.scores(TEXTS, batch_size=3)
+    assert scores.dtype == np.float32
+    assert np.allclose(scores, run.scores(TEXTS), atol=1e-5)
+    assert np.allclose(scores, _pipeline_scores(tmp_path / "bundle", TEXTS, loaded.labels), atol=1e-5)
+    assert np.allclose(loaded.scores(small_splits.test.texts), run.scores("test"), atol=1e-5)
+    assert np.ptp(scores[:, 0]) > 1e-4  # else all would agree on a constant
+
+
+def test_a_bundle_comes_back_as_it_was_saved(run, saved, small_splits):
+    """Labels, thresholds to the last bit, configuration and provenance survive the folder."""
+    loaded = bundle.load(saved)
+    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    assert loaded.labels == small_splits.labels
+    assert np.array_equal(loaded.thresholds.values, thresholds.values)
+    assert loaded.thresholds.method == "exact"
+    assert loaded.configuration == run.configuration
+    assert loaded.provenance["trial"] == "t001"
+    assert loaded.provenance["data"]["digest"] == small_splits.digest
+    assert loaded.provenance["report"]["metrics"] == run.best.metrics
+    assert loaded.max_length == run.configuration.max_length
+
+
+def test_a_label_that_is_never_predicted_survives(run, tmp_path):
+    """A threshold of infinity is null in the file, infinity again when loaded, and never predicts."""
+    targets = np.array(run.prepared.targets["validation"])
+    targets[:, 2] = False
+    _save(run, tmp_path / "b", thresholds=fit_thresholds(run.scores("validation"), targets))
+    written = json.loads((tmp_path / "b" / "thresholds.json").read_text())
+    assert set(written) >= {"method", "thresholds"}
+    assert list(written["thresholds"]) == list(run.prepared.labels)
+    assert written["thresholds"]["sadness"] is None
+    loaded = bundle.load(tmp_path / "b")
+    assert loaded.thresholds.values[2] == np.inf
+    assert all("sadness" not in prediction["labels"] for prediction in loaded.predict(["so sad"]))
+
+
+def test_predictions_are_in_the_order_and_shape_of_the_contract(saved):
+    """One entry a text, in order, whatever the batch; labels are exactly those at or over their threshold."""
+    loaded = bundle.load(saved)
+    progress = []
+    predictions = loaded.predict(TEXTS, batch_size=2, on_progress=lambda *p: progress.append(p))
+    assert [p["text"] for p in predictions] == TEXTS
+    assert progress == [(2, 5), (4, 5), (5, 5)]
+    over = apply_thresholds(loaded.scores(TEXTS), loaded.thresholds)
+    for prediction, row in zip(predictions, over, strict=True):
+        assert list(prediction) == ["text", "labels", "scores"]
+        assert list(prediction["scores"]) == list(loaded.labels)
+        assert prediction["labels"] == [
+            label for label, is_over in zip(loaded.labels, row, strict=True) if is_over
+        ]
+    assert json.loads(json.dumps(predictions)) == predictions
+    assert loaded.predict([]) == []
+    assert loaded.scores([]).shape == (0, 4)
+
+
+def test_nothing_in_a_bundle_names_this_machine(saved, run):
+    """No path of the machine that trained it, beyond the checkpoint's name as the user gave it."""
+    folder = str(run.prepared.folder.parent.parent)
+    for file in saved.iterdir():
+        content = file.read_bytes()
+        assert folder.encode() not in content, file
+        if file.name not in ("provenance.json", "README.md"):
+            assert run.configuration.checkpoint.encode() not in content, file
+
+
+def test_the_folder_holds_no_pickle_and_says_what_it_is(saved):
+    """Weights are safetensors, the configuration multi-label with names, the tokenizer cuts as in training."""
+    names = {file.name for file in saved.iterdir()}
+    assert names >= {"config.json", "model.safetensors", "tokenizer.json", "labels.json", "README.md"}
+    assert not {name for name in names if name.endswith((".bin", ".pt", ".pkl"))}
+    config = json.loads((saved / "config.json").read_text())
+    assert config["problem_type"] == "multi_label_classification"
+    assert list(config["id2label"].values()) == json.loads((saved / "labels.json").read_text())
+    assert json.loads((saved / "tokenizer_config.json").read_text())["model_max_length"] == 16
+
+
+def test_the_card_shows_the_numbers_it_is_given(run, tmp_path, small_splits):
+    """With results: each label's F1 and the honest macro-F1; without: the validation figure."""
+    thresholds = fit_thresholds(run.scores("validation"), small_splits.validation.targets)
+    results = evaluation.results(
+        small_splits.labels, thresholds, run.scores("test"), small_splits.test.targets
+    )
+    _save(run, tmp_path / "b", results=results)
+    card = (tmp_path / "b" / "README.md").read_text()
+    honest = results["results"]["validation"]
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert f"| fitted on validation | {honest['macro']['f1']:.4f} |" in card
+    for row in honest["per_label"]:
+        assert f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} |" in card
+    assert "upper bound" in card
+    _save(run, tmp_path / "b")  # an earlier bundle is replaced
+    card = (tmp_path / "b" / "README.md").read_text()
+    assert f"macro-f1 {run.best.metrics['val/macro_f1']:.4f}" in card
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+
+
+def test_only_a_bundle_is_ever_replaced(run, tmp_path):
+    """A folder with anything else in it is left alone, and so is an earlier bundle when saving fails."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="no bundle"):
+        _save(run, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    _save(run, tmp_path / "b")
+    with pytest.raises(TypeError):
+        _save(run, tmp_path / "b", provenance={"not json": object()})
+    assert bundle.load(tmp_path / "b").provenance["trial"] == "t001"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "mine"]
+
+
+def test_a_training_without_a_report_has_no_bundle(run, tmp_path):
+    """There are no best weights yet."""
+    fresh = TrainingRun(run.configuration, run.prepared)
+    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    with pytest.raises(GoemoError, match="first report"):
+        bundle.save(fresh, tmp_path / "b", thresholds=thresholds, provenance={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_bundle_is_refused_with_all_that_is_missing(tmp_path, tiny_bert):
+    """A path that is not there, and a plain checkpoint: every missing file is named."""
+    with pytest.raises(InputError, match="no such folder"):
+        bundle.load(tmp_path / "nothing")
+    with pytest.raises(InputError) as error:
+        bundle.load(Path(tiny_bert))
+    assert [p.split(";")[0] for p in error.value.problems] == [
+        "no labels.json",
+        "no thresholds.json",
+        "no provenance.json",
+    ]
+
+
+def _cut_weights(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+def _lose_a_weight(folder):
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["classifier.bias"]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def _pickle_weights(folder):
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def _break_json(folder):
+    (folder / "thresholds.json").write_text('{"method": ')
+
+
+def _lose_a_threshold(folder):
+    values = json.loads((folder / "thresholds.json").read_text())
+    del values["thresholds"]["joy"]
+    (folder / "thresholds.json").write_text(json.dumps(values))
+
+
+def _swap_labels(folder):
+    labels = json.loads((folder / "labels.json").read_text())
+    (folder / "labels.json").write_text(json.dumps(labels[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut_weights, "does not load"),
+        (_lose_a_weight, "lacks classifier.bias"),
+        (_pickle_weights, "no model.safetensors"),
+        (_break_json, "thresholds.json is no JSON"),
+        (_lose_a_threshold, "one threshold for each"),
+        (_swap_labels, "the same, in order"),
+    ],
+)
+def test_a_damaged_bundle_is_refused(damaged, damage, message):
+    """One error that names the folder and the reason; a pickle is never read."""
+    damage(damaged)
+    with pytest.raises(InputError, match=message) as error:
+        bundle.load(damaged)
+    assert str(damaged) in str(error.value)

@@ -1,0 +1,231 @@
+"""The command line: help, exit codes, and bad input that starts nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from goemo.taxonomy import GOEMOTIONS
+from tune.cli import cli, main
+
+ROWS = {
+    "train.tsv": "I am so happy\t17\ta1\nwhat a day\t27\ta2\n",
+    "dev.tsv": "thanks a lot\t15\tb1\n",
+    "test.tsv": "how sad\t25\tc1\n",
+    "labels.txt": "\n".join(GOEMOTIONS),
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GOEMO_RUNS", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def fails(capsys, code, *arguments):
+    """Run a command that must fail with this code, and return its one message."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert ended.value.code == code, captured.err
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+def data_folder(tmp_path, **changed):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, text in {**ROWS, **{k.replace("_", "."): v for k, v in changed.items()}}.items():
+        if text is not None:
+            (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def space(tmp_path, text):
+    path = tmp_path / "my.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+SOUND = 'model: {checkpoint: "scratch:albert-tiny"}\ndata: {source: "sample:300"}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SOUND + "space: {learning_rte: 1.0e-3}", r"space\.learning_rte: unknown key.*learning_rate"),
+        (SOUND + "space: {batch_size: many}", r"space\.batch_size.*'many'"),
+        (SOUND + "space: {batch_size: {grid: []}}", r"space\.batch_size\.grid: must not be empty"),
+    ],
+    ids=["unknown key", "wrong type", "empty grid"],
+)
+def test_a_wrong_search_space_starts_nothing(here, capsys, text, expected):
+    """Exit code 2, the place, the rule and the value; no search folder is made."""
+    assert re.search(expected, fails(capsys, 2, "search", space(here, text)))
+    assert not (here / "mlruns").exists()
+
+
+def test_all_problems_of_a_search_space_come_at_once(here, capsys):
+    """Nobody wants to mend a file one message at a time."""
+    text = SOUND + "space: {learning_rte: 1.0e-3, batch_size: {grid: []}, epochs: 0}\nsede: 1"
+    message = fails(capsys, 2, "search", space(here, text))
+    assert "4 problems" in message
+    assert all(key in message for key in ("learning_rte", "batch_size", "epochs", "sede"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"test_tsv": None}, r"test\.tsv"),
+        ({"train_tsv": "fine\t1\ta\nwrong\t28\tb\n"}, r"train\.tsv:2: .*28"),
+        ({"train_tsv": "fine\t1\ta\nonly one column\n"}, r"train\.tsv:2: .*column"),
+        ({"dev_tsv": b"fine\t1\ta\nbroken \xff\t1\tb\n"}, r"dev\.tsv.*UTF-8"),
+    ],
+    ids=["no test.tsv", "label index 28", "one column", "not UTF-8"],
+)
+def test_wrong_data_starts_nothing(here, capsys, changed, expected):
+    """Exit code 2, the file, the line and the reason; no search folder is made."""
+    folder = data_folder(here, **changed)
+    text = f'model: {{checkpoint: "scratch:albert-tiny"}}\ndata: {{source: "dir:{folder}"}}\n'
+    assert re.search(expected, fails(capsys, 2, "search", space(here, text + "space: {epochs: 1}")))
+    assert not (here / "mlruns" / "searches").exists()
+
+
+def test_an_unknown_label_name_is_named_with_the_nearest(here, capsys):
+    """`angr` in a data set whose labels.txt has `anger` is a problem of that row."""
+    (here / "labels.txt").write_text("joy\nanger\n")
+    for name in ("train", "dev", "test"):
+        (here / f"{name}.csv").write_text("text,labels\nso happy,joy\nso mad,angr\n")
+    message = fails(capsys, 2, "search", "quickstart", "--data", f"dir:{here}")
+    assert re.search(r"train\.csv:3: .*angr.*anger", message)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("model.checkpoint=no-such-model", "no-such-model"),
+        ("model.checkpoint=package:no_such_package", "no_such_package"),
+        ("model.checkpoint=scratch:no-such-size", "no-such-size"),
+        ("space.epohs=3", "space.epochs"),
+    ],
+    ids=["hub or folder", "package", "scratch", "--set of an unknown key"],
+)
+def test_an_unknown_checkpoint_or_key_starts_nothing(here, capsys, override, expected):
+    """Exit code 2 and what was tried; no search folder is made."""
+    sound = space(here, SOUND + "space: {epochs: 1}")
+    assert expected in fails(capsys, 2, "search", sound, "--set", override)
+    assert not (here / "mlruns" / "searches").exists()
+
+
+def test_a_taken_name_is_refused_before_anything_is_read(here, capsys):
+    """A second search of the same name would overwrite the first; the message says what to do."""
+    taken = here / "mlruns" / "searches" / "mine"
+    taken.mkdir(parents=True)
+    (taken / "search.yaml").write_text("{}")
+    sound = space(here, SOUND + "space: {epochs: 1}")
+    message = fails(capsys, 2, "search", sound, "--name", "mine", "--data", "dir:missing")
+    assert "goemo resume mine" in message
+
+
+def test_a_hub_source_without_network_fails_with_one_line(here, capsys, monkeypatch):
+    """It is not the user's mistake: exit code 1, and a way out."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(here / "empty"))
+    sound = space(here, SOUND + "space: {epochs: 1}")
+    message = fails(capsys, 1, "search", sound, "--data", "hub:nobody/no-such-data")
+    assert len(message.strip().splitlines()) == 1
+    assert "dir:" in message
+
+
+@pytest.mark.parametrize("command", ["resume", "leaderboard", "report", "export"])
+def test_an_unknown_search_is_refused(capsys, command):
+    """Commands on a search that is not there name those there are."""
+    assert "no search of that name" in fails(capsys, 2, command, "missing")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_folder_without_a_bundle_is_refused(here, capsys, command):
+    """A folder that is no bundle is named, with what is missing."""
+    more = ["some text"] if command == "predict" else []
+    assert str(here) in fails(capsys, 2, command, str(here), *more)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- a list", "mapping"),
+        ("configuration: {checkpoint: x}", "origin: missing"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_wrong_export_is_refused(here, capsys, text, expected):
+    """`retrain` says what is wrong with its file and how to make one."""
+    (here / "best.yaml").write_text(text)
+    assert expected in fails(capsys, 2, "retrain", "best.yaml", "-o", "model")
+    assert not (here / "model").exists()
+
+
+def test_predict_needs_texts_or_a_file(here, capsys):
+    """Neither and both are wrong calls."""
+    (here / "texts.txt").write_text("hello\n")
+    fails(capsys, 2, "predict", str(here))
+    fails(capsys, 2, "predict", str(here), "hello", "--file", "texts.txt")
+
+
+def test_an_unexpected_error_is_one_line_unless_debugged(here, capsys, monkeypatch):
+    """A bug shows its kind and how to see more; with --debug, its traceback."""
+    monkeypatch.setattr("tune.spec.shipped_spaces", lambda: 1 / 0)
+    message = fails(capsys, 1, "spaces")
+    assert "ZeroDivisionError" in message
+    assert "--debug" in message
+    with pytest.raises(ZeroDivisionError):
+        main(["spaces", "--debug"])
+
+
+def test_dry_run_shows_the_trials_and_starts_nothing(here, capsys):
+    """All 27 trials of the published grid, in the order in which they would start."""
+    main(["search", "paper_xlnet", "--dry-run"])
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^  t0\d\d  batch_size=", out, flags=re.MULTILINE)) == 27
+    assert not (here / "mlruns").exists()
+
+
+def test_spaces_lists_every_shipped_space(capsys):
+    """The five shipped search spaces load."""
+    main(["spaces"])
+    out = capsys.readouterr().out
+    assert all(n in out for n in ("quickstart", "minilm_head", "paper_albert", "paper_xlnet", "roberta_tpe"))
+
+
+def test_doctor_tells_versions_and_store(capsys):
+    """It looks, and changes nothing."""
+    main(["doctor"])
+    out = capsys.readouterr().out
+    assert "torch" in out
+    assert "mlflow" in out
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_shows_an_example(capsys, name):
+    """Help ends with a command that can be copied."""
+    main([name, "--help"])
+    assert f"goemo {name}" in capsys.readouterr().out.split("Example")[1]
+
+
+def test_help_imports_nothing_heavy():
+    """`goemo --help` is instant because engines are imported inside commands only."""
+    code = (
+        "import sys; from tune.cli import main\n"
+        "try: main(['search', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'numpy', 'transformers', 'pandas', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1].replace("'", '"')) == []

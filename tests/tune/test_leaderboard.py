@@ -1,0 +1,102 @@
+"""Ranking from records alone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from goemo.errors import GoemoError, InputError
+from goemo.evaluation import validation_metrics
+from tune import leaderboard
+from tune.records import Outcome, SearchFolder
+
+CONFIG = {"metric": "macro_f1", "thresholds": "exact", "checkpoint": "c"}
+LABELS = ("joy", "anger", "neutral")
+
+
+@pytest.fixture
+def search(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+    made = SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
+    targets = np.random.default_rng(0).random((200, 3)) < 0.3
+    made.write_validation(targets, LABELS)
+    return made
+
+
+def add(search, trial_id, noise, reason, *, progress=100, message=""):
+    """Add a trial whose scores know the targets up to some noise."""
+    targets, _ = search.validation()
+    rng = np.random.default_rng(1)
+    scores = np.clip(targets * 0.4 + 0.3 + noise * rng.normal(size=targets.shape), 0, 1).astype(np.float16)
+    folder = search.trial(trial_id)
+    folder.write_config(CONFIG, {"batch_size": int(trial_id[1:])})
+    metrics = validation_metrics(scores.astype(np.float32), targets)
+    folder.write_report({"progress": progress, "time": 1.0, "seconds": 2.0, **metrics}, scores)
+    if reason:
+        folder.write_outcome(Outcome(reason, message))
+    return metrics["val/macro_f1"]
+
+
+def test_trials_rank_by_objective_with_intervals(search):
+    """The best is first, its interval holds its objective, and trials that are surely worse are not tied."""
+    objectives = {
+        "t001": add(search, "t001", 0.3, "completed"),
+        "t002": add(search, "t002", 0.1, "completed"),
+        "t003": add(search, "t003", 0.2, "stopped_early", progress=20),
+        "t004": add(search, "t004", 0.1, None, progress=40),
+    }
+    board = leaderboard.build(search)
+    assert [row.trial_id for row in board.rows] == ["t002", "t004", "t003", "t001"]
+    assert [row.objective for row in board.rows] == [objectives[row.trial_id] for row in board.rows]
+    assert all(row.low <= row.objective <= row.high for row in board.rows)
+    assert [row.tied_with_best for row in board.rows] == [True, True, False, False]
+    assert [row.stop_reason for row in board.rows] == ["completed", "running", "stopped_early", "completed"]
+    assert board.best.config == CONFIG
+
+
+def test_failed_trials_do_not_rank_but_are_counted(search):
+    """A trial that diverged after a good report is left out, and the summary says so."""
+    add(search, "t001", 0.3, "completed")
+    add(search, "t002", 0.0, "diverged", message="the loss is NaN")
+    board = leaderboard.build(search)
+    assert [row.trial_id for row in board.rows] == ["t001"]
+    assert board.reasons == {"completed": 1, "diverged": 1}
+    assert "1 ended as diverged" in leaderboard.summary(board)
+
+
+def test_every_format_tells_the_same(search):
+    """Table rows, JSON, CSV and pandas come from the same rows; varied hyperparameters are columns."""
+    add(search, "t001", 0.3, "completed")
+    add(search, "t002", 0.1, "completed")
+    board = leaderboard.build(search)
+    shape = json.loads(board.to_json())
+    assert {"search", "objective", "trials"} <= set(shape)
+    assert {"rank", "trial_id", "config", "stop_reason", "progress", "val_macro_f1", "low", "high"} <= set(
+        shape["trials"][0]
+    )
+    frame = board.to_pandas()
+    lines = board.to_csv().splitlines()
+    assert list(frame["trial_id"]) == [t["trial_id"] for t in shape["trials"]] == ["t002", "t001"]
+    assert list(frame["batch_size"]) == [2, 1]
+    assert isinstance(frame, pd.DataFrame)
+    assert lines[0].split(",")[:3] == ["rank", "trial_id", "batch_size"]
+    assert len(lines) == 3
+
+
+def test_a_search_without_scores_says_what_became_of_its_trials(search):
+    """Asking for the best of nothing names the reasons."""
+    search.trial("t001").write_config(CONFIG, {})
+    search.trial("t001").write_outcome(Outcome("failed", "a bug"))
+    board = leaderboard.build(search)
+    with pytest.raises(GoemoError, match="1 failed"):
+        _ = board.best
+
+
+def test_an_unknown_trial_is_refused_with_those_there_are(search):
+    """A misspelt trial id does not silently become the best."""
+    add(search, "t001", 0.3, "completed")
+    with pytest.raises(InputError, match=r"no ranked trial 't002'.*there are: t001"):
+        leaderboard.build(search).row("t002")

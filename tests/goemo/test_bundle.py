@@ -158,7 +158,7 @@ def test_nothing_in_a_bundle_names_this_machine(saved, run):
 
 
 def test_the_folder_holds_no_pickle_and_says_what_it_is(saved):
-    """Weights are safetensors, the configuration multi-label with names, the tokenizer cuts as in training."""
+    """Weights are safetensors, the configuration names the labels, the tokenizer cuts as trained."""
     names = {file.name for file in saved.iterdir()}
     assert names >= {"config.json", "model.safetensors", "tokenizer.json", "labels.json", "README.md"}
     assert not {name for name in names if name.endswith((".bin", ".pt", ".pkl"))}

@@ -142,6 +142,14 @@ def test_csv_with_quoted_line_breaks_and_a_byte_order_mark(folder):
     assert validation.targets.tolist() == [[False, False, True], [False, False, False]]
 
 
+def test_only_a_line_feed_ends_a_row(folder):
+    """Carriage returns inside a text, and Unicode's other separators, stay in it; one at the end goes."""
+    (folder / "dev.tsv").write_bytes("a\rb\x0bc\u2028d\x85e\t1\tx\r\nf\t2\ty\r\n".encode())
+    validation = load_splits(f"dir:{folder}").validation
+    assert validation.texts == ["a\rb\x0bc\u2028d\x85e", "f"]
+    assert validation.ids == ["x", "y"]
+
+
 def test_names_without_a_label_file_are_sorted_over_all_splits(tmp_path):
     """A label of the test split alone is a label too, with a note that training never sees it."""
     save(tmp_path, "train", "jsonl", [("a", ["merry"]), ("b", ["calm"])])

@@ -445,6 +445,26 @@ class TestTracker:
             points = found[record.trial_id]["metrics"]["val/macro_f1"]
             assert [step for step, _, _ in points] == [row["progress"] for row in record.history]
 
+    def test_a_lost_answer_does_not_double_a_run(self, runs, failing):
+        """Every other creation and batch takes effect but its answer is lost; the same process goes on."""
+        search = make_search(trials=3)
+        finish(search)
+        turn = {"create_run": 0, "log_batch": 0}
+
+        def fails(name):
+            if name not in turn:
+                return None
+            turn[name] += 1
+            return "after" if turn[name] % 2 else None
+
+        failing(fails)
+        followed = tracking.Tracker(search)
+        followed.start()
+        assert followed.close(is_complete=True) == ()
+        found = stored(search)
+        assert set(found) == {"search", "t001", "t002", "t003"}
+        assert all(len(found["t001"]["metrics"][name]) == len(REPORTS) for name in found["t001"]["metrics"])
+
     def test_a_store_that_stays_away_is_reported(self, runs, failing):
         """`close` gives up in time and names what is missing; a later process writes it."""
         search = make_search(trials=2)

@@ -163,6 +163,7 @@ class Tracker:
             self._busy = None
             # Last in the queue, so that one trial that cannot be written does not stand before the others.
             self._queue.pop(key, None)
+            self._queue[key] = None
             self._retry_at = time.monotonic() + (min(pause, 2.0) if self._is_closing else pause)
 
     def _written(self, key: str) -> None:

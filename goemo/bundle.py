@@ -132,12 +132,11 @@ def save(
         raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
     labels = run.prepared.labels
     with quiet_transformers(), run.best_model() as model, built_folder(folder, replace=True) as partial:
-        model.config.name_or_path = ""  # else the path of this machine is written into config.json
         model.save_pretrained(partial)
         _save_tokenizer(run, partial)
         facts = {**_facts(run), **provenance}
         _write_json(partial / "labels.json", labels)
-        _write_json(partial / "thresholds.json", _thresholds_to_json(thresholds, labels))
+        _write_json(partial / "thresholds.json", thresholds_to_json(thresholds, labels))
         _write_json(partial / "provenance.json", facts)
         card = model_card(run.configuration, labels, facts, thresholds, results)
         (partial / "README.md").write_text(card, encoding="utf-8")
@@ -218,7 +217,8 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
     }
 
 
-def _thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> dict[str, Any]:
+def thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> dict[str, Any]:
+    """Return what ``thresholds.json`` holds: a cut by label, None where the label is never predicted."""
     plain = thresholds.to_dict()
     return {
         "method": plain["method"],

@@ -80,10 +80,10 @@ def results(
         split: Name of the split to evaluate.
 
     Returns:
-        ``{"split", "examples", "results": {"fixed_0.5": R, "validation": R, "test_tuned": R}}`` in plain values,
-        ready for JSON. Each R has ``macro``, ``weighted`` and ``micro`` (see :mod:`goemo.metrics`), ``per_label``
-        (the table's rows; a threshold of ``inf`` is ``None``) and ``macro_f1_interval``, the 95 % bootstrap interval
-        ``[low, high]`` over the examples.
+        ``{"split", "examples", "results": {"fixed_0.5": R, "validation": R, "test_tuned": R}}`` in plain
+        values, ready for JSON. Each R has ``macro``, ``weighted`` and ``micro`` (see :mod:`goemo.metrics`),
+        ``per_label`` (the table's rows; a threshold of ``inf`` is ``None``) and ``macro_f1_interval``, the
+        95 % bootstrap interval ``[low, high]`` over the examples.
 
     Raises:
         ValueError: As in :func:`goemo.thresholds.fit_thresholds` and :func:`goemo.metrics.per_label_table`.

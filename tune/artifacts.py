@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from goemo import evaluation, figures, report
+from goemo import bundle, evaluation, figures, report
 from goemo.data import Splits
 from goemo.metrics import per_label_table
 from goemo.thresholds import (
@@ -123,7 +123,7 @@ class TrialArtifacts:
         targets, labels = self.search.validation()
         tables = trial_tables(self.search, record)
         write_text(folder / "history.csv", _csv(record.history))
-        write_json(folder / "thresholds.json", bundle_thresholds(tables.thresholds, labels))
+        write_json(folder / "thresholds.json", bundle.thresholds_to_json(tables.thresholds, labels))
         tables.table.to_csv(folder / "per_label.csv", index=False)
         tables.table_at_half.to_csv(folder / "per_label_at_0.5.csv", index=False)
         shutil.copyfile(record.folder / "scores.npz", folder / "validation_scores.npz")
@@ -161,12 +161,6 @@ class TrialArtifacts:
             scores = archive["scores"].astype(np.float32)
         test = self.splits.test
         return evaluation.results(self.splits.labels, tables.thresholds, scores, test.targets)
-
-
-def bundle_thresholds(thresholds: FittedThresholds, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Return thresholds by label for JSON; None never predicts the label."""
-    cuts = [float(value) if np.isfinite(value) else None for value in thresholds.values]
-    return {"method": thresholds.method, "thresholds": dict(zip(labels, cuts, strict=True))}
 
 
 def _csv(rows: tuple[dict[str, float], ...]) -> str:

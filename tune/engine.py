@@ -19,7 +19,8 @@ from ray.tune.search import Searcher
 
 from goemo.errors import InputError
 from tune import resources
-from tune.progress import TrialState, View, label
+from tune.names import short_name
+from tune.progress import TrialState, View
 from tune.records import RANKED_REASONS, Outcome, SearchFolder, StopReason, TrialFolder
 from tune.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 from tune.space import Suggestions
@@ -30,6 +31,7 @@ RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant in the driver
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # CPU trials may see the GPUs of the machine
+    "RAY_AIR_NEW_OUTPUT": "0",  # the view replaces Ray's tables
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the records replace Ray's own files
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # nothing is restored from Ray's state
@@ -78,14 +80,14 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
             if record.outcome is not None:
                 self.view.state.ended[record.trial_id] = record.outcome.stop_reason
                 if record.is_ranked and record.objective is not None:
-                    self._keep_best(record.trial_id, label(record.varied), record.objective)
+                    self._keep_best(record.trial_id, short_name(record.varied), record.objective)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Show a trial that starts, or starts again."""
         del iteration, trials, info
         folder = _folder(trial)
         record = folder.read()
-        self.view.state.running[folder.path.name] = TrialState(label(record.varied), record.progress)
+        self.view.state.running[folder.path.name] = TrialState(short_name(record.varied), record.progress)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -124,7 +126,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         trial_id = folder.path.name
         folder.write_outcome(outcome)
         record = folder.read()
-        state = self.view.state.running.pop(trial_id, TrialState(label(record.varied), record.progress))
+        state = self.view.state.running.pop(trial_id, TrialState(short_name(record.varied), record.progress))
         self.view.state.ended[trial_id] = outcome.stop_reason
         if outcome.stop_reason not in RANKED_REASONS:
             self.best.pop(trial_id, None)

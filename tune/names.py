@@ -1,4 +1,4 @@
-"""What a configuration is called in a few words, in tables, in the terminal and in MLflow."""
+"""What a configuration is called in a few words: in tables, in the terminal and in MLflow."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ SHORT_NAMES = {
     "weight_decay": "wd",
     "warmup_fraction": "wu",
 }
+
+
+def short_value(value: Any) -> str:
+    """Return a value in at most four digits: ``2e-05``, ``0.0003``, ``16``."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def short_name(varied: Mapping[str, Any]) -> str:
+    """Return what varies in a few letters: ``bs16 lr2e-05 len32``; empty where nothing does."""
+    return " ".join(f"{SHORT_NAMES.get(key, key)}{short_value(value)}" for key, value in varied.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tune import space
-from tune.progress import label
+from tune.names import short_name
 from tune.spec import SearchSpec
 
 
@@ -17,11 +17,12 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
         scheduler = (
             f"ASHA from {spec.scheduler.grace} %, reduction factor {spec.scheduler.reduction_factor:g}"
         )
+    objective = f"{spec.objective.metric} on validation"
     lines = [
         f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {scheduler}",
         f"model {spec.model.checkpoint}, trainable {spec.model.trainable}, pooling {spec.model.pooling}",
         f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
-        f"objective {spec.objective.metric} on validation, {spec.objective.thresholds} thresholds, cross-fitted",
+        f"objective {objective}, {spec.objective.thresholds} thresholds, cross-fitted",
     ]
     if spec.search.algorithm == "tpe":
         domains = ", ".join(f"{name} {domain.to_yaml()}" for name, domain in spec.varying.items())
@@ -29,7 +30,7 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
     suggestions = space.suggestions(spec)
     shown = 0
     while shown < most and (asked := suggestions.ask()) is not None:
-        lines.append(f"  {asked[0]}  {label(asked[1])}")
+        lines.append(f"  {asked[0]}  {short_name(asked[1])}")
         shown += 1
     if shown < spec.total:
         lines.append(f"  and {spec.total - shown} more")

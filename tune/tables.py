@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 
 from tune.leaderboard import Leaderboard
+from tune.names import SHORT_NAMES, short_value
 from tune.records import RANKED_REASONS, SearchFolder
-from tune.tracking.content import SHORT_NAMES
 
 RESULT_NAMES = {
     "fixed_0.5": "all at 0.5",
@@ -38,9 +38,9 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
         table.add_row(
             str(row.rank),
             row.trial_id + (" =" if row.tied_with_best and row.rank > 1 else ""),
-            *(_value(value) for value in row.varied.values()),
+            *(short_value(value) for value in row.varied.values()),
             f"{row.objective:.4f}",
-            f"{row.low:.3f} – {row.high:.3f}",
+            f"{row.low:.3f} to {row.high:.3f}",
             f"{row.val_macro_f1_at_half:.4f}",
             reason + early,
         )
@@ -74,7 +74,7 @@ def results_table(results: Mapping[str, Any]) -> Table:
         table.add_row(
             name,
             f"{result['macro']['f1']:.4f}",
-            f"{low:.3f} – {high:.3f}",
+            f"{low:.3f} to {high:.3f}",
             f"{result['weighted']['f1']:.4f}",
             f"{result['micro']['f1']:.4f}",
             f"{result['macro']['precision']:.4f}",
@@ -127,7 +127,3 @@ def _table(title: str | None = None) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-
-
-def _value(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

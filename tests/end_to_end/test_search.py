@@ -84,7 +84,7 @@ def test_a_search_ranks_all_its_trials(shell, searched):
 
 def test_progress_goes_to_stderr_and_results_to_stdout(searched):
     """A pipe gets plain lines about each trial on stderr, and the leaderboard on stdout."""
-    assert all(f"{t}  batch_size=" in searched.stderr for t in ("t001", "t002", "t003", "t004"))
+    assert all(f"{t}  bs" in searched.stderr for t in ("t001", "t002", "t003", "t004"))
     assert "about" in searched.stderr
     assert "\x1b" not in searched.stdout + searched.stderr
     assert "Best: t00" in searched.stdout

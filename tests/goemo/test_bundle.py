@@ -100,6 +100,21 @@ def test_a_plain_pipeline_gives_the_same_scores(  # noqa: PLR0917 - fixtures
     assert np.ptp(scores[:, 0]) > 1e-4  # else all would agree on a constant
 
 
+def test_token_types_count_in_training_bundle_and_pipeline(small_splits, cache, tmp_path):
+    """With XLNet's segments made to matter, all three still agree: none leaves the types out."""
+    run = _trained(small_splits, "scratch:xlnet-tiny", cache, trainable="all", epochs=1, reports=1)
+    plain = run.scores(TEXTS)
+    for name, weight in run._best_weights.items():
+        if "seg_embed" in name:
+            weight.mul_(100)
+    scores = run.scores(TEXTS)
+    assert np.abs(scores - plain).max() > 1e-4
+    _save(run, tmp_path / "bundle")
+    loaded = bundle.load(tmp_path / "bundle")
+    assert np.allclose(loaded.scores(TEXTS), scores, atol=1e-5)
+    assert np.allclose(_pipeline_scores(tmp_path / "bundle", TEXTS, loaded.labels), scores, atol=1e-5)
+
+
 def test_a_bundle_comes_back_as_it_was_saved(run, saved, small_splits):
     """Labels, thresholds to the last bit, configuration and provenance survive the folder."""
     loaded = bundle.load(saved)

@@ -161,33 +161,45 @@ def test_the_loss_is_the_mean_cross_entropy(prepared):
         )
 
 
-def test_every_thresholded_metric_follows_from_the_scores_that_are_kept(prepared):
-    """The rounded scores of a report give its metrics again, exactly."""
-    for report in _reports(_configuration(prepared, trainable="head", thresholds="grid"), prepared):
+def test_every_thresholded_metric_follows_from_the_scores_that_are_kept(prepared, monkeypatch):
+    """The metrics are computed from the rounded scores of the report, by the configuration's method."""
+    seen = []
+
+    def recording(scores, targets, *, method):
+        seen.append((scores, method))
+        return validation_metrics(scores, targets, method=method)
+
+    monkeypatch.setattr(training, "validation_metrics", recording)
+    reports = _reports(_configuration(prepared, trainable="head", thresholds="grid"), prepared)
+    for report, (scores, method) in zip(reports, seen, strict=True):
         assert report.scores.dtype == np.float16
-        again = validation_metrics(
-            report.scores.astype(np.float32), np.asarray(prepared.targets["validation"]), method="grid"
+        assert np.array_equal(report.scores.astype(np.float64), scores.astype(np.float64))
+        assert method == "grid"
+
+
+def test_the_best_report_keeps_its_weights(prepared, monkeypatch):
+    """Scores are those of the first highest report, and asking for them changes nothing in what follows."""
+    values = [0.3, 0.5, 0.4, 0.5, 0.2]
+
+    def reports(*, disturbed):
+        left = iter(values)
+        monkeypatch.setattr(
+            training, "validation_metrics", lambda *_, **__: {"val/macro_f1": 0.0, "val/micro_f1": next(left)}
         )
-        assert {name: report.metrics[name] for name in again} == again
+        run = TrainingRun(_configuration(prepared, trainable="all", metric="micro_f1", reports=5), prepared)
+        made = []
+        while not run.is_finished:
+            made.append(run.advance())
+            if disturbed:
+                run.scores("test")
+        return run, made
 
-
-def test_the_best_report_keeps_its_weights(prepared):
-    """Scores are those of its weights whatever came after it, and asking for them changes no training."""
-    configuration = _configuration(
-        prepared, trainable="all", metric="micro_f1", learning_rate=2e-2, reports=6
-    )
-    run, undisturbed = TrainingRun(configuration, prepared), []
-    train(configuration, prepared, on_report=undisturbed.append)
-    reports = []
-    while not run.is_finished:
-        reports.append(run.advance())
-        run.scores("test")
-    assert _history(reports) == _history(undisturbed)
-    values = [r.metrics["val/micro_f1"] for r in reports]
-    best = reports[int(np.argmax(values))]
-    assert run.best is best
-    assert [r.is_best for r in reports] == [v > max(values[:i], default=-1) for i, v in enumerate(values)]
-    assert np.array_equal(run.scores("validation").astype(np.float16), best.scores)
+    run, made = reports(disturbed=True)
+    assert _history(made) == _history(reports(disturbed=False)[1])
+    assert [r.is_best for r in made] == [True, True, False, False, False]
+    assert run.best is made[1]
+    assert np.array_equal(run.scores("validation").astype(np.float16), made[1].scores)
+    assert not np.array_equal(made[1].scores, made[-1].scores)
     assert run.scores("test").shape == (70, 4)
 
 
@@ -362,11 +374,20 @@ def test_a_training_that_diverges_says_so_before_any_report(prepared, trainable)
     """A NaN in the loss is an error of its own kind, and nothing is reported."""
     run = TrainingRun(_configuration(prepared, trainable=trainable), prepared)
     run._model.classifier.bias.data[0] = float("nan")
-    with pytest.raises(Diverged, match="learning rate"):
+    with pytest.raises(Diverged, match=r"the loss is not a number by step \d+; try a lower learning rate"):
         run.advance()
     assert (run.progress, run.best) == (0, None)
     with pytest.raises(GoemoError, match="first report"):
         run.scores("test")
+
+
+def test_a_score_that_is_no_number_is_never_reported(prepared, monkeypatch):
+    """Nor when the loss was one: it may go wrong on validation first."""
+    run = TrainingRun(_configuration(prepared, trainable="head"), prepared)
+    monkeypatch.setattr(run._inputs, "logits", lambda _: np.full((90, 4), np.inf, dtype=np.float32))
+    with pytest.raises(Diverged, match="a score is not a number"):
+        run.advance()
+    assert (run.progress, run.best) == (0, None)
 
 
 def test_a_finished_training_does_not_advance(prepared):

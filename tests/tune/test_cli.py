@@ -192,7 +192,7 @@ def test_dry_run_shows_the_trials_and_starts_nothing(here, capsys):
     """All 27 trials of the published grid, in the order in which they would start."""
     main(["search", "paper_xlnet", "--dry-run"])
     out = capsys.readouterr().out
-    assert len(re.findall(r"^  t0\d\d  batch_size=", out, flags=re.MULTILINE)) == 27
+    assert len(re.findall(r"^  t0\d\d  bs\d\d lr", out, flags=re.MULTILINE)) == 27
     assert not (here / "mlruns").exists()
 
 

@@ -11,17 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tune.names import short_name
 from tune.records import SearchFolder, TrialRecord
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
-SHORT_NAMES = {
-    "batch_size": "bs",
-    "learning_rate": "lr",
-    "max_length": "len",
-    "epochs": "ep",
-    "weight_decay": "wd",
-    "warmup_fraction": "wu",
-}
 STATUS_OF_REASON = {"completed": "FINISHED", "stopped_early": "FINISHED"}  # the others: FAILED
 STATUS_OF_SEARCH = {"running": "RUNNING", "complete": "FINISHED", "interrupted": "KILLED"}
 TREE_VIEW = "goemo-searches"
@@ -31,13 +24,7 @@ TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stor
 
 def run_name(record: TrialRecord) -> str:
     """Name a trial by what varies: ``bs16 lr2e-05 len32``; its id where nothing does."""
-    parts = [
-        f"{SHORT_NAMES.get(key, key)}{value:.4g}"
-        if isinstance(value, float)
-        else f"{SHORT_NAMES.get(key, key)}{value}"
-        for key, value in record.varied.items()
-    ]
-    return " ".join(parts) or record.trial_id
+    return short_name(record.varied) or record.trial_id
 
 
 def fingerprint(record: TrialRecord) -> str:

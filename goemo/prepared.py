@@ -138,6 +138,9 @@ def prepare(
     if not (folder / "prepared.json").is_file():
         _write(folder, splits, checkpoint, on_progress)
     prepared = Prepared.open(folder)
+    if prepared.data != _data_facts(splits):
+        _write_facts(folder, splits, checkpoint)
+        prepared = Prepared.open(folder)
     if trainable == "head" and checkpoint.has_weights:
         _add_features(prepared, pooling, max_lengths, choose_device(device), on_progress)
     return prepared
@@ -154,21 +157,26 @@ def _write(folder: Path, splits: Splits, checkpoint: Checkpoint, on_progress: St
             done += len(split)
             if on_progress is not None:
                 on_progress("tokens", done, total)
-        facts = {
-            "labels": splits.labels,
-            "checkpoint": checkpoint.to_dict(),
-            "data": {
-                "source": splits.source,
-                "taxonomy": splits.taxonomy,
-                "splitting": splits.splitting,
-                "notes": splits.notes,
-                "digest": splits.digest,
-                "examples": {split.name: len(split) for split in splits.splits()},
-            },
-        }
-        (partial / "prepared.json").write_text(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        _write_facts(partial, splits, checkpoint)
+
+
+def _write_facts(folder: Path, splits: Splits, checkpoint: Checkpoint) -> None:
+    """Record what the folder holds and, because the same content may come from several places, from where."""
+    facts = {"labels": splits.labels, "checkpoint": checkpoint.to_dict(), "data": _data_facts(splits)}
+    partial = folder / ".prepared.json.partial"
+    partial.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(folder / "prepared.json")
+
+
+def _data_facts(splits: Splits) -> dict[str, Any]:
+    return {
+        "source": splits.source,
+        "taxonomy": splits.taxonomy,
+        "splitting": splits.splitting,
+        "notes": list(splits.notes),
+        "digest": splits.digest,
+        "examples": {split.name: len(split) for split in splits.splits()},
+    }
 
 
 def _add_features(
@@ -198,9 +206,8 @@ def _add_features(
 
 
 def _digest(splits: Splits, checkpoint: Checkpoint) -> str:
-    # With names and places, because they are recorded too: the same content from elsewhere is another entry.
-    data = [splits.source, splits.taxonomy, splits.splitting, splits.digest]
-    facts = [_LAYOUT, *data, checkpoint.name, str(checkpoint.folder), checkpoint.digest]
+    # By content: the same texts from another path need not be read by the encoder again.
+    facts = [_LAYOUT, splits.digest, str(checkpoint.folder), checkpoint.digest]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

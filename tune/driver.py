@@ -68,7 +68,10 @@ def run_search(
         InputError: The name is taken, or data, checkpoint or resources are wrong; nothing was started.
         GoemoError: The work failed.
     """
+    from tune.tracking import check_store
+
     SearchFolder.refuse_taken(spec.name)
+    check_store(tracking_uri)
     splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
     refuse_unknown_checkpoint(spec, splits)
     search = SearchFolder.create(spec.name, spec.to_dict())
@@ -118,7 +121,7 @@ def _run(
         prepared = prepare(spec, splits, view.console)
         search.write_validation(prepared.targets["validation"], prepared.labels)
         search.add_facts(
-            data=_data_facts(splits),
+            data=_data_facts(splits, spec.seed),
             environment=describe(),
             started=search.facts.get("started", time.time()),
         )
@@ -182,11 +185,12 @@ def _closing(view: View) -> Callable[[int], None]:
     return tell
 
 
-def _data_facts(splits: Splits) -> dict[str, object]:
+def _data_facts(splits: Splits, seed: int) -> dict[str, object]:
     return {
         "source": splits.source,
         "taxonomy": splits.taxonomy,
         "labels": list(splits.labels),
+        "seed": seed,
         "splitting": splits.splitting,
         "digest": splits.digest,
         "splits": {

@@ -21,7 +21,7 @@ class Exported:
 
     Attributes:
         configuration: What to train.
-        data: Source, taxonomy, splitting and digest of the data that it was found on.
+        data: Source, taxonomy, seed of the splits, splitting and digest of what it was found on.
         origin: The search and the trial.
         expected: The trial's objective on validation with its interval.
         versions: Of the packages that decide the results.
@@ -49,7 +49,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     board = leaderboard.build(search)
     row = board.best if trial_id is None else board.row(trial_id)
     facts = search.facts
-    data = {key: facts["data"][key] for key in ("source", "taxonomy", "splitting", "digest")}
+    data = {key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest")}
     values = {
         "origin": {"search": search.name, "trial": row.trial_id, "rank": row.rank},
         "expected": {

@@ -67,7 +67,7 @@ def retrain(
         provenance={
             "origin": exported.origin,
             "expected": exported.expected,
-            "data": _data(splits),
+            "data": {**run.prepared.data, "seed": exported.data["seed"]},
             "versions": versions(),
         },
         results=results,
@@ -89,7 +89,8 @@ def evaluate_bundle(
     console = console or Console(file=sys.stderr, highlight=False)
     loaded = bundle.load(folder)
     known = loaded.provenance["data"]
-    splits = load_splits(data or known["source"], known["taxonomy"], seed=loaded.configuration.seed)
+    seed = known.get("seed", loaded.configuration.seed)  # a trial's own bundle has one seed for both
+    splits = load_splits(data or known["source"], known["taxonomy"], seed=seed)
     if tuple(splits.labels) != tuple(loaded.labels):
         raise InputError(splits.source, [f"its labels are not those of the model in {folder}"])
     chosen = {part.name: part for part in splits.splits()}[split]
@@ -100,16 +101,7 @@ def evaluate_bundle(
 
 def _load(exported: Exported, data: str | None) -> Splits:
     source = data or exported.data["source"]
-    return load_splits(source, exported.data["taxonomy"], seed=exported.configuration.seed)
-
-
-def _data(splits: Splits) -> dict[str, Any]:
-    return {
-        "source": splits.source,
-        "taxonomy": splits.taxonomy,
-        "splitting": splits.splitting,
-        "digest": splits.digest,
-    }
+    return load_splits(source, exported.data["taxonomy"], seed=exported.data["seed"])
 
 
 def _differences(exported: Exported, splits: Splits) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import ray.tune as ray_tune
 
-from tune.records import Outcome, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
+from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
 from tune.schedulers import OBJECTIVE, PROGRESS
 
 if TYPE_CHECKING:
@@ -112,13 +112,16 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         from goemo.thresholds import fit_thresholds
 
         assert self.training is not None
+        search = SearchFolder(self.folder.path.parent.parent)
+        # The facts of this search: another one may have prepared the same content from another place.
+        data = {**self.training.prepared.data, **search.facts.get("data", {})}
         method = self.training.configuration.thresholds
         targets = self.training.prepared.targets["validation"]
         bundle.save(
             self.training,
             self.folder.path / "model",
             thresholds=fit_thresholds(report.scores.astype(np.float32), targets, method=method),
-            provenance={"trial": self.folder.path.name, "progress": report.progress},
+            provenance={"origin": {"search": search.name, "trial": self.folder.path.name}, "data": data},
         )
 
     def _ended(self, reason: StopReason, message: str, details: str = "") -> dict[str, Any]:

@@ -72,19 +72,26 @@ def test_features_are_for_frozen_encoders_with_weights(small_splits, tiny_bert, 
 
 
 def test_other_data_or_another_checkpoint_is_another_folder(small_splits, tiny_bert, cache):
-    """Nothing is shared between data sets, taxonomies or encoders."""
+    """Nothing is shared between data sets or encoders; a taxonomy changes the content of the data."""
     other_data = replace(small_splits, train=replace(small_splits.train, digest="other"))
-    other_taxonomy = replace(small_splits, taxonomy="ekman")
     folders = {
         _prepare(splits, name, cache, trainable="all").folder
         for splits, name in (
             (small_splits, tiny_bert),
             (other_data, tiny_bert),
-            (other_taxonomy, tiny_bert),
             (small_splits, "scratch:albert-tiny"),
         )
     }
-    assert len(folders) == 4
+    assert len(folders) == 3
+
+
+def test_the_same_content_from_another_place_is_the_same_folder(small_splits, tiny_bert, cache):
+    """A moved data set is not read by the encoder again, and the facts tell where it was read from last."""
+    first = _prepare(small_splits, tiny_bert, cache, trainable="all")
+    moved = _prepare(replace(small_splits, source="dir:moved"), tiny_bert, cache, trainable="all")
+    assert moved.folder == first.folder
+    assert moved.data["source"] == "dir:moved"
+    assert first.data["source"] == small_splits.source
 
 
 def test_an_interrupted_preparation_is_not_mistaken_for_whole(small_splits, tiny_bert, tmp_path):

@@ -92,7 +92,7 @@ class Tracker:
 
         Args:
             is_complete: Whether all trials of the search have ended.
-            timeout_s: How long to wait for a store that is slow or away.
+            timeout_s: How long to wait without one run being written, for a store that is away.
             on_progress: Called about twice a second with the number of runs still to write.
 
         Returns:
@@ -104,11 +104,14 @@ class Tracker:
             self._is_closing = True
             self._retry_at = 0.0
             self._changed.notify_all()
-        deadline = time.monotonic() + timeout_s
+        deadline, waiting = time.monotonic() + timeout_s, len(self.waiting)
         while self._thread.is_alive() and time.monotonic() < deadline:
             if on_progress is not None:
-                on_progress(len(self.waiting))
+                on_progress(waiting)
             self._thread.join(min(0.5, max(0.0, deadline - time.monotonic())))
+            if len(self.waiting) < waiting:  # a slow store is not one that is away
+                deadline = time.monotonic() + timeout_s
+            waiting = len(self.waiting)
         with self._changed:
             self._is_abandoned = True
             self._changed.notify_all()

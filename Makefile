@@ -6,7 +6,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-NAME ?= quickstart-$(shell date +%m%d-%H%M%S)
+ifndef NAME
+NAME := quickstart-$(shell date +%m%d-%H%M%S)
+endif
 OUT := mlruns/$(NAME)
 
 .PHONY: quickstart install test check clean

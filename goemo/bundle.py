@@ -28,7 +28,7 @@ from goemo.errors import InputError
 from goemo.files import built_folder
 from goemo.inference import EVALUATION_BATCH, Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.model_card import model_card
-from goemo.models import load_tokenizer
+from goemo.models import load_config, load_tokenizer
 from goemo.models.quiet import quiet_transformers
 from goemo.thresholds import FittedThresholds, apply_thresholds
 from goemo.tokens import TokenStore
@@ -169,7 +169,7 @@ def load(folder: Path, *, device: Any = None) -> Bundle:
         configuration = Configuration.from_dict(provenance["configuration"])
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = _load_model(folder)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(
             str(folder),
             [f"does not load: {type(error).__name__}: {error}; write it again with goemo retrain"],
@@ -187,6 +187,7 @@ def _load_model(folder: Path) -> Any:
     with quiet_transformers():
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
+            config=load_config(folder),
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,

@@ -9,46 +9,80 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PARTIAL = ".partial-"
+_PARTIAL = ".goemo-partial-"
 
 # An unfinished folder of this age belongs to a process that was killed.
 _ABANDONED_S = 24 * 3600
 
 
 @contextmanager
-def built_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+def built_folder(
+    folder: Path, *, replace: bool = False, is_cache: bool = False, last: str = ""
+) -> Iterator[Path]:
     """Yield an empty folder to fill; when the block ends without an error, it becomes ``folder``.
 
     Where ``folder`` has come into being meanwhile, through another process, that one stays, unless it shall
-    be replaced. What is left of processes that were killed is removed after a day.
+    be replaced. A folder that exists and is to be replaced is filled where it is when it is empty, a mount
+    point or the working directory: none of these can be renamed over.
 
     Args:
         folder: What shall be there in the end, whole.
         replace: Put it in the place of an earlier one. Readers see either of them; a crash between the two
             renames leaves none.
+        is_cache: The parent belongs to this project alone, so what is left there of processes that were
+            killed is removed after a day.
+        last: The file without which a folder that is filled in place does not count as whole.
     """
+    folder = Path(folder).resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder.parent)
-    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder.parent))
+    if is_cache:
+        _remove_abandoned(folder.parent)
+    is_filled = replace and folder.is_dir() and _must_stay(folder)
+    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder if is_filled else folder.parent))
     try:
         yield partial
         partial.chmod(0o755)  # mkdtemp makes it private; a cache may be shared
-        if replace and folder.is_dir():
-            with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder.parent) as aside:
-                folder.rename(Path(aside) / folder.name)
-                partial.rename(folder)
-            return
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        if is_filled:
+            _fill(folder, partial, last)
+        elif replace and folder.is_dir():
+            _swap(folder, partial)
+        else:
+            _appear(folder, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _appear(folder: Path, partial: Path) -> None:
+    """Let the folder come into being, unless another process was faster."""
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def _swap(folder: Path, partial: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder.parent) as aside:
+        folder.rename(Path(aside) / folder.name)
+        partial.rename(folder)
+
+
+def _must_stay(folder: Path) -> bool:
+    return not any(folder.iterdir()) or folder.is_mount() or folder == Path.cwd()
+
+
+def _fill(folder: Path, partial: Path, last: str) -> None:
+    """Move the new files into a folder that stays, the one that makes it whole at the end."""
+    (folder / last).unlink(missing_ok=True) if last else None
+    for old in folder.iterdir():
+        if old != partial:
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+    for new in sorted(partial.iterdir(), key=lambda path: path.name == last):
+        new.rename(folder / new.name)
 
 
 def _remove_abandoned(parent: Path) -> None:
     for left in parent.glob(f"{_PARTIAL}*"):
         with suppress(FileNotFoundError):  # another process may be removing it too
-            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+            if left.is_dir() and not left.is_symlink() and time.time() - left.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(left, ignore_errors=True)

@@ -75,7 +75,7 @@ class FrozenFeatures:
         """
         lengths = tuple(sorted(set(max_lengths)))
         rows, count = _number_sequences(tokens, lengths)
-        with built_folder(folder) as partial:
+        with built_folder(folder, is_cache=True) as partial:
             features = np.lib.format.open_memmap(
                 partial / "features.npy",
                 mode="w+",

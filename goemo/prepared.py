@@ -150,7 +150,7 @@ def _write(folder: Path, splits: Splits, checkpoint: Checkpoint, on_progress: St
     tokenizer = load_tokenizer(checkpoint)
     total = sum(len(split) for split in splits.splits())
     done = 0
-    with built_folder(folder) as partial:
+    with built_folder(folder, is_cache=True) as partial:
         for split in splits.splits():
             TokenStore.build(split.texts, tokenizer).save(partial / "tokens" / split.name)
             np.save(partial / f"targets-{split.name}.npy", split.targets, allow_pickle=False)

@@ -121,7 +121,7 @@ class ObjectiveSpec:
 
 @dataclass(frozen=True)
 class ResourcesSpec:
-    """What one trial occupies; `auto` takes a share of a GPU where there is one."""
+    """What one trial occupies; `auto` takes one whole GPU where there is any."""
 
     cpus_per_trial: float = 1
     gpus_per_trial: float | Literal["auto"] = "auto"

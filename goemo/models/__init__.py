@@ -9,6 +9,7 @@ from goemo.models.architectures import (
 )
 from goemo.models.building import POOLINGS, Pooling, build_model, train_mode
 from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpoint
+from goemo.models.configs import load_config
 from goemo.models.quiet import quiet_transformers
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "encoder_blocks",
     "head_features",
     "head_logits",
+    "load_config",
     "load_tokenizer",
     "model_inputs",
     "quiet_transformers",

@@ -14,6 +14,7 @@ from goemo.configuration import TRAINABLE
 from goemo.errors import InputError
 from goemo.models.architectures import ARCHITECTURES, encoder_blocks
 from goemo.models.checkpoints import Checkpoint
+from goemo.models.configs import load_config
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
 from goemo.models.quiet import quiet_transformers
 
@@ -77,16 +78,15 @@ def train_mode(model: Any, trainable: str) -> None:
 
 
 def _config(checkpoint: Checkpoint, labels: Sequence[str]) -> Any:
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(
-        checkpoint.folder,
-        local_files_only=True,
-        trust_remote_code=False,
-        id2label=dict(enumerate(labels)),
-        label2id={label: i for i, label in enumerate(labels)},
-        problem_type="multi_label_classification",
-    )
+    try:
+        return load_config(
+            checkpoint.folder,
+            id2label=dict(enumerate(labels)),
+            label2id={label: i for i, label in enumerate(labels)},
+            problem_type="multi_label_classification",
+        )
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise InputError(checkpoint.name, [f"its config.json cannot be used: {error}"]) from error
 
 
 def _check_options(checkpoint: Checkpoint, config: Any, trainable: str, pooling: str) -> None:
@@ -106,9 +106,9 @@ def _load(checkpoint: Checkpoint, config: Any, *, added_blocks: int) -> Any:
     """Load the weights, or make them at random; only the head and added blocks may be new."""
     from transformers import AutoModelForSequenceClassification
 
-    if not checkpoint.has_weights:
-        return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     try:
+        if not checkpoint.has_weights:
+            return AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.folder,
             config=config,
@@ -119,8 +119,9 @@ def _load(checkpoint: Checkpoint, config: Any, *, added_blocks: int) -> Any:
             ignore_mismatched_sizes=True,  # a head for other labels is replaced; the encoder is checked below
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(checkpoint.name, [f"its weights do not load: {error}"]) from error
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        what = "weights do" if checkpoint.has_weights else "configuration does"
+        raise InputError(checkpoint.name, [f"its {what} not load: {error}"]) from error
     missing = _new_encoder_weights(model, report, added_blocks)
     if missing:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goemo.errors import InputError
+from goemo.models.configs import check_config, load_config
 from goemo.models.quiet import quiet_transformers
 from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
 from goemo.tokens import Template
@@ -124,9 +125,9 @@ def _checked(name: str, folder: Path, *, has_weights: bool) -> Checkpoint:
         problems.append(f"{folder} has no tokenizer; save it there with tokenizer.save_pretrained")
     if has_weights and not any(_files(folder, _WEIGHTS)):
         problems.append(_missing_weights(folder))
-    unknown = _architecture_problem(folder)
-    if unknown:
-        problems.append(unknown)
+    unusable = _architecture_problem(folder)
+    if unusable:
+        problems.append(unusable)
     if problems:
         raise InputError(name, problems)
     return Checkpoint(name, folder, has_weights, _digest(folder, has_weights=has_weights))
@@ -142,15 +143,18 @@ def _missing_weights(folder: Path) -> str:
 
 
 def _architecture_problem(folder: Path) -> str | None:
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
     )
 
     try:
+        check_config(folder)
+    except (OSError, ValueError) as error:
+        return f"{_first_line(error)}"
+    try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            config = load_config(folder)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         return f"its config.json is not one that transformers knows: {_first_line(error)}"
     if config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         return f"transformers has no sequence classifier for model_type {config.model_type!r}"

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from goemo.errors import InputError
+from goemo.files import built_folder
 
 _VOCABULARY = 4000
 _VERSION = 1  # part of the digest: raise it when the files made from the same texts change
@@ -118,26 +115,9 @@ def scratch_folder(kind: str, texts: Sequence[str] | None, cache: Path) -> Path:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
     folder = cache / "checkpoints" / f"{kind}-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
-        with _appearing_whole(folder) as unfinished:
-            _write(SCRATCH_KINDS[kind], texts, unfinished)
+        with built_folder(folder, is_cache=True) as partial:
+            _write(SCRATCH_KINDS[kind], texts, partial)
     return folder
-
-
-@contextmanager
-def _appearing_whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of ``folder`` at the end, unless another came first."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield unfinished
-        unfinished.chmod(0o755)  # mkdtemp keeps others out; a cache may be shared
-        try:
-            os.rename(unfinished, folder)  # noqa: PTH104 - Path.rename would hide that this is the atomic step
-        except OSError:
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write(kind: ScratchKind, texts: Sequence[str], folder: Path) -> None:

@@ -23,7 +23,7 @@ from tune.spec import (
 )
 
 MINIMAL = "model: {checkpoint: scratch:albert-tiny}\n"
-SHIPPED = ["minilm_head", "paper_albert", "paper_xlnet", "quickstart", "roberta_tpe"]
+SHIPPED = ["minilm_head", "paper_albert", "paper_xlnet", "quickstart", "quickstart_scratch", "roberta_tpe"]
 
 
 @pytest.fixture

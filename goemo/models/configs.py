@@ -1,0 +1,75 @@
+"""Reading ``config.json`` of a folder that a stranger may have made, so that it decides sizes and no code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# transformers fetches and runs native code for other names: OWNER/NAME is a kernel from the hub, and where
+# flash attention is not installed its names stand for such a kernel too.
+ATTENTIONS = (None, "eager", "sdpa")
+
+_ATTENTION_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
+
+
+def load_config(folder: Path, **changes: Any) -> Any:
+    """Load the configuration of a model folder; models are built from this, not from the file.
+
+    XLNet's memory of earlier texts is switched off: it is for texts in segments, costs as much as the
+    activations, and a pipeline cannot take a batch of outputs apart where it is returned.
+
+    Args:
+        folder: Holds ``config.json``.
+        **changes: Set in the configuration.
+
+    Raises:
+        ValueError: The file is no configuration, asks for code from elsewhere, or for quantised weights; or
+            the folder is an adapter, for which transformers loads another model.
+        OSError: It cannot be read.
+        ImportError: The model needs a package that is not installed.
+    """
+    from transformers import AutoConfig
+
+    check_config(folder)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **changes)
+    if config.model_type == "xlnet":
+        config.use_mems_eval = False
+        config.use_mems_train = False
+        config.mem_len = None
+    return config
+
+
+def check_config(folder: Path) -> None:
+    """Refuse what would make transformers load more than the folder's own weights.
+
+    Raises:
+        ValueError: As in ``load_config``.
+        OSError: ``config.json`` cannot be read.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise ValueError(
+            "it has an adapter_config.json; merge the adapter into its model "
+            "(peft: merge_and_unload) and give the folder of the merged one"
+        )
+    for key, value in _entries(json.loads((folder / "config.json").read_text(encoding="utf-8"))):
+        if key in _ATTENTION_KEYS and not isinstance(value, dict) and value not in ATTENTIONS:
+            allowed = ", ".join(str(name) for name in ATTENTIONS if name)
+            raise ValueError(f"{key} in config.json must be one of {allowed}, got {value!r}; remove it")
+        if key == "quantization_config" and value is not None:
+            raise ValueError("quantization_config in config.json: quantised weights cannot be used here")
+
+
+def _entries(value: Any, within: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key and value of a JSON value, at any depth; inside an attention's, under its name."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            name = within or key
+            yield name, item
+            yield from _entries(item, name if name in _ATTENTION_KEYS else "")
+    elif isinstance(value, list):
+        for item in value:
+            if within:
+                yield within, item
+            yield from _entries(item, within)

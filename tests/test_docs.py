@@ -1,0 +1,238 @@
+"""What the documentation says can be done: links lead somewhere, and what is to be copied works."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import re
+import shlex
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from goemo.configuration import HYPERPARAMETER_DEFAULTS
+from tune.cli import cli
+from tune.spec import HYPERPARAMETERS, RULES, SECTIONS, TOP_LEVEL, SearchSpec, load_spec, shipped_spaces
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+SHELL = ("bash", "sh", "console")
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(\s*([^)\s]+)[^)]*\)")
+SEPARATORS = {"|", "||", "&&", ";", "&", ">", ">>", "<"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something on a page, and where."""
+
+    page: Path
+    line: int
+    text: str
+    language: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
+
+
+def blocks(*languages):
+    """Return the fenced blocks of these languages on all pages."""
+    return [
+        Found(page, text[: match.start()].count("\n") + 1, match[2], match[1])
+        for page in PAGES
+        for text in [page.read_text(encoding="utf-8")]
+        for match in FENCE.finditer(text)
+        if match[1] in languages
+    ]
+
+
+def prose(page):
+    """Return a page with its fenced blocks emptied, line by line as it was."""
+    text = page.read_text(encoding="utf-8")
+    return FENCE.sub(lambda block: "\n" * block[0].count("\n"), text)
+
+
+def links():
+    return [
+        Found(page, text[: match.start()].count("\n") + 1, match[1])
+        for page in PAGES
+        for text in [prose(page)]
+        for match in LINK.finditer(text)
+        if not re.match(r"[a-z]+:", match[1])
+    ]
+
+
+def words(line):
+    """Return the simple commands of a shell line, each as its words; comments and prompts are left out."""
+    lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="|&;<>")
+    lexer.whitespace_split = True
+    commands = [[]]
+    for word in lexer:
+        if word in SEPARATORS:
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return commands
+
+
+def shell_commands(program):
+    """Return where and with which arguments the fenced blocks call a program."""
+    found = []
+    for block in blocks(*SHELL):
+        lines = block.text.replace("\\\n", " ").splitlines()
+        for line in lines:
+            for command in words(line):
+                while command and re.match(r"[A-Z_]+=", command[0]):
+                    del command[0]
+                if command and Path(command[0]).name == program:
+                    found.append((block, command[1:]))
+    return found
+
+
+def inline_commands():
+    """Return where and with which arguments the prose names a goemo command."""
+    return [
+        (Found(page, text[: match.start()].count("\n") + 1, match[1]), shlex.split(match[1])[1:])
+        for page in PAGES
+        for text in [prose(page)]
+        for match in re.finditer(r"`(goemo [^`]+)`", text)
+    ]
+
+
+def parse(arguments):
+    """Parse a call of goemo without making it; return the parameters of its command."""
+    group = cli.make_context("goemo", list(arguments))
+    name, command, rest = cli.resolve_command(group, list(arguments))
+    assert command is not None
+    return command.make_context(name, rest, parent=group).params
+
+
+def heading_anchors(page):
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def ids(cases):
+    return [str(case[0] if isinstance(case, tuple) else case) for case in cases]
+
+
+@pytest.mark.parametrize("link", links(), ids=str)
+def test_links_lead_to_files_and_headings_that_exist(link):
+    """Every relative link and picture names a file of the project, and every anchor one of its headings."""
+    path, _, anchor = link.text.partition("#")
+    target = (link.page.parent / path).resolve() if path else link.page
+    assert target.exists(), f"{link}: {link.text} is not there"
+    assert target.is_relative_to(REPOSITORY), f"{link}: {link.text} leaves the project"
+    if anchor:
+        assert anchor in heading_anchors(target), f"{link}: {path or link.page.name} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize(("block", "arguments"), COMMANDS := shell_commands("goemo"), ids=ids(COMMANDS))
+def test_commands_in_blocks_parse(block, arguments):
+    """Every goemo command that can be copied names a sub-command, its options and all it requires."""
+    try:
+        with contextlib.suppress(click.exceptions.Exit):  # --help and --version have done their work
+            parse(arguments)
+    except click.UsageError as error:
+        pytest.fail(f"{block}: goemo {shlex.join(arguments)}: {error.format_message()}")
+
+
+@pytest.mark.parametrize(("place", "arguments"), NAMED := inline_commands(), ids=ids(NAMED))
+def test_commands_in_prose_exist(place, arguments):
+    """Every goemo command that the text names is one, with options that it has."""
+    try:
+        parse(arguments)
+    except click.MissingParameter:
+        pass  # prose may name a command without its arguments
+    except click.UsageError as error:
+        pytest.fail(f"{place}: {place.text}: {error.format_message()}")
+
+
+SEARCHES = [(block, arguments) for block, arguments in COMMANDS if arguments[:1] == ["search"]]
+
+
+@pytest.mark.parametrize(("block", "arguments"), SEARCHES, ids=ids(SEARCHES))
+def test_searches_in_blocks_have_valid_overrides(block, arguments):
+    """Every search of a shipped space that can be copied loads, with its overrides, data and name."""
+    options = parse(arguments)
+    if options["space"].endswith(".yaml"):  # the reader's own file; its overrides need a model alone
+        assert all(key.partition(".")[0] in TOP_LEVEL for key in options["overrides"]), str(block)
+        return
+    assert options["space"] in {path.stem for path in shipped_spaces()}, str(block)
+    load_spec(options["space"], overrides=options["overrides"], data=options["data"], name=options["name"])
+
+
+@pytest.mark.parametrize(("block", "arguments"), MADE := shell_commands("make"), ids=ids(MADE))
+def test_make_targets_exist(block, arguments):
+    """Every make target that can be copied is in the Makefile."""
+    rules = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for target in arguments:
+        assert re.search(rf"^{re.escape(target)}:", rules, re.MULTILINE), f"{block}: make {target}"
+
+
+@pytest.mark.parametrize("block", SPACES := blocks("yaml", "yml"), ids=ids(SPACES))
+def test_search_spaces_in_blocks_load(block, tmp_path):
+    """Every YAML block is a search space, or a part of one, that loads without a problem."""
+    assert set(yaml.safe_load(block.text)) <= set(TOP_LEVEL), f"{block}: not a search space"
+    path = tmp_path / "block.yaml"
+    is_part = "model" not in yaml.safe_load(block.text)
+    path.write_text(("model: {checkpoint: roberta-base}\n" if is_part else "") + block.text, encoding="utf-8")
+    assert load_spec(str(path)).total >= 1
+
+
+@pytest.mark.parametrize("block", PYTHON := blocks("python", "py"), ids=ids(PYTHON))
+def test_python_in_blocks_compiles_and_imports(block):
+    """Every Python block compiles, and every name that it imports is there."""
+    tree = ast.parse(block.text, filename=str(block))
+    compile(tree, str(block), "exec")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                importlib.import_module(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module or "")
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_every_kind_of_example_is_found():
+    """The checks of this file look at something: the pages have links, commands, YAML and Python."""
+    for kind in (links(), COMMANDS, NAMED, SEARCHES, MADE, SPACES, PYTHON):
+        assert kind
+    shown = {arguments[0] for _, arguments in COMMANDS}
+    assert shown == set(cli.commands), "the pages show every sub-command in use"
+
+
+def documented_keys():
+    """Return key to default, as text, from the tables of the page about search spaces."""
+    text = prose(REPOSITORY / "docs" / "search-spaces.md")
+    row = re.compile(r"^\| `([a-z_.]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+    return {match[1]: match[2].strip() for match in row.finditer(text)}
+
+
+def defaults():
+    """Return dotted key to default, for every key that a search space may have."""
+    found = {field.name: field.default for field in fields(SearchSpec) if field.name in RULES[""]}
+    for section, kind in SECTIONS.items():
+        found |= {f"{section}.{field.name}": field.default for field in fields(kind)}
+    return found | {f"space.{name}": HYPERPARAMETER_DEFAULTS[name] for name in HYPERPARAMETERS}
+
+
+def test_every_key_of_a_search_space_is_documented():
+    """The page about search spaces has all keys, and none that does not exist."""
+    assert set(documented_keys()) == set(defaults())
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [(key, value) for key, value in defaults().items() if value is not MISSING and value is not None],
+)
+def test_documented_defaults_are_the_real_ones(key, default):
+    """The default that the page states is the one that the code takes."""
+    assert yaml.safe_load(documented_keys()[key].strip("`")) == default

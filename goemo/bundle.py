@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -124,14 +125,14 @@ def save(
         results: From ``goemo.evaluation.results``, for the tables of the model card.
 
     Raises:
-        InputError: The folder holds something else.
+        InputError: As in ``check_target``.
         GoemoError: The training has no report yet.
     """
-    folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
-        raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
+    check_target(folder)
     labels = run.prepared.labels
-    with quiet_transformers(), run.best_model() as model, built_folder(folder, replace=True) as partial:
+    # The last file is one without which a folder is no bundle.
+    whole = built_folder(folder, replace=True, last="labels.json")
+    with quiet_transformers(), run.best_model() as model, whole as partial:
         model.save_pretrained(partial)
         _save_tokenizer(run, partial)
         facts = {**_facts(run), **provenance}
@@ -140,6 +141,20 @@ def save(
         _write_json(partial / "provenance.json", facts)
         card = model_card(run.configuration, labels, facts, thresholds, results)
         (partial / "README.md").write_text(card, encoding="utf-8")
+
+
+def check_target(folder: Path) -> None:
+    """Say before a long training whether its bundle can be saved to a folder.
+
+    Raises:
+        InputError: The folder holds something that is no bundle, is a file, or cannot be written to.
+    """
+    folder = Path(folder).resolve()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
+        raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(str(folder), [f"cannot be made: {nearest} is no folder that can be written to"])
 
 
 def load(folder: Path, *, device: Any = None) -> Bundle:

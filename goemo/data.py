@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import difflib
 import hashlib
@@ -9,6 +10,9 @@ import io
 import itertools
 import json
 import re
+import tokenize
+import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +33,10 @@ SPLIT_FILES: dict[str, tuple[str, ...]] = {
 }
 SCHEMES = ("sample", "dir", "file", "hub")
 PROBLEMS_SHOWN = 20
-LEAST_ROWS_TO_SPLIT = 10
+# The fewest rows of which a tenth, rounded, is LEAST_VALIDATION_ROWS.
+LEAST_ROWS_TO_SPLIT = 15
+# Thresholds are fitted on some rows of validation and judged on others.
+LEAST_VALIDATION_ROWS = 2
 
 # The hub lists two configurations of GoEmotions; the other one is the raw annotations.
 HUB_CONFIGURATIONS = {"google-research-datasets/go_emotions": "simplified"}
@@ -40,6 +47,7 @@ _PUBLISHED = "the 28 GoEmotions labels"
 _ROWS = "the rows"
 
 _SOURCES = "sources are sample:, sample:ROWS, dir:PATH, file:PATH and hub:ID"
+_MULTI_HOT_HINT = "; a row of 0 and 1, one a label, must be written as the indices of its ones"
 _Label = int | str  # as it stands in the data: an index, or a name (or an index as text)
 
 
@@ -150,7 +158,7 @@ def load_splits(source: str, taxonomy: str = "fine", *, seed: int = 42) -> Split
       ``test`` as ``.tsv`` (text, comma-separated labels, optional id; no header, no quoting) or as
       ``.csv``, ``.parquet`` or ``.jsonl`` with ``text`` and ``labels`` (and an optional ``id``).
     * ``file:PATH``, or a folder that holds one such file with ``text`` and ``labels`` and nothing
-      else: no official splits, so 80/10/10 by a permutation seeded with ``seed``.
+      else: no official splits, so 80/10/10 by a permutation seeded with ``seed``; at least 15 rows.
     * ``hub:ID`` or ``hub:ID:CONFIGURATION``: a data set of the Hugging Face hub, or of its local cache.
 
     A path that exists may stand without ``dir:`` or ``file:``.
@@ -160,8 +168,9 @@ def load_splits(source: str, taxonomy: str = "fine", *, seed: int = 42) -> Split
     are the sorted names of all splits (published order when they are the 28 of GoEmotions); indices
     alone mean the 28 of GoEmotions where they fit (below 28 in a ``.tsv``; reaching 27 elsewhere).
     A name outside train that is almost one of train's is then a problem: it is likely misspelt.
-    A row without labels is all false, except in a ``.tsv``: that layout always has one, so an empty
-    column there is damage.
+    No row may have a label twice, which is how rows of 0 and 1, one a label, show themselves. A row
+    without labels is all false, except in a ``.tsv``: that layout always has one, so an empty
+    column there is damage. Validation has at least 2 rows.
 
     Args:
         source: Where the data is.
@@ -176,12 +185,15 @@ def load_splits(source: str, taxonomy: str = "fine", *, seed: int = 42) -> Split
     read, rest = _reader(source)
     found = read(rest, seed)
     labels, named_by = _label_names(found)
+    for table in found.tables:
+        _reject_multi_hot(table, len(labels))
     targets = [_targets(table, labels, named_by) for table in found.tables]
     _refuse(source, [*found.problems, *itertools.chain(*(table.messages() for table in found.tables))])
     splitting = found.splitting
     parts = [(table.texts, table.ids, rows) for table, rows in zip(found.tables, targets, strict=True)]
     if len(parts) == 1:
         splitting, parts = f"seeded 80/10/10, seed {seed}", _seeded_split(source, *parts[0], seed)
+    _refuse_short_validation(source, parts[1])
     grouped = [group_targets(rows, labels, taxonomy) for _, _, rows in parts]
     labels = grouped[0][1]
     train, validation, test = (
@@ -239,6 +251,13 @@ def _seeded_split(
     # Sorted: within a split, rows keep the order of the file.
     parts = [np.sort(part) for part in np.split(order, [len(texts) - 2 * tenth, len(texts) - tenth])]
     return [([texts[row] for row in rows], [ids[row] for row in rows], targets[rows]) for rows in parts]
+
+
+def _refuse_short_validation(source: str, validation: _Part) -> None:
+    rows = len(validation[0])
+    if rows < LEAST_VALIDATION_ROWS:
+        rule = f"validation must have at least {LEAST_VALIDATION_ROWS} rows, got {rows}"
+        raise InputError(source, [f"{rule}; thresholds are fitted on some and judged on others: add rows"])
 
 
 # ----------------------------------------------------------------------------------------------
@@ -335,6 +354,17 @@ def _targets(table: _Table, names: Sequence[str], named_by: str) -> NDArray[np.b
     return targets
 
 
+def _reject_multi_hot(table: _Table, labels: int) -> None:
+    """Reject a table whose every row is as long as there are labels, and of 0 and 1 alone.
+
+    Longer rows repeat a label and have been rejected one by one; two labels are left to catch here.
+    """
+    if labels < 2 or not table.labels:
+        return
+    if all(len(row) == labels and {str(label) for label in row} <= {"0", "1"} for row in table.labels):
+        table.reject(0, f"every row has {labels} labels of 0 and 1{_MULTI_HOT_HINT}")
+
+
 def _unknown_label(label: _Label, names: Sequence[str], named_by: str) -> str:
     if named_by == _ROWS:
         return f"label index {label}, but other rows have names and there is no labels.txt to number them"
@@ -352,8 +382,24 @@ def _parse_labels(value: Any) -> tuple[_Label, ...]:
     """Return the labels in a value of a ``labels`` column.
 
     Raises:
-        ValueError: The value is missing, or it holds something that is neither index nor name.
+        ValueError: The value is missing, it holds something that is neither index nor name, or a label twice.
     """
+    labels = _read_labels(value)
+    for label in labels:
+        if isinstance(label, str) and _has_control_characters(label):
+            raise ValueError(f"label {label!r} holds a control character or line break, which no name may")
+    if repeated := sorted({str(label) for label in labels if labels.count(label) > 1}):
+        hint = _MULTI_HOT_HINT if {str(label) for label in labels} <= {"0", "1"} else "; name it once"
+        raise ValueError(f"label {repeated[0]} stands more than once{hint}")
+    return labels
+
+
+def _has_control_characters(name: str) -> bool:
+    """Say whether a name holds what would break a line of a table, a file or a terminal."""
+    return any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name)
+
+
+def _read_labels(value: Any) -> tuple[_Label, ...]:
     if isinstance(value, str):
         return _split_labels(value)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
@@ -373,23 +419,51 @@ def _parse_labels(value: Any) -> tuple[_Label, ...]:
     return tuple(labels)
 
 
-def _split_labels(text: str) -> tuple[str, ...]:
+def _split_labels(text: str) -> tuple[_Label, ...]:
     """Split ``a,b``, ``a;b``, ``a|b``, and lists as Python and NumPy print them."""
     text = text.strip()
-    if is_list := text[:1] + text[-1:] in ("[]", "()"):
+    is_list = text[:1] + text[-1:] in ("[]", "()")
+    if is_list:
+        listed = _python_list(text)
+        if listed is not None:
+            return _read_labels(listed)
         text = text[1:-1].strip()
+    elif text.startswith("["):
+        raise ValueError(f"a list of labels must end in ], got {text!r}")
     if not text:
         return ()
-    if is_list and text[0] in "'\"":
-        labels = [single or double for single, double in re.findall(r"'([^']*)'|\"([^\"]*)\"", text)]
+    if is_list and _NUMPY_NAMES.fullmatch(text):
+        labels = [quoted[1:-1] for quoted in _QUOTED.findall(text)]
     elif is_list and re.fullmatch(r"[0-9\s]+", text):
         labels = text.split()
     else:
         labels = re.split(r"[,;|]", text.removesuffix(",") if is_list else text)
+        if is_list and any(label.strip()[:1] in _QUOTES or label.strip()[-1:] in _QUOTES for label in labels):
+            raise ValueError(f"a list of labels must quote every name or none, got {text!r}")
     labels = [label.strip() for label in labels]
     if not all(labels):
         raise ValueError(f"labels must be separated by single commas, got {text!r}")
     return tuple(labels)
+
+
+_QUOTES = ("'", '"')
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_NUMPY_NAMES = re.compile(rf"(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))*")
+
+
+def _python_list(text: str) -> list[Any] | None:
+    """Return what a list or tuple in Python's notation holds, or None where it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of backslashes that mean nothing
+            value = ast.literal_eval(text)
+            tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (ValueError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
+        return None
+    items = list(value) if isinstance(value, list | tuple) else [value]
+    # Python joins 'a' 'b' into one name, where NumPy prints two.
+    strings = sum(token.type == tokenize.STRING for token in tokens)
+    return items if strings == sum(isinstance(item, str) for item in items) else None
 
 
 # ----------------------------------------------------------------------------------------------
@@ -462,6 +536,8 @@ def _read_label_file(file: Path) -> tuple[tuple[str, ...], list[str]]:
     for line, name in enumerate(names, start=1):
         if not name:
             table.reject(line, "empty line; every line names one label")
+        elif _has_control_characters(name):
+            table.reject(line, f"label {name!r} holds a control character, which no name may")
         elif first[name] != line:
             table.reject(line, f"label {name!r} stands in line {first[name]} already")
     if not names and not table.problems:
@@ -525,6 +601,7 @@ def _read_csv(file: Path, table: _Table) -> None:
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header, start = None, 1
+    limit = csv.field_size_limit(len(text) + 1)  # a long text is no error; the file is in memory anyway
     try:
         for values in reader:
             if header is None:
@@ -539,6 +616,8 @@ def _read_csv(file: Path, table: _Table) -> None:
             start = reader.line_num + 1
     except csv.Error as error:
         table.reject(start, f"not readable as CSV ({error})")
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _read_jsonl(file: Path, table: _Table) -> None:
@@ -576,7 +655,10 @@ def _has_columns(table: _Table, names: Sequence[str]) -> bool:
     for name in missing:
         hint = _nearest(name, names) or "."
         table.reject(0, f"no column {name}{hint} Columns are {', '.join(names)}")
-    return not missing
+    repeated = [name for name in ("text", "labels", "id") if names.count(name) > 1]
+    for name in repeated:
+        table.reject(0, f"has {names.count(name)} columns called {name}; keep one")
+    return not missing and not repeated
 
 
 def _add_columns(table: _Table, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -637,6 +719,9 @@ def _load_from_hub(source: str, hub_id: str, configuration: str | None) -> Mappi
     try:
         with _hub_calls(datasets.config, are_allowed=failure is None):
             loaded: Mapping[str, Any] = datasets.load_dataset(hub_id, configuration)
+    except RuntimeError as error:  # a data set that is a script
+        remedy = "download its files, or convert it to parquet, and use dir:PATH"
+        raise InputError(source, [f"cannot be used ({_first_sentence(error)}); {remedy}"]) from error
     except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
         reason = _first_sentence(error)
         if failure is None and isinstance(error, ValueError):
@@ -702,7 +787,9 @@ def _from_dataset(source: str, dataset: Mapping[str, Any]) -> _Read:
                 table.reject(0, "has no rows")
         tables.append(table)
     names = _class_names(dataset[chosen["train"][0]].features.get("labels"))
-    return _Read(tables, names, "the data set's features")
+    bad = [name for name in names or () if _has_control_characters(name)]
+    problems = [f"label {name!r} holds a control character or line break, which no name may" for name in bad]
+    return _Read(tables, names, "the data set's features", problems)
 
 
 def _class_names(feature: Any) -> tuple[str, ...] | None:

@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from goemo import metrics
 from goemo.significance import Interval, interval, metric_draws
@@ -28,6 +29,21 @@ from goemo.thresholds import (
 
 class OptimisticThresholdsWarning(UserWarning):
     """Thresholds are judged on the rows that they were fitted on, which flatters them."""
+
+
+def as_kept(scores: ArrayLike) -> NDArray[np.float32]:
+    """Round scores as a trial keeps them, to float16, so that thresholds that were fitted on kept scores fit.
+
+    A fitted threshold is the rounded score of an example; the float32 score of that very example may lie just
+    below it. See docs/decisions/003.
+
+    Args:
+        scores: In [0, 1], any shape.
+
+    Returns:
+        The same shape.
+    """
+    return np.asarray(scores, dtype=np.float16).astype(np.float32)
 
 
 def validation_metrics(

@@ -73,7 +73,8 @@ def _must_stay(folder: Path) -> bool:
 
 def _fill(folder: Path, partial: Path, last: str) -> None:
     """Move the new files into a folder that stays, the one that makes it whole at the end."""
-    (folder / last).unlink(missing_ok=True) if last else None
+    if last:
+        (folder / last).unlink(missing_ok=True)
     for old in folder.iterdir():
         if old != partial:
             shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()

@@ -331,7 +331,7 @@ def spaces() -> None:
         model = f"{spec.model.checkpoint} ({spec.model.trainable})"
         varies = ", ".join(spec.varying)
         click.echo(
-            f"{path.stem:<14} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}"
+            f"{path.stem:<18} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}"
         )
     if wrong:
         raise InputError("search spaces", wrong)

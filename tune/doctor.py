@@ -44,7 +44,8 @@ def _packages() -> list[Finding]:
     found = versions()
     here = ", ".join(f"{name} {version}" for name, version in found.items())
     missing = [name for name in PACKAGES if name not in found]
-    problem = f"missing {', '.join(missing)}; install them again: pip install -c constraints.txt -e ." if missing else ""
+    remedy = "install again: pip install -c constraints.txt -e ."
+    problem = f"missing {', '.join(missing)}; {remedy}" if missing else ""
     return [Finding("packages", here, problem)]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,13 +20,17 @@ from goemo.errors import GoemoError, InputError
 from tune import leaderboard, space
 from tune.environment import describe
 from tune.leaderboard import Leaderboard
-from tune.preparation import prepare, refuse_unknown_checkpoint
+from tune.preparation import check_model, prepare
 from tune.progress import SearchState, View, duration
-from tune.records import SearchFolder
+from tune.records import SearchFolder, runs_folder
+from tune.resources import per_trial
 from tune.spec import SearchSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from goemo.prepared import Prepared
+    from tune.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,22 @@ class SearchResult:
         return self.leaderboard.to_pandas()
 
 
+@dataclass(frozen=True)
+class _Session:
+    """One process's work on a search: what it is, its records, its data, what shows it."""
+
+    spec: SearchSpec
+    search: SearchFolder
+    splits: Splits
+    prepared: Prepared
+    view: View
+
+    @property
+    def remaining(self) -> int:
+        """How many trials have not ended."""
+        return self.spec.total - sum(record.outcome is not None for record in self.search.records())
+
+
 def run_search(
     spec: SearchSpec,
     *,
@@ -68,14 +91,22 @@ def run_search(
         InputError: The name is taken, or data, checkpoint or resources are wrong; nothing was started.
         GoemoError: The work failed.
     """
+    from tune.engine import connect
     from tune.tracking import check_store
 
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     SearchFolder.refuse_taken(spec.name)
     check_store(tracking_uri)
+    view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
     splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-    refuse_unknown_checkpoint(spec, splits)
-    search = SearchFolder.create(spec.name, spec.to_dict())
-    return _run(spec, search, splits, address=address, tracking_uri=tracking_uri, console=console)
+    check_model(spec, splits)
+    prepared = prepare(spec, splits, view.console)
+    with connect(address) as nodes:
+        trial_resources = per_trial(spec, nodes)
+        search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text)
+        search.add_facts(tracking_uri=_recorded_store(tracking_uri), address=address)
+        with _held(search):
+            return _run(_Session(spec, search, splits, prepared, view), trial_resources, tracking_uri)
 
 
 def resume_search(
@@ -87,102 +118,143 @@ def resume_search(
 ) -> SearchResult:
     """Go on with a search after an interrupt or a crash; a complete one is only brought up to date.
 
+    Args:
+        name: The search.
+        address: A Ray cluster; None for the one it ran on.
+        tracking_uri: An MLflow server; None for the store it was logged to.
+        console: Where progress is shown; None for stderr.
+
     Raises:
-        InputError: There is no such search, or its data has changed.
+        InputError: There is no such search, its data has changed, or its store needs a password again.
         GoemoError: The work failed.
     """
+    from tune.engine import connect
+
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     search = SearchFolder.open(name)
     spec = SearchSpec.from_dict(search.spec)
-    splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-    before = search.facts.get("data", {}).get("digest")
-    if before not in (None, splits.digest):
-        raise InputError(name, [f"{spec.data.source} has changed since the search began; start a new one"])
-    return _run(spec, search, splits, address=address, tracking_uri=tracking_uri, console=console)
+    tracking_uri = _same_store(search, tracking_uri)
+    view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
+    with _held(search):
+        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+        before = search.facts.get("data", {}).get("digest")
+        if before not in (None, splits.digest):
+            problem = f"{spec.data.source} has changed since the search began; start a new one"
+            raise InputError(name, [problem])
+        prepared = prepare(spec, splits, view.console)
+        session = _Session(spec, search, splits, prepared, view)
+        if session.remaining == 0:
+            return _run(session, {}, tracking_uri)
+        with connect(address or search.facts.get("address")) as nodes:
+            return _run(session, per_trial(spec, nodes), tracking_uri)
 
 
-def _run(
-    spec: SearchSpec,
-    search: SearchFolder,
-    splits: Splits,
-    *,
-    address: str | None,
-    tracking_uri: str | None,
-    console: Console | None,
-) -> SearchResult:
-    # Ray, MLflow and torch take seconds to import: only what runs trials pays for them.
+def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: str | None) -> SearchResult:
+    """Run what remains, then report; an interrupt or an error leaves records and store in order."""
+    # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
     from tune.artifacts import TrialArtifacts
-    from tune.engine import run_trials
-    from tune.search_report import test_chosen, write_search_artifacts
     from tune.tracking import Tracker
 
-    state = SearchState(spec.name, total=0, objective=spec.objective.metric)
-    view = View(state, console)
-    with _only_driver(search), _engine_logs(search):
-        prepared = prepare(spec, splits, view.console)
-        search.write_validation(prepared.targets["validation"], prepared.labels)
-        search.add_facts(
-            data=_data_facts(splits, spec.seed),
-            environment=describe(),
-            started=search.facts.get("started", time.time()),
-        )
-        suggestions = space.suggestions(spec, search.records())
-        state.total = suggestions.total
-        artifacts = TrialArtifacts(search, splits)
-        tracker = Tracker(
-            search, tracking_uri, describe=lambda: _summary(search), prepare_artifacts=artifacts.write
-        )
-        for note in splits.notes:
-            view.say(f"data: {note}")
-        view.say(f"{spec.name}: {suggestions.total} trials, {spec.data.source}, {spec.model.checkpoint}")
-        tracker.start()
-        with view:
-            try:
-                if any(r.outcome is None for r in search.records()) or _unasked(suggestions, search):
-                    run_trials(
-                        spec,
-                        search,
-                        prepared=str(prepared.folder),
-                        suggestions=suggestions,
-                        view=view,
-                        notice=tracker.notice,
-                        address=address,
-                    )
-            except BaseException:
-                tracker.close(is_complete=False)
-                raise
-        remaining = suggestions.total - sum(r.outcome is not None for r in search.records())
-        board = leaderboard.build(search)
-        if board.rows:
-            if remaining == 0:
-                view.say(f"opening the test split for {board.best.trial_id}")
-                test_chosen(search, board, splits)
-            write_search_artifacts(search, board, splits)
-        unlogged = tracker.close(is_complete=remaining == 0, on_progress=_closing(view))
-    elapsed = duration(time.monotonic() - state.started)
+    search, view = session.search, session.view
+    search.write_validation(session.prepared.targets["validation"], session.prepared.labels)
+    search.add_facts(
+        data=_data_facts(session.splits, session.spec.seed),
+        environment=describe(),
+        started=search.facts.get("started", time.time()),
+    )
+    artifacts = TrialArtifacts(search, session.splits)
+    tracker = Tracker(
+        search, tracking_uri, describe=lambda: _summary(search), prepare_artifacts=artifacts.write
+    )
+    tracker.start()
+    try:
+        with _engine_logs(search), _terminate_as_interrupt():
+            if session.remaining:
+                _run_remaining(session, trial_resources, tracker)
+            board = _report(session)
+    except BaseException as error:
+        tracker.close(is_complete=False)
+        if isinstance(error, KeyboardInterrupt):
+            raise GoemoError(f"interrupted; go on with: goemo resume {search.name}") from error
+        raise
+    remaining = session.remaining
+    view.say("bringing MLflow up to date")
+    unlogged = tracker.close(is_complete=remaining == 0)
+    elapsed = duration(time.monotonic() - view.state.started)
     view.say(f"{'done' if remaining == 0 else 'interrupted'} after {elapsed}")
-    return SearchResult(spec.name, board, remaining == 0, remaining, tuple(unlogged))
+    return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged))
 
 
-def _unasked(suggestions: space.Suggestions, search: SearchFolder) -> bool:
-    return len(search.records()) < suggestions.total
+def _run_remaining(session: _Session, trial_resources: Mapping[str, float], tracker: Tracker) -> None:
+    from tune.engine import run_trials
+
+    spec, view = session.spec, session.view
+    for note in session.splits.notes:
+        view.say(f"data: {note}")
+    view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
+
+    def notice(trial_id: str) -> None:
+        tracker.notice(trial_id)
+        view.state.trouble = tracker.trouble
+
+    with view:
+        run_trials(
+            spec,
+            session.search,
+            prepared=str(session.prepared.folder),
+            per_trial=trial_resources,
+            suggestions=space.suggestions(spec, session.search.records()),
+            view=view,
+            notice=notice,
+        )
+
+
+def _report(session: _Session) -> Leaderboard:
+    """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
+    from tune.search_report import test_chosen, write_search_artifacts
+
+    search, view = session.search, session.view
+    board = leaderboard.build(search)
+    if not board.rows:
+        return board
+    if session.remaining == 0:
+        best = board.best.trial_id
+        view.say(f"opening the test split for {best}")
+        if test_chosen(search, board, session.splits) is None:
+            view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
+    write_search_artifacts(search, board, session.splits)
+    return board
+
+
+def _recorded_store(tracking_uri: str | None) -> str | None:
+    """Return the store's URI for the record, without a password; None for the one in mlruns."""
+    from tune.tracking import find_store
+
+    is_default = not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"))
+    return None if is_default else find_store(tracking_uri).shown
+
+
+def _same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
+    """Return the store that a search was logged to, unless another is asked for.
+
+    Raises:
+        InputError: Its URI had a password, which was not kept.
+    """
+    facts = search.facts
+    if tracking_uri or "tracking_uri" not in facts:
+        return tracking_uri
+    recorded: str | None = facts["tracking_uri"]
+    if recorded is None:
+        return f"sqlite:///{runs_folder() / 'mlflow.db'}"
+    if ":***@" in recorded:
+        raise InputError("--tracking-uri", [f"give {recorded} again, with the password: it was not kept"])
+    return recorded
 
 
 def _summary(search: SearchFolder) -> str:
     """Return the leaderboard in words, for the parent run's description."""
     board = leaderboard.build(search)
     return leaderboard.summary(board) if board.rows else "No trial has reported yet."
-
-
-def _closing(view: View) -> Callable[[int], None]:
-    """Return a callback that tells once how many runs the store still has to take."""
-    told: list[int] = []
-
-    def tell(waiting: int) -> None:
-        if waiting and not told:
-            told.append(waiting)
-            view.say(f"logging the last {waiting} runs to MLflow")
-
-    return tell
 
 
 def _data_facts(splits: Splits, seed: int) -> dict[str, object]:
@@ -202,7 +274,7 @@ def _data_facts(splits: Splits, seed: int) -> dict[str, object]:
 
 
 @contextmanager
-def _only_driver(search: SearchFolder) -> Iterator[None]:
+def _held(search: SearchFolder) -> Iterator[None]:
     """Hold the search, so that two drivers never write to it; the lock goes with the process."""
     with (search.path / ".lock").open("w") as lock:
         try:
@@ -219,7 +291,9 @@ def _engine_logs(search: SearchFolder) -> Iterator[None]:
     """Send what the engines log to the search's log file instead of the terminal."""
     handler = logging.FileHandler(search.path / "log.txt", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
+    root, ray_logger = logging.getLogger(), logging.getLogger("ray")
+    of_ray, propagates = list(ray_logger.handlers), ray_logger.propagate
+    ray_logger.handlers, ray_logger.propagate = [], True
     root.addHandler(handler)
     logging.captureWarnings(capture=True)
     try:
@@ -227,4 +301,19 @@ def _engine_logs(search: SearchFolder) -> Iterator[None]:
     finally:
         logging.captureWarnings(capture=False)
         root.removeHandler(handler)
+        ray_logger.handlers, ray_logger.propagate = of_ray, propagates
         handler.close()
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM stop a search in order, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ import ray.tune as ray_tune
 from ray.tune.search import Searcher
 
 from goemo.errors import InputError
-from tune import resources
 from tune.names import short_name
 from tune.progress import TrialState, View
-from tune.records import RANKED_REASONS, Outcome, SearchFolder, StopReason, TrialFolder
+from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord
 from tune.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 from tune.space import Suggestions
 from tune.spec import SearchSpec, configuration
@@ -30,7 +29,6 @@ from tune.trial import ENDED, TrialActor
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant in the driver
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # CPU trials may see the GPUs of the machine
     "RAY_AIR_NEW_OUTPUT": "0",  # the view replaces Ray's tables
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the records replace Ray's own files
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective
@@ -75,19 +73,21 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self.suggestions = suggestions
         self.view = view
         self.notice = notice
-        self.best: dict[str, float] = {}
+        self.best: dict[str, float] = {}  # of trials that have ended in rank
         for record in search.records():
             if record.outcome is not None:
                 self.view.state.ended[record.trial_id] = record.outcome.stop_reason
-                if record.is_ranked and record.objective is not None:
-                    self._keep_best(record.trial_id, short_name(record.varied), record.objective)
+                self._take_in(record)
+                search.trial(record.trial_id).drop_leftovers()
+        self._choose_leaders()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Show a trial that starts, or starts again."""
         del iteration, trials, info
         folder = _folder(trial)
         record = folder.read()
-        self.view.state.running[folder.path.name] = TrialState(short_name(record.varied), record.progress)
+        state = TrialState(short_name(record.varied), record.progress, record.objective)
+        self.view.state.running[folder.path.name] = state
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -102,7 +102,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self.view.state.trained += max(0, int(result[PROGRESS]) - state.progress)
         state.progress = int(result[PROGRESS])
         state.objective = max(objective, state.objective or objective)
-        self._keep_best(trial_id, state.label, state.objective)
+        self._show_best(trial_id, state.label, state.objective)
         self.notice(trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -118,40 +118,59 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Write down that a trial lost its worker more often than it may."""
         del iteration, trials, info
-        lines = str(trial.get_error() or "its worker died").strip().splitlines()
-        outcome = Outcome("failed", lines[-1], "\n".join(lines), ended_at=time.time())
-        self._end(_folder(trial), outcome)
+        text = _worker_error(trial)
+        is_memory = "OutOfMemoryError" in text
+        remedy = "run fewer trials at once with resources.cpus_per_trial, or free memory"
+        self._end(
+            _folder(trial),
+            Outcome(
+                "out_of_memory" if is_memory else "failed",
+                f"its worker died {LOST_WORKERS + 1} times; {remedy}; the last words are in outcome.json",
+                text,
+                ended_at=time.time(),
+            ),
+        )
 
     def _end(self, folder: TrialFolder, outcome: Outcome) -> None:
         trial_id = folder.path.name
+        if folder.read().outcome is not None:
+            return  # Ray runs a trial again when something failed after it had ended
         folder.write_outcome(outcome)
         record = folder.read()
         state = self.view.state.running.pop(trial_id, TrialState(short_name(record.varied), record.progress))
         self.view.state.ended[trial_id] = outcome.stop_reason
-        if outcome.stop_reason not in RANKED_REASONS:
-            self.best.pop(trial_id, None)
-        self._drop_models()
+        self._take_in(record)
+        self._choose_leaders()
         self.suggestions.tell(trial_id, record.objective, outcome.stop_reason, progress=record.progress)
         self.view.trial_ended(trial_id, state, outcome)
         self.notice(trial_id)
 
-    def _keep_best(self, trial_id: str, words: str, objective: float) -> None:
-        before = self._leaders()
-        self.best[trial_id] = objective
+    def _take_in(self, record: TrialRecord) -> None:
+        """Count an ended trial among those that may lead."""
+        if record.is_ranked and record.objective is not None:
+            self.best[record.trial_id] = record.objective
+            self._show_best(record.trial_id, short_name(record.varied), record.objective)
+            return
+        shown = self.view.state.best
+        if shown is not None and shown[0] == record.trial_id:
+            self.view.state.best = None
+            for trial_id, objective in self.best.items():
+                self._show_best(trial_id, short_name(self.search.trial(trial_id).read().varied), objective)
+
+    def _show_best(self, trial_id: str, words: str, objective: float) -> None:
         shown = self.view.state.best
         if shown is None or objective > shown[2]:
             self.view.state.best = (trial_id, words, objective)
-        if self._leaders() != before:
-            self.search.write_leaders(self._leaders(), self.keep_models)
 
-    def _leaders(self) -> dict[str, float]:
-        """Return the best trials and their objectives, as many as keep their weights."""
+    def _choose_leaders(self) -> None:
+        """Tell the trials whom they have to beat, and delete the weights of those who have fallen behind.
+
+        Only trials that have ended count: one that still runs may yet fail. The order is that of the
+        leaderboard, equals by trial id, so that its first row is a trial whose weights are kept.
+        """
         ranked = sorted(self.best.items(), key=lambda item: (-item[1], item[0]))
-        return dict(ranked[: self.keep_models])
-
-    def _drop_models(self) -> None:
-        """Delete the weights of ended trials that have fallen behind."""
-        leaders = self._leaders()
+        leaders = dict(ranked[: self.keep_models])
+        self.search.write_leaders(leaders, self.keep_models)
         for trial_id in self.view.state.ended:
             if trial_id not in leaders:
                 shutil.rmtree(self.search.trial(trial_id).path / "model", ignore_errors=True)
@@ -185,10 +204,10 @@ def run_trials(
     search: SearchFolder,
     *,
     prepared: str,
+    per_trial: Mapping[str, float],
     suggestions: Suggestions,
     view: View,
     notice: Callable[[str], None],
-    address: str | None = None,
 ) -> None:
     """Run the trials that remain; return when all have ended or the user has interrupted.
 
@@ -196,94 +215,92 @@ def run_trials(
         spec: The search.
         search: Its records, written as the trials go.
         prepared: Folder of what all trials share.
+        per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
         suggestions: The configurations that remain.
         view: Shows the progress.
         notice: Called with a trial's id whenever its record has changed.
-        address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
+    """
+    recorder = Recorder(spec, search, suggestions, view, notice)
+    task = {
+        "prepared": prepared,
+        "threads": max(1, int(per_trial["cpu"])),
+        "device": None if per_trial["gpu"] else "cpu",
+        "checkpoint_every_s": spec.checkpoint_every_s,
+        "with_test": spec.objective.test == "every_trial",
+    }
+
+    def suggest() -> dict[str, Any] | None:
+        asked = suggestions.ask()
+        if asked is None:
+            return None
+        trial_id, varied = asked
+        folder = search.trial(trial_id)
+        folder.write_config(configuration(spec, varied).to_dict(), varied)
+        return {**task, "folder": str(folder.path)}
+
+    shutil.rmtree(search.path / "ray", ignore_errors=True)
+    tuner = ray_tune.Tuner(
+        ray_tune.with_resources(TrialActor, dict(per_trial)),
+        tune_config=ray_tune.TuneConfig(
+            search_alg=SuggestionSearcher(suggest),
+            scheduler=build_scheduler(spec, search.records()),
+            num_samples=suggestions.total - len(view.state.ended),
+            reuse_actors=True,
+        ),
+        run_config=ray_tune.RunConfig(
+            name="ray",
+            storage_path=str(search.path),
+            callbacks=[recorder],
+            failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
+            verbose=0,
+        ),
+    )
+    before = signal.getsignal(signal.SIGINT)
+    tuner.fit()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)  # Ray leaves its own handler behind
+    shutil.rmtree(search.path / "ray", ignore_errors=True)
+
+
+@contextmanager
+def connect(address: str | None) -> Iterator[list[dict[str, float]]]:
+    """Connect to Ray and yield the resources of each node; leave a Ray that was there as it was.
+
+    Args:
+        address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
 
     Raises:
-        InputError: A trial asks for more than the cluster has, or there is no cluster at the address.
+        InputError: No cluster answers at the address, or it is none.
     """
-    with _ray(address) as cluster:
-        per_trial = resources.per_trial(spec, cluster)
-        recorder = Recorder(spec, search, suggestions, view, notice)
-        remaining = suggestions.total - len(view.state.ended)
-        task = {
-            "prepared": prepared,
-            "threads": max(1, int(per_trial["cpu"])),
-            "checkpoint_every_s": spec.checkpoint_every_s,
-            "with_test": spec.objective.test == "every_trial",
-        }
-
-        def suggest() -> dict[str, Any] | None:
-            asked = suggestions.ask()
-            if asked is None:
-                return None
-            trial_id, varied = asked
-            folder = search.trial(trial_id)
-            folder.write_config(configuration(spec, varied).to_dict(), varied)
-            return {**task, "folder": str(folder.path)}
-
-        shutil.rmtree(search.path / "ray", ignore_errors=True)
-        tuner = ray_tune.Tuner(
-            ray_tune.with_resources(TrialActor, per_trial),
-            tune_config=ray_tune.TuneConfig(
-                search_alg=SuggestionSearcher(suggest),
-                scheduler=build_scheduler(spec, search.records()),
-                num_samples=remaining,
-                reuse_actors=True,
-            ),
-            run_config=ray_tune.RunConfig(
-                name="ray",
-                storage_path=str(search.path),
-                callbacks=[recorder],
-                failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
-                verbose=0,
-            ),
-        )
-        with _terminate_as_interrupt():
-            tuner.fit()
-        shutil.rmtree(search.path / "ray", ignore_errors=True)
-
-
-@contextmanager
-def _ray(address: str | None) -> Iterator[dict[str, float]]:
-    """Connect to Ray and yield all resources of the cluster; leave a Ray that was there as it was."""
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
-    if ray.is_initialized():
-        yield ray.cluster_resources()
-        return
+    where, target = "--address", address
+    if not target:
+        where, target = "RAY_ADDRESS", os.environ.get("RAY_ADDRESS")
+    if target and target.startswith("ray://"):
+        raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
+    was_there = ray.is_initialized()
+    if not was_there:
+        try:
+            ray.init(
+                address=target or "local",
+                include_dashboard=None if target else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, ValueError) as error:
+            problem = f"no Ray cluster at {target!r}; start one with: ray start --head ({error})"
+            raise InputError(where, [problem]) from error
     try:
-        ray.init(
-            address=address or os.environ.get("RAY_ADDRESS") or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except ConnectionError as error:
-        raise InputError(
-            "--address", [f"no Ray cluster answers at {address}; start one with: ray start --head ({error})"]
-        ) from error
-    try:
-        yield ray.cluster_resources()
+        yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
     finally:
-        ray.shutdown()
+        if not was_there:
+            ray.shutdown()
 
 
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM stop a search in order, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before_term = signal.getsignal(signal.SIGTERM)
-    before_int = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before_term)
-        signal.signal(signal.SIGINT, before_int)  # Ray leaves its own handler behind
+def _worker_error(trial: Any) -> str:
+    """Return what Ray knows of a worker's end; the file is there before Ray's own storage has it."""
+    path = Path(trial.error_file) if trial.error_file else None
+    return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else "no traceback"
 
 
 def _folder(trial: Any) -> TrialFolder:

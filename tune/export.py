@@ -14,6 +14,14 @@ from goemo.errors import InputError
 from tune import leaderboard
 from tune.records import SearchFolder, write_text
 
+PARTS = {  # of an export, with the keys that `goemo retrain` needs
+    "origin": ("search", "trial"),
+    "expected": ("metric", "value"),
+    "data": ("source", "taxonomy", "seed", "digest"),
+    "configuration": ("checkpoint",),
+    "versions": (),
+}
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -100,7 +108,12 @@ def read_export(path: Path) -> Exported:
 def _problems(values: Any) -> list[str]:
     if not isinstance(values, Mapping):
         return ["must hold a mapping, as goemo export writes it"]
-    parts = ("origin", "expected", "data", "configuration", "versions")
-    missing = [f"{part}: missing" for part in parts if not isinstance(values.get(part), Mapping)]
-    unknown = [f"{key}: unknown key" for key in values if key not in parts]
-    return missing + unknown
+    missing = [f"{part}: missing" for part in PARTS if not isinstance(values.get(part), Mapping)]
+    unknown = [f"{key}: unknown key" for key in values if key not in PARTS]
+    inner = [
+        f"{part}.{key}: missing"
+        for part, keys in PARTS.items()
+        for key in keys
+        if isinstance(values.get(part), Mapping) and key not in values[part]
+    ]
+    return missing + unknown + inner

@@ -27,7 +27,8 @@ class Row:
         trial_id: The trial.
         config: Its whole configuration.
         varied: The hyperparameters that the space varies.
-        stop_reason: ``completed``, ``stopped_early``, or ``running``.
+        stop_reason: ``completed``, ``stopped_early``, ``running``, or ``unfinished`` in a search that was
+            interrupted.
         progress: Per cent of its training that it has reported.
         best_progress: Where its best report stands.
         objective: The best report's objective: on validation, thresholds cross-fitted.
@@ -137,11 +138,12 @@ def build(search: SearchFolder) -> Leaderboard:
     records = search.records()
     metric = search.spec["objective"]["metric"]
     ranked = sorted((r for r in records if r.is_ranked), key=lambda r: (-(r.objective or 0.0), r.trial_id))
-    reasons = Counter(r.outcome.stop_reason if r.outcome else "running" for r in records)
-    return Leaderboard(search.name, metric, tuple(_rows(search, ranked)), dict(reasons))
+    under_way = "running" if search.facts.get("status") == "running" else "unfinished"
+    reasons = Counter(r.outcome.stop_reason if r.outcome else under_way for r in records)
+    return Leaderboard(search.name, metric, tuple(_rows(search, ranked, under_way)), dict(reasons))
 
 
-def _rows(search: SearchFolder, ranked: list[TrialRecord]) -> list[Row]:
+def _rows(search: SearchFolder, ranked: list[TrialRecord], under_way: str) -> list[Row]:
     if not ranked:
         return []
     targets, _ = search.validation()
@@ -164,7 +166,7 @@ def _rows(search: SearchFolder, ranked: list[TrialRecord]) -> list[Row]:
                 trial_id=record.trial_id,
                 config=record.config,
                 varied=record.varied,
-                stop_reason=record.outcome.stop_reason if record.outcome else "running",
+                stop_reason=record.outcome.stop_reason if record.outcome else under_way,
                 progress=record.progress,
                 best_progress=int(best["progress"]),
                 objective=best[record.objective_name],
@@ -186,7 +188,7 @@ def summary(board: Leaderboard) -> str:
     best = board.best
     chosen = ", ".join(f"{key} {value}" for key, value in best.varied.items()) or "one configuration"
     tied = sum(row.tied_with_best for row in board.rows) - 1
-    left_out = {r: n for r, n in board.reasons.items() if r not in (*RANKED_REASONS, "running")}
+    left_out = {r: n for r, n in board.reasons.items() if r not in (*RANKED_REASONS, "running", "unfinished")}
     score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
     parts = [f"Best: {best.trial_id} ({chosen}), validation {board.objective} {score}."]
     if tied == 1:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.data import Splits
-from goemo.models import resolve_checkpoint
+from goemo.models import build_model, resolve_checkpoint
 from goemo.prepared import Prepared
 from goemo.prepared import prepare as prepare_shared
 from tune.progress import progress_bars
@@ -14,13 +14,22 @@ from tune.records import runs_folder
 from tune.spec import SearchSpec
 
 
-def refuse_unknown_checkpoint(spec: SearchSpec, splits: Splits) -> None:
-    """Find the checkpoint, before anything is started.
+def check_model(spec: SearchSpec, splits: Splits) -> None:
+    """Build the model once, before anything is started.
 
     Raises:
-        InputError: It is not there.
+        InputError: The checkpoint is not there or is damaged, or cannot be trained or pooled as asked.
     """
-    resolve_checkpoint(spec.model.checkpoint, texts=splits.train.texts, cache=runs_folder() / "cache")
+    checkpoint = resolve_checkpoint(
+        spec.model.checkpoint, texts=splits.train.texts, cache=runs_folder() / "cache"
+    )
+    build_model(
+        checkpoint,
+        labels=splits.labels,
+        trainable=spec.model.trainable,
+        seed=spec.seed,
+        pooling=spec.model.pooling,
+    )
 
 
 def max_lengths(spec: SearchSpec) -> list[int]:

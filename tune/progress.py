@@ -139,7 +139,7 @@ class View:
             return
         left = self.state.seconds_left()
         count = f"[{len(self.state.ended)}/{self.state.total}"
-        tail = "" if left is None else f", about {duration(left)} left"
+        tail = f", about {duration(left)} left" if left else ""
         self.console.print(Text(f"{count}{tail}] {line}"), soft_wrap=True)
 
     def render(self) -> RenderableType:

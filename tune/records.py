@@ -37,6 +37,7 @@ from goemo.errors import GoemoError, InputError
 
 StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
 STOP_REASONS: tuple[str, ...] = get_args(StopReason)
+HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*")  # of workers
 RANKED_REASONS = ("completed", "stopped_early")
 
 
@@ -148,7 +149,7 @@ class TrialFolder:
         self.path = path
 
     def read(self) -> TrialRecord:
-        """Return what the folder tells now; a half-written last line of the history is left out."""
+        """Return what the folder tells now."""
         config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
         outcome_path = self.path / "outcome.json"
         outcome = None
@@ -173,11 +174,15 @@ class TrialFolder:
         A trial that went on from an earlier point reports again what it had reported after it.
         """
         if scores is not None:
-            partial = self.path / ".scores.partial.npz"
-            np.savez_compressed(partial, scores=scores.astype(np.float16))
-            partial.replace(self.path / "scores.npz")
+            self.write_scores(scores)
         rows = [*(r for r in self._history() if r["progress"] < row["progress"]), dict(row)]
         write_text(self.path / "history.jsonl", "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows))
+
+    def write_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
+        """Keep the validation scores of the best report."""
+        partial = self.path / ".scores.partial.npz"
+        np.savez_compressed(partial, scores=scores.astype(np.float16))
+        partial.replace(self.path / "scores.npz")
 
     def write_test_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
         """Keep the scores of the test split, which rank nothing."""
@@ -193,7 +198,16 @@ class TrialFolder:
     def write_outcome(self, outcome: Outcome) -> None:
         """Record how the trial ended and drop its checkpoint, which nothing needs any more."""
         write_json(self.path / "outcome.json", asdict(outcome))
-        shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+        self.drop_leftovers()
+
+    def drop_leftovers(self) -> None:
+        """Delete what an ended trial needs no more: its checkpoint, and what a killed worker left."""
+        half_done = (path for pattern in HALF_DONE for path in self.path.glob(pattern))
+        for path in (self.path / "checkpoint", *half_done):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _history(self) -> list[dict[str, float]]:
         path = self.path / "history.jsonl"
@@ -226,8 +240,13 @@ class SearchFolder:
             raise InputError("--name", [problem])
 
     @classmethod
-    def create(cls, name: str, spec: Mapping[str, Any]) -> SearchFolder:
+    def create(cls, name: str, spec: Mapping[str, Any], *, text: str = "") -> SearchFolder:
         """Make the folder of a new search.
+
+        Args:
+            name: The search.
+            spec: The search space, every default filled in.
+            text: The search space as it was given, for readers.
 
         Raises:
             InputError: A search of that name exists.
@@ -235,6 +254,8 @@ class SearchFolder:
         cls.refuse_taken(name)
         path = runs_folder() / "searches" / name
         path.mkdir(parents=True, exist_ok=True)
+        if text:
+            write_text(path / "artifacts" / "search_space.yaml", text)
         write_text(path / "search.yaml", yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True))
         return cls(path)
 
@@ -300,13 +321,14 @@ class SearchFolder:
 
 
 def leaders_beaten_by(trial: TrialFolder, objective: float) -> bool:
-    """Whether a trial with this objective belongs to the leaders, whose weights are kept."""
+    """Whether a trial with this objective may belong to the leaders, whose weights are kept."""
     path = trial.path.parent.parent / "leaders.json"
     if not path.is_file():
         return True
     leaders = json.loads(path.read_text(encoding="utf-8"))
-    others = [value for name, value in leaders["best"].items() if name != trial.path.name]
-    return len(others) < int(leaders["keep"]) or objective > float(min(others))
+    keep, others = int(leaders["keep"]), [float(value) for value in leaders["best"].values()]
+    # At a tie the leaderboard decides by trial id: the driver does, and deletes the other's weights.
+    return keep > 0 and (len(others) < keep or objective >= min(others))
 
 
 def search_names() -> list[str]:

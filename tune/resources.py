@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from goemo.errors import InputError
 from tune.spec import SearchSpec
 
 
-def per_trial(spec: SearchSpec, cluster: dict[str, float]) -> dict[str, float]:
+def per_trial(spec: SearchSpec, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the CPUs and GPUs of one trial.
 
-    ``gpus_per_trial: auto`` is one whole GPU where the cluster has any, else none.
+    ``gpus_per_trial: auto`` is one whole GPU where any node has one, else none.
 
     Args:
         spec: What the search asks for.
-        cluster: All resources by Ray's names, as ``ray.cluster_resources()`` gives them.
+        nodes: Resources of each node by Ray's names, ``CPU`` and ``GPU``.
 
     Raises:
-        InputError: A trial asks for more than there is, and would wait for ever.
+        InputError: No node has what a trial asks for, and it would wait for ever.
     """
     asked = spec.resources.gpus_per_trial
-    gpus = float(cluster.get("GPU", 0) > 0) if asked == "auto" else float(asked)
-    wanted = {"cpu": float(spec.resources.cpus_per_trial), "gpu": gpus}
-    there = {"cpu": cluster.get("CPU", 0.0), "gpu": cluster.get("GPU", 0.0)}
-    problems = [
-        f"{kind}s_per_trial: must be at most what there is, {there[kind]:g}, got {wanted[kind]:g}"
-        for kind in wanted
-        if wanted[kind] > there[kind]
-    ]
-    if problems:
-        raise InputError("resources", problems)
-    return wanted
+    most_gpus = max(node.get("GPU", 0.0) for node in nodes)
+    gpus = float(most_gpus > 0) if asked == "auto" else float(asked)
+    wanted = {"CPU": float(spec.resources.cpus_per_trial), "GPU": gpus}
+    if any(all(node.get(kind, 0.0) >= wanted[kind] for kind in wanted) for node in nodes):
+        return {kind.lower(): amount for kind, amount in wanted.items()}
+    have = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+    problem = (
+        f"a trial asks for {wanted['CPU']:g} CPUs and {gpus:g} GPUs on one node, but there is {have}; "
+        "change resources.cpus_per_trial or resources.gpus_per_trial"
+    )
+    raise InputError("resources", [problem])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,10 @@ from rich.console import Console
 from goemo import bundle, evaluation
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
-from goemo.errors import InputError
+from goemo.errors import GoemoError, InputError
 from goemo.prepared import prepare
 from goemo.thresholds import fit_thresholds
-from goemo.training import Report, TrainingRun, train
+from goemo.training import Diverged, Report, TrainingRun, train
 from tune.environment import versions
 from tune.export import Exported, read_export
 from tune.progress import progress_bars
@@ -49,8 +50,8 @@ def retrain(
     """
     console = console or Console(file=sys.stderr, highlight=False)
     exported = read_export(exported_path)
-    if output.exists() and any(output.iterdir()):
-        raise InputError(str(output), ["the folder is not empty; choose another or remove it"])
+    if output.is_file() or (output.is_dir() and any(output.iterdir())):
+        raise InputError(str(output), ["the folder must be new or empty; choose another or remove it"])
     splits = _load(exported, data)
     for difference in _differences(exported, splits):
         console.print(f"changed since the search: {difference}", soft_wrap=True, markup=False)
@@ -59,7 +60,8 @@ def retrain(
     thresholds = fit_thresholds(
         run.best.scores.astype(np.float32), splits.validation.targets, method=run.configuration.thresholds
     )
-    results = evaluation.results(splits.labels, thresholds, run.scores("test"), splits.test.targets)
+    scores = evaluation.as_kept(run.scores("test"))
+    results = evaluation.results(splits.labels, thresholds, scores, splits.test.targets)
     bundle.save(
         run,
         output,
@@ -96,7 +98,13 @@ def evaluate_bundle(
     chosen = {part.name: part for part in splits.splits()}[split]
     with progress_bars(console) as on_progress:
         scores = loaded.scores(chosen.texts, on_progress=partial(on_progress, "scoring"))
-    return evaluation.results(splits.labels, loaded.thresholds, scores, chosen.targets, split=split)
+    scores = evaluation.as_kept(scores)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", evaluation.OptimisticThresholdsWarning)
+        results = evaluation.results(splits.labels, loaded.thresholds, scores, chosen.targets, split=split)
+    for warning in caught:
+        console.print(f"note: {warning.message}", soft_wrap=True, markup=False)
+    return results
 
 
 def _load(exported: Exported, data: str | None) -> Splits:
@@ -140,9 +148,14 @@ def _best_of(configuration: Configuration, splits: Splits, seeds: int, console: 
             score = report.metrics[objective]
             console.print(f"seed {seed}: {report.progress} %  {objective} {score:.4f}", highlight=False)
 
-        run = train(replace(configuration, seed=seed), prepared, on_report=show)
+        try:
+            run = train(replace(configuration, seed=seed), prepared, on_report=show)
+        except Diverged as error:
+            console.print(f"seed {seed}: diverged: {error}", soft_wrap=True, markup=False)
+            continue
         assert run.best is not None
         if best is None or best.best is None or run.best.metrics[objective] > best.best.metrics[objective]:
             best = run
-    assert best is not None
+    if best is None:
+        raise GoemoError("every seed diverged; the configuration cannot be trained on this data")
     return best

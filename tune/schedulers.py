@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
-from tune.records import RANKED_REASONS, TrialRecord
+from tune.records import TrialRecord
 from tune.spec import SearchSpec
 
 PROGRESS = "progress"
@@ -41,8 +41,8 @@ def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> Tr
 
 
 def _reports(records: Iterable[TrialRecord]) -> Iterable[tuple[float, str, float, float]]:
-    """Yield (time, trial, progress, objective) of all reports of trials that ended in rank."""
+    """Yield (time, trial, progress, objective) of all reports of trials that have ended, however."""
     for record in records:
-        if record.outcome is not None and record.outcome.stop_reason in RANKED_REASONS:
+        if record.outcome is not None:
             for row in record.history:
                 yield row["time"], record.trial_id, row["progress"], row[record.objective_name]

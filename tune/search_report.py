@@ -8,7 +8,7 @@ from typing import Any
 
 from goemo import bundle, evaluation, figures, report
 from goemo.data import Splits, load_splits
-from goemo.errors import GoemoError
+from goemo.errors import GoemoError, InputError
 from tune import leaderboard
 from tune.artifacts import CAPTIONS, trial_figures, trial_tables
 from tune.leaderboard import Leaderboard
@@ -42,9 +42,10 @@ def test_chosen(search: SearchFolder, board: Leaderboard, splits: Splits) -> dic
     if not model.is_dir():
         return None
     loaded = bundle.load(model)
-    results = evaluation.results(
-        splits.labels, loaded.thresholds, loaded.scores(splits.test.texts), splits.test.targets
-    )
+    if loaded.provenance.get("progress") != board.best.best_progress:
+        return None  # of an earlier report: a leader that failed later stood in the way of the best one
+    scores = evaluation.as_kept(loaded.scores(splits.test.texts))
+    results = evaluation.results(splits.labels, loaded.thresholds, scores, splits.test.targets)
     write_json(search.path / "artifacts" / "test_results.json", {"trial_id": board.best.trial_id, **results})
     return results
 
@@ -55,10 +56,13 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     Texts that the chosen trial gets most wrong are shown where the data can still be read and is unchanged.
 
     Raises:
+        InputError: The path ends in ``.json``, which is the twin's.
         GoemoError: Nothing has been reported yet.
     """
-    board = leaderboard.build(search)
     twin = path.with_suffix(".json")
+    if twin == path:
+        raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
+    board = leaderboard.build(search)
     write_text(path, _page(search, board, _texts(search)))
     value = {
         **board.to_dict(),

@@ -226,8 +226,8 @@ def configuration(spec: SearchSpec, varied: Mapping[str, Any]) -> Configuration:
 
 
 def report_progress(reports: int) -> tuple[int, ...]:
-    """Return the per cents of a training at which it reports: ``reports`` equal steps, rounded."""
-    return tuple(round(100 * k / reports) for k in range(1, reports + 1))
+    """Return the per cents of a training at which it reports: ``reports`` equal steps, halves rounded up."""
+    return tuple((200 * k + reports) // (2 * reports) for k in range(1, reports + 1))
 
 
 # --- Finding and reading files -------------------------------------------------------------------

@@ -29,7 +29,8 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
         table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
     table.add_column(metric, justify="right", no_wrap=True)
     table.add_column("95 % interval", no_wrap=True)
-    table.add_column("at 0.5", justify="right", no_wrap=True)
+    at_half = "at 0.5" if board.objective == "macro_f1" else "macro at 0.5"
+    table.add_column(at_half, justify="right", no_wrap=True)
     table.add_column("ended", no_wrap=True)
     rows = board.rows[:most]
     for row in rows:

@@ -7,6 +7,7 @@ started again, in this actor or another, goes on from its own folder and not fro
 
 from __future__ import annotations
 
+import shutil
 import time
 import traceback
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import ray.tune as ray_tune
 
+from goemo.errors import GoemoError
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
 from tune.schedulers import OBJECTIVE, PROGRESS
 
@@ -28,7 +30,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
     """Runs trials, one after the other.
 
     Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what all trials share),
-    ``threads``, ``checkpoint_every_s`` and ``with_test``.
+    ``threads``, ``device``, ``checkpoint_every_s`` and ``with_test``.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -45,7 +47,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
     def step(self) -> dict[str, Any]:
         """Train to the next report; a trial that cannot go on says why and ends."""
-        from torch import OutOfMemoryError
+        from torch import AcceleratorError, OutOfMemoryError
 
         from goemo.training import Diverged
 
@@ -53,8 +55,10 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
             return self._advance()
         except Diverged as error:
             return self._ended("diverged", str(error))
-        except OutOfMemoryError as error:
-            return self._ended("out_of_memory", str(error).splitlines()[0])
+        except (OutOfMemoryError, MemoryError) as error:
+            return self._ended("out_of_memory", str(error) or "the machine's memory is full")
+        except AcceleratorError:
+            raise  # the GPU's state in this process is lost: Ray starts another worker
         except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on and shows it
             return self._ended("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
 
@@ -76,13 +80,14 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         report = self.training.advance()
         seconds = self.folder.read().seconds + time.monotonic() - started
         row = {"progress": report.progress, "time": time.time(), "seconds": seconds, **report.metrics}
-        self.folder.write_report(row, report.scores if report.is_best else None)
         if report.is_best and leaders_beaten_by(self.folder, report.metrics[record.objective_name]):
             self._keep_model(report)
-        if self.training.is_finished:
-            if self.task["with_test"]:
-                self.folder.write_test_scores(self.training.scores("test"))
-        elif time.monotonic() - self.saved_at > self.task["checkpoint_every_s"]:
+        if self.training.is_finished and self.task["with_test"]:
+            self.folder.write_test_scores(self.training.scores("test"))
+        # Last, because a trial whose history has a report is not asked again for what belongs to it.
+        self.folder.write_report(row, report.scores if report.is_best else None)
+        overdue = time.monotonic() - self.saved_at > self.task["checkpoint_every_s"]
+        if overdue and not self.training.is_finished:
             self.training.save(self.folder.path / "checkpoint")
             self.saved_at = time.monotonic()
         return {
@@ -99,12 +104,19 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
         configuration = Configuration.from_dict(record.config)
         prepared = Prepared.open(Path(self.task["prepared"]))
-        checkpoint, threads = self.folder.path / "checkpoint", self.task["threads"]
+        checkpoint = self.folder.path / "checkpoint"
+        where = {"device": self.task["device"], "threads": self.task["threads"]}
+        training = None
         if checkpoint.is_dir():
-            training = TrainingRun.restore(configuration, prepared, checkpoint, threads=threads)
-        else:
-            training = TrainingRun(configuration, prepared, threads=threads)
+            try:
+                training = TrainingRun.restore(configuration, prepared, checkpoint, **where)
+            except GoemoError:  # half written when the power went: the trial is short enough to run again
+                shutil.rmtree(checkpoint)
+        if training is None:
+            training = TrainingRun(configuration, prepared, **where)
         self.folder.truncate_history(training.progress)
+        if training.best is not None:  # those on disk may be of a report that will be made again
+            self.folder.write_scores(training.best.scores)
         return training
 
     def _keep_model(self, report: Report) -> None:
@@ -121,10 +133,14 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
             self.training,
             self.folder.path / "model",
             thresholds=fit_thresholds(report.scores.astype(np.float32), targets, method=method),
-            provenance={"origin": {"search": search.name, "trial": self.folder.path.name}, "data": data},
+            provenance={
+                "origin": {"search": search.name, "trial": self.folder.path.name},
+                "progress": report.progress,
+                "data": data,
+            },
         )
 
     def _ended(self, reason: StopReason, message: str, details: str = "") -> dict[str, Any]:
         self.training = None
-        outcome = Outcome(reason, message, details, ended_at=time.time())
+        outcome = Outcome(reason, message.splitlines()[0], details, ended_at=time.time())
         return {ENDED: outcome, PROGRESS: 100, "done": True}

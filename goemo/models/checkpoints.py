@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goemo.errors import InputError
-from goemo.models.configs import check_config, load_config
+from goemo.models.configs import UnsafeConfigError, load_config
 from goemo.models.quiet import quiet_transformers
 from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
 from goemo.tokens import Template
@@ -148,12 +148,10 @@ def _architecture_problem(folder: Path) -> str | None:
     )
 
     try:
-        check_config(folder)
-    except (OSError, ValueError) as error:
-        return f"{_first_line(error)}"
-    try:
         with quiet_transformers():
             config = load_config(folder)
+    except UnsafeConfigError as error:
+        return str(error)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         return f"its config.json is not one that transformers knows: {_first_line(error)}"
     if config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:

@@ -14,6 +14,10 @@ ATTENTIONS = (None, "eager", "sdpa")
 _ATTENTION_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 
 
+class UnsafeConfigError(ValueError):
+    """The folder asks transformers to load more than its own weights into its own classes."""
+
+
 def load_config(folder: Path, **changes: Any) -> Any:
     """Load the configuration of a model folder; models are built from this, not from the file.
 
@@ -25,14 +29,15 @@ def load_config(folder: Path, **changes: Any) -> Any:
         **changes: Set in the configuration.
 
     Raises:
-        ValueError: The file is no configuration, asks for code from elsewhere, or for quantised weights; or
-            the folder is an adapter, for which transformers loads another model.
+        UnsafeConfigError: It asks for code from elsewhere, or for quantised weights; or the folder is an
+            adapter, for which transformers loads another model.
+        ValueError: The file is no configuration.
         OSError: It cannot be read.
         ImportError: The model needs a package that is not installed.
     """
     from transformers import AutoConfig
 
-    check_config(folder)
+    _check(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **changes)
     if config.model_type == "xlnet":
         config.use_mems_eval = False
@@ -41,24 +46,22 @@ def load_config(folder: Path, **changes: Any) -> Any:
     return config
 
 
-def check_config(folder: Path) -> None:
-    """Refuse what would make transformers load more than the folder's own weights.
-
-    Raises:
-        ValueError: As in ``load_config``.
-        OSError: ``config.json`` cannot be read.
-    """
+def _check(folder: Path) -> None:
     if (folder / "adapter_config.json").exists():
-        raise ValueError(
+        raise UnsafeConfigError(
             "it has an adapter_config.json; merge the adapter into its model "
             "(peft: merge_and_unload) and give the folder of the merged one"
         )
     for key, value in _entries(json.loads((folder / "config.json").read_text(encoding="utf-8"))):
         if key in _ATTENTION_KEYS and not isinstance(value, dict) and value not in ATTENTIONS:
             allowed = ", ".join(str(name) for name in ATTENTIONS if name)
-            raise ValueError(f"{key} in config.json must be one of {allowed}, got {value!r}; remove it")
+            raise UnsafeConfigError(
+                f"{key} in config.json must be one of {allowed}, got {value!r}; remove it"
+            )
         if key == "quantization_config" and value is not None:
-            raise ValueError("quantization_config in config.json: quantised weights cannot be used here")
+            raise UnsafeConfigError(
+                "quantization_config in config.json: quantised weights cannot be used here"
+            )
 
 
 def _entries(value: Any, within: str = "") -> Iterator[tuple[str, Any]]:

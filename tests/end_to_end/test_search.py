@@ -229,7 +229,7 @@ def test_export_retrain_and_use(shell, searched):
     assert all(len(p["scores"]) == 28 for p in predictions)
     assert "thank you so much!" in shell.run("predict", "model", *texts).stdout
     again = shell.run("retrain", "best.yaml", "-o", "model", code=2)
-    assert "not empty" in again.stderr
+    assert "new or empty" in again.stderr
 
 
 def test_a_report_is_one_page_with_a_twin(shell, searched):

@@ -115,6 +115,20 @@ def test_token_types_count_in_training_bundle_and_pipeline(small_splits, cache, 
     assert np.allclose(_pipeline_scores(tmp_path / "bundle", TEXTS, loaded.labels), scores, atol=1e-5)
 
 
+def test_a_pipeline_takes_batches_of_an_xlnet(small_splits, cache, tmp_path):
+    """Four texts of unequal lengths, padded on the left, score as each does alone."""
+    from transformers import pipeline
+
+    run = _trained(small_splits, "scratch:xlnet-tiny", cache, trainable="all", epochs=1, reports=1)
+    _save(run, tmp_path / "bundle")
+    classify = pipeline("text-classification", model=str(tmp_path / "bundle"), top_k=None, device="cpu")
+    found = classify(TEXTS, truncation=True, batch_size=4)
+    rows = [{entry["label"]: entry["score"] for entry in row} for row in found]
+    batched = np.array([[row[label] for label in run.prepared.labels] for row in rows])
+    assert np.allclose(batched, _pipeline_scores(tmp_path / "bundle", TEXTS, run.prepared.labels), atol=1e-5)
+    assert np.allclose(batched, run.scores(TEXTS), atol=1e-5)
+
+
 def test_a_bundle_comes_back_as_it_was_saved(run, saved, small_splits):
     """Labels, thresholds to the last bit, configuration and provenance survive the folder."""
     loaded = bundle.load(saved)
@@ -217,6 +231,29 @@ def test_only_a_bundle_is_ever_replaced(run, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "mine"]
 
 
+@pytest.mark.parametrize("target", [".", "empty", "link", "new"])
+def test_a_bundle_goes_into_any_empty_folder(run, tmp_path, monkeypatch, target):
+    """The working directory, an empty folder, a link to one, one that is to be made; then again over it."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    monkeypatch.chdir(tmp_path / "empty" if target == "." else tmp_path)
+    for _ in range(2):
+        bundle.check_target(Path(target))
+        _save(run, Path(target))
+        assert bundle.load(Path(target)).labels == run.prepared.labels
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_target_that_will_not_do_is_known_before(tmp_path):
+    """A file, a folder of something else, a path below a file."""
+    (tmp_path / "file").write_text("x")
+    for target in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"no bundle|no folder"):
+            bundle.check_target(target)
+    bundle.check_target(tmp_path / "new" / "deeper")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_training_without_a_report_has_no_bundle(run, tmp_path):
     """There are no best weights yet."""
     fresh = TrainingRun(run.configuration, run.prepared)
@@ -265,6 +302,15 @@ def _lose_a_threshold(folder):
     (folder / "thresholds.json").write_text(json.dumps(values))
 
 
+def _bring_a_kernel(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"attn_implementation": "evil/kernel"}))
+
+
+def _become_an_adapter(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
+
+
 def _swap_labels(folder):
     labels = json.loads((folder / "labels.json").read_text())
     (folder / "labels.json").write_text(json.dumps(labels[::-1]))
@@ -279,6 +325,8 @@ def _swap_labels(folder):
         (_break_json, "thresholds.json is no JSON"),
         (_lose_a_threshold, "one threshold for each"),
         (_swap_labels, "the same, in order"),
+        (_bring_a_kernel, "must be one of eager, sdpa, got 'evil/kernel'"),
+        (_become_an_adapter, "merge the adapter"),
     ],
 )
 def test_a_damaged_bundle_is_refused(damaged, damage, message):

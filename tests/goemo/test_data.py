@@ -121,16 +121,70 @@ def test_every_format_gives_the_same_data(folder, tmp_path_factory, form, kind):
 @pytest.mark.parametrize(
     "written",
     ["merry,calm", "merry;calm", " merry | calm ", "['merry', 'calm']", '["merry","calm"]',
-     "['merry' 'calm']", "(merry, calm,)", "[merry, calm]", "[2 0]", "[2, 0]", "2,0", "merry,merry,calm"],
+     "['merry' 'calm']", "(merry, calm,)", "[merry, calm]", "[2 0]", "[2, 0]", "2,0", "['merry', 2]",
+     "('merry', \"calm\")", '["merry" "calm"]', "[0,\n 2]"],
 )  # fmt: skip
 def test_ways_to_write_labels_in_a_csv(folder, written):
     """Separators, and lists as Python and NumPy print them, all mean the same two labels."""
     (folder / "dev.tsv").unlink()
     with (folder / "dev.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("id", "labels", "text"), ("a7", written, "hello")])
+        csv.writer(file).writerows(
+            [("id", "labels", "text"), ("a7", written, "hello"), ("a8", "grumpy", "no")]
+        )
     splits = load_splits(str(folder))
-    assert splits.validation.targets.tolist() == [[True, False, True]]
-    assert splits.validation.ids == ["a7"]
+    assert splits.validation.targets.tolist() == [[True, False, True], [False, True, False]]
+    assert splits.validation.ids == ["a7", "a8"]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("['joy' 'calm', 'merry']", "must quote every name or none"),
+        ("['merry', calm]", "must quote every name or none"),
+        ("['merry', 'calm", "must end in ]"),
+        ("['merry', ['calm']]", "must quote every name or none"),
+        ("['merry', None]", "a label must be an index or a name, got None"),
+        ("['merry', 'mery']", "unknown label name 'mery'"),
+        ("[0, 7]", "label index 7, must be 0 to 2"),
+        ("merry,calm,merry", "label merry stands more than once; name it once"),
+        ("[0, 0, 1]", "label 0 stands more than once; a row of 0 and 1, one a label, must be written as"),
+        ("['merry', 'ca\\nlm']", "holds a control character"),
+    ],
+)
+def test_a_list_of_labels_is_read_whole_or_refused(folder, written, message):
+    """No label of a row is dropped, joined with its neighbour, or read as something else."""
+    (folder / "dev.tsv").unlink()
+    with (folder / "dev.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("labels", "text"), (written, "hello"), ("grumpy", "no")])
+    found = problems(folder)
+    assert [problem for problem in found if problem.startswith("dev.csv:2: ") and message in problem]
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_rows_of_zeros_and_ones_are_not_taken_for_indices(tmp_path, labels):
+    """One column a label is another layout; read as indices, every row would get labels 0 and 1."""
+    rows = [(f"row {row}", [int(row % labels == column) for column in range(labels)]) for row in range(30)]
+    (tmp_path / "labels.txt").write_text("".join(f"{mood}\n" for mood in MOODS[:labels]))
+    save(tmp_path, "all", "jsonl", rows)
+    found = problems(tmp_path)
+    assert all("must be written as the indices of its ones" in problem for problem in found[:20])
+    save(tmp_path, "all", "jsonl", [*((f"row {row}", [0, 1]) for row in range(20)), ("last", [1])])
+    assert load_splits(str(tmp_path)).train.targets.any()
+
+
+def test_a_long_text_in_a_csv_is_a_text(folder):
+    """Beyond the limit that Python's csv module has by default, which stays as it was."""
+    (folder / "dev.tsv").unlink()
+    save(folder, "dev", "csv", [("a" * 200_000, ["merry"]), ("b", ["calm"])])
+    limit = csv.field_size_limit()
+    assert len(load_splits(str(folder)).validation.texts[0]) == 200_000
+    assert csv.field_size_limit() == limit
+
+
+def test_one_row_of_validation_is_refused_before_anything_trains(folder):
+    """Thresholds cannot be fitted on one row and judged on another."""
+    write_tsv(folder, dev=["hello\t1\tx"])
+    assert problems(folder)[0].startswith("validation must have at least 2 rows, got 1;")
 
 
 def test_csv_with_quoted_line_breaks_and_a_byte_order_mark(folder):
@@ -153,7 +207,7 @@ def test_only_a_line_feed_ends_a_row(folder):
 def test_names_without_a_label_file_are_sorted_over_all_splits(tmp_path):
     """A label of the test split alone is a label too, with a note that training never sees it."""
     save(tmp_path, "train", "jsonl", [("a", ["merry"]), ("b", ["calm"])])
-    save(tmp_path, "val", "jsonl", [("c", ["calm"])])
+    save(tmp_path, "val", "jsonl", [("c", ["calm"]), ("e", ["calm"])])
     save(tmp_path, "test", "jsonl", [("d", ["grumpy"])])
     splits = load_splits(f"dir:{tmp_path}")
     assert splits.labels == ("calm", "grumpy", "merry")
@@ -218,9 +272,11 @@ def test_the_split_depends_on_the_seed_alone(lone_csv):
 
 
 def test_too_few_rows_to_split(tmp_path):
-    """Nine rows do not make three splits."""
-    save(tmp_path, "all", "csv", [(f"row {row}", ["calm"]) for row in range(9)])
-    assert problems(tmp_path) == ["must have at least 10 rows to be split, got 9"]
+    """Of fourteen rows validation would get one; of fifteen it gets two, and so does test."""
+    save(tmp_path, "all", "csv", [(f"row {row}", ["calm"]) for row in range(14)])
+    assert problems(tmp_path) == ["must have at least 15 rows to be split, got 14"]
+    save(tmp_path, "all", "csv", [(f"row {row}", ["calm"]) for row in range(15)])
+    assert [len(split) for split in load_splits(str(tmp_path)).splits()] == [11, 2, 2]
 
 
 # ------------------------------------------------------------------------------------ digests
@@ -338,6 +394,10 @@ def test_two_files_for_one_split_are_ambiguous(folder):
         (b"", "labels.txt: is empty; must name one label a line"),
         (b"calm\nmerry\ncalm\n", "labels.txt:3: label 'calm' stands in line 1 already"),
         (b"calm\n\nmerry\n", "labels.txt:2: empty line; every line names one label"),
+        (
+            b"calm\nm\x07\n",
+            "labels.txt:2: label 'm\\x07' holds a control character, which no name may",
+        ),
         (b"calm\nm\xe9\n", "labels.txt:2: not UTF-8: byte 0xe9 at offset 6 of the file"),
     ],
 )
@@ -367,6 +427,7 @@ def test_bad_label_files(folder, content, message):
         ),
         ("csv", 'text,labels\nhello,calm\n"open', "dev.csv:3: not readable as CSV (unexpected end of data)"),
         ("csv", "text,labels\n  ,calm\n", "dev.csv:2: empty text"),
+        ("csv", "text,labels,text\na,calm,b\n", "dev.csv: has 2 columns called text; keep one"),
         ("csv", "text,labels\n", "dev.csv: has no rows"),
         ("csv", "", "dev.csv: has no rows"),
         ("jsonl", "[1]", "dev.jsonl:1: must be an object with text and labels, got [1]"),
@@ -510,6 +571,24 @@ def test_hub_data_without_the_columns_is_refused(monkeypatch):
     loaded = dataset_dict(MOODS, "train", "validation", "test").rename_column("labels", "emotion")
     monkeypatch.setattr(data, "_load_from_hub", lambda *_: loaded)
     assert problems("hub:a/b")[0] == "train: no column labels. Columns are text, emotion, id"
+
+
+def test_hub_labels_with_control_characters_are_refused(monkeypatch):
+    """A name is a cell of tables and a line of files."""
+    monkeypatch.setattr(data, "_load_from_hub", lambda *_: dataset_dict([*MOODS, "a\nb"], "train"))
+    assert problems("hub:a/b") == ["label 'a\\nb' holds a control character or line break, which no name may"]
+
+
+def test_a_data_set_that_is_a_script_is_an_input_error(monkeypatch):
+    """The datasets library runs none any more, and says so in a RuntimeError."""
+    import datasets
+
+    def refuse(*_):
+        raise RuntimeError("Dataset scripts are no longer supported, but found moods.py")
+
+    monkeypatch.setattr(data, "_hub_failure", lambda _: None)
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    assert problems("hub:someone/moods")[0].startswith("cannot be used (Dataset scripts are no longer")
 
 
 @pytest.fixture

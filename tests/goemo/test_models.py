@@ -521,6 +521,51 @@ def test_a_broken_folder_is_refused_with_a_remedy(tmp_path, break_it, message):
         resolve_checkpoint(str(folder), texts=None, cache=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"attn_implementation": "evil/kernel"}, "must be one of eager, sdpa, got 'evil/kernel'"),
+        ({"_attn_implementation": "flash_attention_2"}, "must be one of eager, sdpa"),
+        ({"attn_implementation": {"": "sdpa", "text_config": "evil/kernel@v1:f"}}, "evil/kernel"),
+        ({"text_config": {"attn_implementation": "evil/kernel"}}, "evil/kernel"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "quantised"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["", "scratch:"])
+def test_a_configuration_brings_no_code(tmp_path, changes, message, scheme):
+    """A kernel of the hub, anywhere in config.json, is refused when found, and again when built."""
+    folder = complete(tmp_path / "model")
+    good = resolve_checkpoint(scheme + str(folder), texts=None, cache=tmp_path)
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(values | {"attn_implementation": "eager"}))
+    resolve_checkpoint(scheme + str(folder), texts=None, cache=tmp_path)
+    (folder / "config.json").write_text(json.dumps(values | changes), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        resolve_checkpoint(scheme + str(folder), texts=None, cache=tmp_path)
+    with pytest.raises(InputError, match=message):
+        build_model(good, labels=LABELS, trainable="all", seed=0)
+
+
+def test_an_adapter_is_refused(tmp_path):
+    """Its base model would be loaded from wherever it says."""
+    folder = complete(tmp_path / "model")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
+    with pytest.raises(InputError, match="merge the adapter"):
+        resolve_checkpoint(str(folder), texts=None, cache=tmp_path)
+
+
+def test_a_package_that_a_model_lacks_is_an_input_error(tmp_path, monkeypatch):
+    """With the library's own advice, not a traceback."""
+    checkpoint = resolve_checkpoint(str(complete(tmp_path / "model")), texts=None, cache=tmp_path)
+
+    def lacking(*_, **__):
+        raise ImportError("pip install something")
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", lacking)
+    with pytest.raises(InputError, match="pip install something"):
+        build_model(checkpoint, labels=LABELS, trainable="all", seed=0)
+
+
 def test_all_problems_of_a_folder_come_at_once(tmp_path):
     """A folder without tokenizer and weights says both."""
     folder = complete(tmp_path / "model")

@@ -53,7 +53,12 @@ def test_trials_rank_by_objective_with_intervals(search):
     assert [row.objective for row in board.rows] == [objectives[row.trial_id] for row in board.rows]
     assert all(row.low <= row.objective <= row.high for row in board.rows)
     assert [row.tied_with_best for row in board.rows] == [True, True, False, False]
-    assert [row.stop_reason for row in board.rows] == ["completed", "running", "stopped_early", "completed"]
+    assert [row.stop_reason for row in board.rows] == [
+        "completed",
+        "unfinished",
+        "stopped_early",
+        "completed",
+    ]
     assert board.best.config == CONFIG
 
 

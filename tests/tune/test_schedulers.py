@@ -70,9 +70,8 @@ def test_rungs_are_filled_again_from_the_records(search):
     assert decide(fresh, "t004", 20, 0.35) == TrialScheduler.CONTINUE
 
 
-def test_trials_that_failed_or_run_again_fill_no_rung(search):
-    """What a diverged trial reported before its end, and what will be reported again, cuts nobody."""
-    record(search, "t001", [0.9], "diverged")
+def test_what_will_be_reported_again_fills_no_rung(search):
+    """A trial that has not ended makes its reports again; nobody is cut by them twice."""
     record(search, "t002", [0.9], None)
     scheduler = build_scheduler(spec(algorithm="asha"), search.records())
     assert decide(scheduler, "t003", 20, 0.1) == TrialScheduler.CONTINUE

@@ -54,6 +54,7 @@ def actor(folder, prepared, *, checkpoint_every_s=1e9, with_test=False):
             "folder": str(folder.path),
             "prepared": str(prepared.folder),
             "threads": 1,
+            "device": "cpu",
             "checkpoint_every_s": checkpoint_every_s,
             "with_test": with_test,
         }

@@ -1,0 +1,184 @@
+"""What the driver makes of the trials' reports, without Ray."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from goemo.errors import InputError
+from tune.engine import LeftOut, Recorder, connect
+from tune.progress import SearchState, View
+from tune.records import Outcome, SearchFolder
+from tune.schedulers import OBJECTIVE, PROGRESS
+from tune.spec import load_spec
+from tune.trial import ENDED
+
+CONFIG = {"metric": "macro_f1", "thresholds": "exact"}
+
+
+class Told:
+    """Suggestions that only remember what they were told."""
+
+    def __init__(self):
+        self.calls = []
+
+    def tell(self, trial_id, objective, stop_reason, *, progress):
+        self.calls.append((trial_id, objective, stop_reason, progress))
+
+
+class Bench:
+    """A recorder on a search in a temporary folder, and the trials it hears of."""
+
+    def __init__(self, keep_models=1):
+        self.search = SearchFolder.create("s", {})
+        self.spec = replace(load_spec("quickstart"), keep_models=keep_models)
+        self.start()
+
+    def start(self):
+        """As a new process would."""
+        self.told, self.noticed = Told(), []
+        console = Console(file=io.StringIO(), width=200)
+        self.view = View(SearchState("s", total=5, objective="macro_f1"), console)
+        self.recorder = Recorder(self.spec, self.search, self.told, self.view, self.noticed.append)
+
+    def report(self, trial_id, progress, objective, done=False):
+        """One report of a trial, as worker, Ray and driver see it; the worker keeps a model."""
+        folder = self.search.trial(trial_id)
+        trial = SimpleNamespace(config={"folder": str(folder.path)}, error_file=None)
+        if not (folder.path / "config.json").is_file():
+            folder.write_config(CONFIG, {"batch_size": 16})
+        if trial_id not in self.view.state.running:
+            self.recorder.on_trial_start(0, [], trial)
+        (folder.path / "model").mkdir(exist_ok=True)
+        row = {"progress": progress, "time": 1.0, "seconds": 1.0, "val/macro_f1": objective}
+        folder.write_report(row, None)
+        trial.last_result = {PROGRESS: progress, OBJECTIVE: objective, "done": done}
+        self.recorder.on_trial_result(0, [], trial, trial.last_result)
+        return trial
+
+    def end(self, trial, **result):
+        trial.last_result = {**trial.last_result, **result}
+        self.recorder.on_trial_complete(0, [], trial)
+
+    def models(self):
+        return sorted(path.parent.name for path in self.search.path.glob("trials/*/model"))
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+
+
+def test_how_a_trial_ended_is_told_from_its_last_result(runs):
+    """At 100 % it completed; cut before, it was stopped early; else it says itself."""
+    bench = Bench()
+    bench.end(bench.report("t001", 100, 0.3))
+    bench.end(bench.report("t002", 20, 0.1))
+    bench.end(bench.report("t003", 40, 0.2), **{ENDED: Outcome("diverged", "the loss is NaN")})
+    reasons = {r.trial_id: r.outcome.stop_reason for r in bench.search.records()}
+    assert reasons == {"t001": "completed", "t002": "stopped_early", "t003": "diverged"}
+    assert bench.told.calls == [
+        ("t001", 0.3, "completed", 100),
+        ("t002", 0.1, "stopped_early", 20),
+        ("t003", 0.2, "diverged", 40),
+    ]
+    assert bench.noticed[-1] == "t003"
+
+
+def test_the_weights_of_the_first_row_are_kept(runs):
+    """Of equal trials the leaderboard puts the smaller id first, and its weights stay."""
+    bench = Bench()
+    bench.end(bench.report("t002", 100, 0.5))
+    bench.end(bench.report("t001", 100, 0.5))
+    bench.end(bench.report("t003", 100, 0.4))
+    assert bench.models() == ["t001"]
+
+
+def test_a_leader_that_fails_gives_its_place_away(runs):
+    """A trial that diverges after a good report stands in nobody's way."""
+    bench = Bench()
+    leader = bench.report("t001", 60, 0.9)
+    bench.end(bench.report("t002", 100, 0.4))
+    assert bench.view.state.best[0] == "t001"
+    bench.end(leader, **{ENDED: Outcome("diverged", "the loss is NaN")})
+    assert bench.models() == ["t002"]
+    assert bench.view.state.best[0] == "t002"
+
+
+def test_a_running_trial_keeps_its_weights_until_it_has_ended(runs):
+    """Only trials that have ended are compared: whoever runs may still become the best, or fail."""
+    bench = Bench()
+    running = bench.report("t001", 20, 0.1)
+    bench.end(bench.report("t002", 100, 0.4))
+    assert bench.models() == ["t001", "t002"]
+    bench.end(running)
+    assert bench.models() == ["t002"]
+
+
+def test_no_models_are_kept_when_none_are_wanted(runs):
+    """`keep_models: 0` leaves no weights behind."""
+    bench = Bench(keep_models=0)
+    bench.end(bench.report("t001", 100, 0.5))
+    assert bench.models() == []
+
+
+def test_a_new_process_knows_the_leaders(runs):
+    """After a resume, a trial that is worse than one that had ended does not take its place."""
+    bench = Bench()
+    bench.end(bench.report("t001", 100, 0.5))
+    bench.start()
+    bench.end(bench.report("t002", 100, 0.4))
+    assert bench.models() == ["t001"]
+    assert bench.view.state.best == ("t001", "bs16", 0.5)
+
+
+def test_a_trial_ends_once(runs):
+    """When Ray runs a trial again after it had ended, its record stays as it was."""
+    bench = Bench()
+    trial = bench.report("t001", 20, 0.5)
+    bench.end(trial)
+    bench.end(trial, **{PROGRESS: 100})
+    assert bench.search.trial("t001").read().outcome.stop_reason == "stopped_early"
+    assert len(bench.told.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("ray.exceptions.ActorDiedError: killed", "failed"),
+        ("ray.exceptions.OutOfMemoryError: node", "out_of_memory"),
+    ],
+)
+def test_a_lost_worker_leaves_rays_last_words(runs, tmp_path, text, reason):
+    """A trial whose worker died too often says so, with what Ray knows of it."""
+    bench = Bench()
+    trial = bench.report("t001", 20, 0.5)
+    trial.error_file = str(tmp_path / "error.txt")
+    (tmp_path / "error.txt").write_text(text)
+    bench.recorder.on_trial_error(0, [], trial)
+    outcome = bench.search.trial("t001").read().outcome
+    assert outcome.stop_reason == reason
+    assert outcome.details == text
+    assert "its worker died" in outcome.message
+
+
+def test_rays_snapshots_hold_nothing_of_ours(runs):
+    """The recorder holds threads and open files; in a pickle it stands for nothing."""
+    assert isinstance(Bench().recorder, LeftOut)
+    assert type(pickle.loads(pickle.dumps(Bench.__new__(Bench)))) is Bench
+    assert type(pickle.loads(pickle.dumps(Recorder.__new__(Recorder)))) is object
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
+def test_an_address_that_is_none_is_refused(address, monkeypatch):
+    """A wrong address is a wrong call, wherever it comes from."""
+    with pytest.raises(InputError, match="--address"), connect(address):
+        pass
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None):
+        pass

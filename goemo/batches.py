@@ -74,6 +74,11 @@ def length_order_batches(lengths: NDArray[np.int64], batch_size: int) -> Iterato
         yield order[start : start + batch_size]
 
 
+def texts_per_pass(tokens: int, max_length: int, *, most: int = 256) -> int:
+    """Return how many texts hold about so many tokens when all are of the maximum length; 1 to ``most``."""
+    return max(1, min(most, tokens // max_length))
+
+
 def padded_width(longest: int, max_length: int) -> int:
     """Return the columns of a batch: ``longest`` rounded up to a multiple of 8, at most ``max_length``."""
     return min(-(-longest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE, max_length)

@@ -26,8 +26,9 @@ from safetensors import SafetensorError
 import goemo
 from goemo.configuration import Configuration
 from goemo.errors import InputError
+from goemo.evaluation import as_kept
 from goemo.files import built_folder
-from goemo.inference import EVALUATION_BATCH, Progress, choose_device, predict_logits, sigmoid_scores
+from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.model_card import model_card
 from goemo.models import load_config, load_tokenizer
 from goemo.models.quiet import quiet_transformers
@@ -64,19 +65,27 @@ class Bundle:
     def scores(
         self,
         texts: Sequence[str],
-        batch_size: int = EVALUATION_BATCH,
+        batch_size: int | None = None,
         on_progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Return the score of every label for each text.
 
         Args:
-            texts: Any number of texts; none give no rows.
-            batch_size: Texts a forward pass; texts of similar length go together.
+            texts: Any number of texts; none give no rows. Half a surrogate pair is read as U+FFFD.
+            batch_size: Texts a forward pass, of similar length; by default about 16,384 tokens, padded.
             on_progress: Called with the texts done and the texts in all.
 
         Returns:
             In [0, 1], shape (texts, labels), in the order of the texts.
+
+        Raises:
+            TypeError: A single string, or something that is no text.
         """
+        if isinstance(texts, str):
+            raise TypeError(f"texts must be a list of texts, got the string {texts[:40]!r}; put it in a list")
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f"a text must be a string, got {text!r}")
         store = TokenStore.build(texts, self.tokenizer)
         logits = predict_logits(
             self.model, store, self.max_length, batch_size=batch_size, on_progress=on_progress
@@ -86,15 +95,19 @@ class Bundle:
     def predict(
         self,
         texts: Sequence[str],
-        batch_size: int = EVALUATION_BATCH,
+        batch_size: int | None = None,
         on_progress: Progress | None = None,
     ) -> list[dict[str, Any]]:
         """Return ``{"text", "labels", "scores": {label: score}}`` for each text, in the order of the texts.
 
         ``labels`` are those whose score reaches their threshold, in the model's order; there may be none.
+        The score is rounded for that as those were that fitted the threshold (``goemo.evaluation.as_kept``).
+
+        Raises:
+            TypeError: As in ``scores``.
         """
         scores = self.scores(texts, batch_size, on_progress)
-        predictions = apply_thresholds(scores, self.thresholds)
+        predictions = apply_thresholds(as_kept(scores), self.thresholds)
         return [
             {
                 "text": text,
@@ -248,6 +261,9 @@ def _thresholds_from_json(values: Mapping[str, Any], labels: Sequence[str]) -> F
     cuts = values["thresholds"]
     if set(cuts) != set(labels):
         raise ValueError("thresholds.json must have one threshold for each of labels.json")
+    for label, cut in cuts.items():
+        if cut is not None and not 0 <= cut <= 1:  # false for NaN too
+            raise ValueError(f"the threshold of {label} in thresholds.json must lie in [0, 1], got {cut}")
     f1 = values.get("f1_where_fitted", {})
     return FittedThresholds.from_dict(
         {

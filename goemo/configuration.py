@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 Trainable = Literal["all", "last_layer", "head"]
@@ -46,6 +49,9 @@ class Configuration:
         reports: Number of measurements on validation, at equal fractions of the training, 1 to 100.
         metric: What selects the best report, always with cross-fitted thresholds on validation.
         thresholds: How per-label thresholds are fitted.
+
+    Raises:
+        ValueError: A value is not one of these; all problems at once.
     """
 
     checkpoint: str
@@ -62,14 +68,60 @@ class Configuration:
     metric: Metric = "macro_f1"
     thresholds: ThresholdMethod = "exact"
 
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise ValueError("; ".join(problems))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for YAML and JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Configuration:
-        """Rebuild a configuration; keys that are not fields raise ``TypeError``."""
+        """Rebuild a configuration.
+
+        Raises:
+            TypeError: A key is no field, or a field without a default is missing.
+            ValueError: A value is not one that the field allows.
+        """
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise TypeError(f"not fields of a configuration: {', '.join(unknown)}")
         return cls(**values)
+
+
+_LITERALS = {
+    "trainable": TRAINABLE,
+    "pooling": POOLING,
+    "metric": METRICS,
+    "thresholds": THRESHOLD_METHODS,
+}
+_LEAST = {"batch_size": 1, "epochs": 1, "max_length": 4, "seed": 0, "reports": 1}
+_REPORTS = 100
+
+
+def _problems(configuration: Configuration) -> Iterator[str]:
+    """Yield what is wrong, one rule and value each."""
+    c = configuration
+    if not isinstance(c.checkpoint, str) or not c.checkpoint:
+        yield f"checkpoint must be a name, got {c.checkpoint!r}"
+    for name, allowed in _LITERALS.items():
+        if getattr(c, name) not in allowed:
+            yield f"{name} must be one of {', '.join(allowed)}, got {getattr(c, name)!r}"
+    for name, least in _LEAST.items():
+        value = getattr(c, name)
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            yield f"{name} must be a whole number of at least {least}, got {value!r}"
+    if isinstance(c.reports, Integral) and c.reports > _REPORTS:
+        yield f"reports must be at most {_REPORTS}, got {c.reports!r}"
+    if not _is_finite(c.learning_rate) or c.learning_rate <= 0:
+        yield f"learning_rate must be a number above 0, got {c.learning_rate!r}"
+    if not _is_finite(c.weight_decay) or c.weight_decay < 0:
+        yield f"weight_decay must be a number of at least 0, got {c.weight_decay!r}"
+    if not _is_finite(c.warmup_fraction) or not 0 <= c.warmup_fraction <= 1:
+        yield f"warmup_fraction must lie in [0, 1], got {c.warmup_fraction!r}"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

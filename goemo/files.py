@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import tempfile
 import time
@@ -36,7 +37,7 @@ def built_folder(
     folder = Path(folder).resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     if is_cache:
-        _remove_abandoned(folder.parent)
+        remove_abandoned(folder.parent, _PARTIAL)
     is_filled = replace and folder.is_dir() and _must_stay(folder)
     partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder if is_filled else folder.parent))
     try:
@@ -82,8 +83,9 @@ def _fill(folder: Path, partial: Path, last: str) -> None:
         new.rename(folder / new.name)
 
 
-def _remove_abandoned(parent: Path) -> None:
-    for left in parent.glob(f"{_PARTIAL}*"):
+def remove_abandoned(parent: Path, prefix: str) -> None:
+    """Remove folders of a name that begins so and that nothing has written to for a day."""
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(FileNotFoundError):  # another process may be removing it too
             if left.is_dir() and not left.is_symlink() and time.time() - left.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(left, ignore_errors=True)

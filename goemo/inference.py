@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.batches import length_order_batches, padded_width
+from goemo.batches import length_order_batches, padded_width, texts_per_pass
 from goemo.models import model_inputs
 from goemo.tokens import TokenStore
 
 # Called with what is done and what there is to do.
 Progress = Callable[[int, int], None]
 
-EVALUATION_BATCH = 256
+# Padded tokens a forward pass at most: 256 texts of 64, and as much memory for longer ones.
+_TOKENS_PER_PASS = 16384
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
@@ -47,7 +48,7 @@ def predict_logits(
     store: TokenStore,
     max_length: int,
     *,
-    batch_size: int = EVALUATION_BATCH,
+    batch_size: int | None = None,
     on_progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Return the logits of all texts of a store, in its order, computed in float32.
@@ -56,7 +57,7 @@ def predict_logits(
         model: In eval mode.
         store: The texts.
         max_length: Tokens per text at most.
-        batch_size: Texts a forward pass.
+        batch_size: Texts a forward pass; by default as many as hold 16,384 tokens, at most 256.
         on_progress: Called with the texts done and the texts in all.
 
     Returns:
@@ -64,6 +65,7 @@ def predict_logits(
     """
     logits = np.empty((len(store), model.config.num_labels), dtype=np.float32)
     lengths = store.lengths(max_length)
+    batch_size = batch_size or texts_per_pass(_TOKENS_PER_PASS, max_length)
     done = 0
     with torch.inference_mode():
         for rows in length_order_batches(lengths, batch_size):

@@ -112,7 +112,11 @@ def per_label_table(
 def table_from_counts(
     counts: Counts, thresholds: FittedThresholds | ArrayLike, labels: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the table of :func:`per_label_table` from counts, such as those a published table implies."""
+    """Return the table of :func:`per_label_table` from counts, such as those a published table implies.
+
+    Raises:
+        ValueError: The number of names or thresholds is not that of the labels.
+    """
     if len(labels) != len(counts.tp):
         raise ValueError(f"labels must name all {len(counts.tp)} labels, got {len(labels)} names")
     columns = {

@@ -66,7 +66,8 @@ classify(["Thank you, that made my day!"], truncation=True)
 ```
 
 Texts are cut to {configuration.max_length} tokens, as in training. A label is predicted where its score is at
-least its threshold in `thresholds.json`; `null` means never. Scores are not calibrated probabilities: compare
+least its threshold in `thresholds.json`; `null` means never. Round it to float16 first: thresholds were
+fitted on such scores. Scores are not calibrated probabilities: compare
 them with the threshold, not with 0.5.
 """
 
@@ -95,7 +96,7 @@ def _results(results: Mapping[str, Any]) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     rows += [
-        f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} "
+        f"| {_cell(row['label'])} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} "
         f"| {row['support']} | {_threshold(row['threshold'])} |"
         for row in found["validation"]["per_label"]
     ]
@@ -110,7 +111,7 @@ def _validation(
 ) -> str:
     metrics = provenance["report"]["metrics"]
     rows = "\n".join(
-        f"| {label} | {_threshold(value)} |"
+        f"| {_cell(label)} | {_threshold(value)} |"
         for label, value in zip(labels, thresholds.to_dict()["values"], strict=True)
     )
     name, figure = configuration.metric.replace("_", "-"), metrics[f"val/{configuration.metric}"]
@@ -123,6 +124,10 @@ this figure, which flatters it; the test split was not used.
 | --- | ---: |
 {rows}
 """
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _threshold(value: float | None) -> str:

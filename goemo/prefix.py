@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from goemo.batches import length_order_batches
+from goemo.batches import length_order_batches, texts_per_pass
 from goemo.files import built_folder
 from goemo.inference import Progress, token_batch
 from goemo.models import head_features
@@ -144,7 +144,7 @@ def _passes(
         is_new = numbers[i] != numbers[i - 1] if i else np.ones(len(store), dtype=bool)
         texts = np.flatnonzero(is_new)
         cut = store.lengths(max_length)[texts]
-        batch_size = max(1, _TOKENS_PER_BATCH // max_length)
+        batch_size = texts_per_pass(_TOKENS_PER_BATCH, max_length, most=_TOKENS_PER_BATCH)
         for chosen in length_order_batches(cut, batch_size):
             at = numbers[i][texts[chosen]]
             passes.append((texts[chosen], max_length, int(cut[chosen[0]]), at))

@@ -6,7 +6,8 @@ It is made once and lies in a folder of its own, named for what it is made from:
         prepared.json            labels, checkpoint, facts of the data
         tokens/SPLIT/            tokens of one split, see goemo.tokens
         targets-SPLIT.npy        bool, shape (texts, labels)
-        prefix/POOLING/LENGTHS/  features of a frozen encoder, see goemo.prefix; added when first needed
+        prefix/POOLING-SOFTWARE/LENGTHS/
+                                 features of a frozen encoder, see goemo.prefix; added when first needed
 
 Texts are not kept: nothing that trains needs them.
 """
@@ -15,8 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +32,17 @@ from goemo.errors import GoemoError, InputError
 from goemo.files import built_folder
 from goemo.inference import choose_device
 from goemo.models import Checkpoint, build_model, load_tokenizer, reads_one_token, resolve_checkpoint
-from goemo.prefix import FrozenFeatures
+from goemo.models.pooling import MEAN_BLOCK_VERSION, MEAN_SCALE
+from goemo.prefix import FrozenFeatures, feature_bytes
 from goemo.tokens import TokenStore
 
 SPLITS = ("train", "validation", "test")
 
 # Called with the stage ("tokens", "features"), what is done and what there is to do.
 StageProgress = Callable[[str, int, int], None]
+
+# Beyond this, most features would be read by one trial or none.
+_MOST_LENGTHS = 64
 
 # Part of every digest: raise it when the layout of the folder changes.
 _LAYOUT = 1
@@ -88,7 +95,7 @@ class Prepared:
             ) from error
 
     def frozen_features(self, pooling: str, max_length: int) -> FrozenFeatures | None:
-        """Return features that cover a maximum length, or None where none have been computed.
+        """Return features that cover a maximum length, or None where this software has computed none.
 
         Of several, those computed first: what a trial gets does not change when others are added.
         """
@@ -99,7 +106,7 @@ class Prepared:
         return None
 
     def _prefix_folders(self, pooling: str) -> list[Path]:
-        files = (self.folder / "prefix" / pooling).glob("[!.]*/prefix.json")
+        files = _prefix_folder(self.folder, pooling).glob("[!.]*/prefix.json")
         return [p.parent for p in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p))]
 
 
@@ -117,7 +124,8 @@ def prepare(
     """Make what all trials of a search share, or open it where an earlier search has made it.
 
     Features of the encoder are computed where only the head trains, reads one token, and the encoder has
-    weights of its own; random weights depend on the seed of a trial.
+    weights of its own; random weights depend on the seed of a trial. For more than 64 new maximum lengths
+    there are none, and trials read tokens.
 
     Args:
         splits: The data.
@@ -131,7 +139,9 @@ def prepare(
 
     Raises:
         InputError: The checkpoint is unknown or cannot be used, or is too short for a maximum length.
+        GoemoError: What lies there is damaged, or the disk does not have room for the features.
     """
+    cache = Path(cache).resolve()  # what is made is found from other working directories too
     checkpoint = resolve_checkpoint(checkpoint_name, texts=splits.train.texts, cache=cache)
     _check_lengths(checkpoint, max_lengths)
     folder = cache / "prepared" / _digest(splits, checkpoint)
@@ -187,7 +197,7 @@ def _add_features(
     on_progress: StageProgress | None,
 ) -> None:
     missing = sorted({m for m in max_lengths if prepared.frozen_features(pooling, m) is None})
-    if not missing:
+    if not missing or len(missing) > _MOST_LENGTHS:
         return
     # The seed only decides the head, which features do not see.
     model = build_model(
@@ -195,9 +205,16 @@ def _add_features(
     ).to(device)
     if not reads_one_token(model):
         return
+    size = feature_bytes(prepared.tokens, missing, model.config.hidden_size)
+    free = shutil.disk_usage(prepared.folder).free
+    if size > free:
+        raise GoemoError(
+            f"{prepared.folder}: features of the frozen encoder need {size / 1e9:.1f} GB and the disk has "
+            f"{free / 1e9:.1f} GB free; make room, ask for fewer max_length, or use another disk"
+        )
     name = hashlib.sha256(repr(missing).encode()).hexdigest()[:12]
     FrozenFeatures.build(
-        prepared.folder / "prefix" / pooling / name,
+        _prefix_folder(prepared.folder, pooling) / name,
         model,
         prepared.tokens,
         missing,
@@ -208,7 +225,14 @@ def _add_features(
 def _digest(splits: Splits, checkpoint: Checkpoint) -> str:
     # By content: the same texts from another path need not be read by the encoder again.
     facts = [_LAYOUT, splits.digest, str(checkpoint.folder), checkpoint.digest]
+    facts += [metadata.version(name) for name in ("transformers", "tokenizers")]  # they make the tokens
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _prefix_folder(folder: Path, pooling: str) -> Path:
+    """Return where features lie that are the same as those computed now: of this code and these libraries."""
+    facts = [str(torch.__version__), metadata.version("transformers"), MEAN_BLOCK_VERSION, MEAN_SCALE]
+    return folder / "prefix" / f"{pooling}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
 def _check_lengths(checkpoint: Checkpoint, max_lengths: Sequence[int]) -> None:

@@ -8,6 +8,7 @@ gives for the same texts.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ Side = Literal["left", "right"]
 
 # Distinct words whose tokens are no special tokens; two, so that a chance match of one gives itself away.
 _PROBES = ("hello", "good morning")
+
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,9 @@ _Frame = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
 
 def _possible_frames(tokenizer: Any, text: str) -> list[_Frame]:
     """Return every (prefix, suffix, their types, type of the body) that explains one probe."""
-    body = tokenizer(text, add_special_tokens=False)["input_ids"]
-    framed = tokenizer(text, return_token_type_ids=True)
+    # Not verbose: a probe may be longer than the model, which only matters of texts.
+    body = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    framed = tokenizer(text, return_token_type_ids=True, verbose=False)
     ids, types = framed["input_ids"], framed["token_type_ids"]
     n = len(body)
     return [
@@ -209,14 +214,17 @@ class TokenStore:
     def build(cls, texts: Sequence[str], tokenizer: Any) -> TokenStore:
         """Tokenize texts once, in batches on all cores where the tokenizer can.
 
+        Half a surrogate pair, which is no character and no tokenizer takes, is read as U+FFFD.
+
         Raises:
             InputError: The tokenizer has no padding token.
+            GoemoError: It does not put fixed tokens around a text.
         """
         template = Template.learn(tokenizer)
         bodies: list[NDArray[np.int32]] = []
         for start in range(0, len(texts), 8192):  # bounds the memory of the tokenizer's own lists
             encoded = tokenizer(
-                list(texts[start : start + 8192]),
+                [_SURROGATES.sub("\ufffd", text) for text in texts[start : start + 8192]],
                 add_special_tokens=False,
                 return_attention_mask=False,
                 return_token_type_ids=False,

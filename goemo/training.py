@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -29,6 +31,7 @@ from goemo.batches import Rows, epoch_batches, steps_per_epoch
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
+from goemo.files import remove_abandoned
 from goemo.inference import choose_device, predict_logits, sigmoid_scores, token_batch
 from goemo.models import build_model, head_logits, load_tokenizer, model_inputs, train_mode
 from goemo.optimization import AdamW, learning_rate_factor
@@ -162,18 +165,19 @@ class TrainingRun:
         self.progress = report.progress
         return report
 
-    def scores(self, split: str | Sequence[str], *, batch_size: int = 256) -> NDArray[np.float32]:
+    def scores(self, split: str | Sequence[str], *, batch_size: int | None = None) -> NDArray[np.float32]:
         """Return scores with the weights of the best report.
 
         Args:
             split: ``train``, ``validation`` or ``test``; or the texts themselves, as a list.
-            batch_size: Texts a forward pass, of texts that are given.
+            batch_size: Texts a forward pass, of texts that are given; see ``goemo.inference``.
 
         Returns:
             Shape (texts, labels), in the order of the texts, in [0, 1].
 
         Raises:
             GoemoError: There is no report yet.
+            ValueError: There is no split of that name.
         """
         with self.best_model() as model:
             if isinstance(split, str):
@@ -427,7 +431,7 @@ def _fresh_model(configuration: Configuration, prepared: Prepared, device: torch
 
 def _autocast(device: torch.device) -> AbstractContextManager[Any]:
     """Return bfloat16 arithmetic for GPUs that have it; elsewhere float32."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
 
@@ -465,14 +469,20 @@ def _copy_weights(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) ->
 def _write_whole(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Put the state in its folder such that a crash leaves the earlier one, or none and no folder."""
     folder = Path(folder)
-    partial = folder.with_name(f".{folder.name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    save_file(dict(tensors), partial / _STATE_FILE, dict(metadata))
-    if folder.is_dir():
-        (partial / _STATE_FILE).replace(folder / _STATE_FILE)
-        partial.rmdir()
-    else:
-        partial.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{folder.name}.goemo-partial-"
+    remove_abandoned(folder.parent, prefix)
+    # Of its own name: a trial may be started again elsewhere while its last process is still writing.
+    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        save_file(dict(tensors), partial / _STATE_FILE, dict(metadata))
+        partial.chmod(0o755)
+        try:
+            partial.rename(folder)
+        except OSError:  # the folder is there, and holds a state
+            (partial / _STATE_FILE).replace(folder / _STATE_FILE)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _identity(run: TrainingRun) -> dict[str, Any]:

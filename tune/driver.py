@@ -197,6 +197,7 @@ def _run_remaining(session: _Session, trial_resources: Mapping[str, float], trac
         tracker.notice(trial_id)
         view.state.trouble = tracker.trouble
 
+    view.state.training_since = time.monotonic()
     with view:
         run_trials(
             spec,

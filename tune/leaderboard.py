@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
+from goemo.outcomes import RANKED
 from goemo.significance import compare_draws, interval, metric_draws
 from goemo.thresholds import cross_fitted_predictions
-from tune.records import RANKED_REASONS, SearchFolder, TrialRecord
+from tune.records import SearchFolder, TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +189,7 @@ def summary(board: Leaderboard) -> str:
     best = board.best
     chosen = ", ".join(f"{key} {value}" for key, value in best.varied.items()) or "one configuration"
     tied = sum(row.tied_with_best for row in board.rows) - 1
-    left_out = {r: n for r, n in board.reasons.items() if r not in (*RANKED_REASONS, "running", "unfinished")}
+    left_out = {r: n for r, n in board.reasons.items() if r not in (*RANKED, "running", "unfinished")}
     score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
     parts = [f"Best: {best.trial_id} ({chosen}), validation {board.objective} {score}."]
     if tied == 1:

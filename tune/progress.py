@@ -46,6 +46,7 @@ class SearchState:
     total: int
     objective: str
     started: float = field(default_factory=time.monotonic)
+    training_since: float = field(default_factory=time.monotonic)
     running: dict[str, TrialState] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)  # trial id -> stop reason
     trained: int = 0  # per cents of trials that were trained in this session
@@ -58,7 +59,7 @@ class SearchState:
         A trial that was stopped early counts with what it trained, and the trials to come are
         expected to train as much on average as those that have ended.
         """
-        elapsed = time.monotonic() - self.started
+        elapsed = time.monotonic() - self.training_since
         if not self.trained:
             return None
         unknown = self.total - len(self.ended) - len(self.running)

@@ -34,11 +34,11 @@ import numpy.typing as npt
 import yaml
 
 from goemo.errors import GoemoError, InputError
+from goemo.outcomes import RANKED
 
 StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
 STOP_REASONS: tuple[str, ...] = get_args(StopReason)
 HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*")  # of workers
-RANKED_REASONS = ("completed", "stopped_early")
 
 
 def runs_folder() -> Path:
@@ -127,7 +127,7 @@ class TrialRecord:
     @property
     def is_ranked(self) -> bool:
         """Whether the trial can stand on the leaderboard."""
-        return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED_REASONS)
+        return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED)
 
     def scores(self) -> npt.NDArray[np.float32]:
         """Return the validation scores of the best report, shape (n_examples, n_labels).

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from goemo import bundle, evaluation, figures, report
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
+from goemo.outcomes import RANKED
 from tune import leaderboard
 from tune.artifacts import CAPTIONS, trial_figures, trial_tables
 from tune.leaderboard import Leaderboard
-from tune.records import RANKED_REASONS, SearchFolder, write_json, write_text
+from tune.records import SearchFolder, write_json, write_text
 
 SEARCH_CAPTIONS = {
     "learning_curves.png": "The objective of every trial against its progress; cut curves are early stops",
@@ -110,7 +112,7 @@ def _page(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> 
     return report.search_page(
         name=search.name,
         leaderboard=[*board.to_dict()["trials"], *_unranked(search)],
-        description=_question(spec),
+        description=_question(spec, board.best.varied),
         objective=board.objective,
         stop_reasons=board.reasons,
         table_at_half=tables.table_at_half,
@@ -142,17 +144,22 @@ def _unranked(search: SearchFolder) -> list[dict[str, Any]]:
             "message": record.outcome.message,
         }
         for record in search.records()
-        if record.outcome is not None and record.outcome.stop_reason not in RANKED_REASONS
+        if record.outcome is not None and record.outcome.stop_reason not in RANKED
     ]
 
 
-def _question(spec: dict[str, Any]) -> str:
-    varied = ", ".join(spec["space"])
+def _question(spec: dict[str, Any], varied: Iterable[str]) -> str:
     model, data = spec["model"], spec["data"]
-    return (
-        f"Which {varied} suit {model['checkpoint']} ({model['trainable']} trained) best for "
-        f"{data['source']}, and how sure can we be?"
+    names = [name.replace("_", " ") for name in varied]
+    sought = (
+        f"Which {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} suit"
+        if names
+        else "How good is"
     )
+    parts = {"all": "all of it trained", "last_layer": "last layer and head trained", "head": "head trained"}
+    encoder = f"{model['checkpoint']} ({parts[model['trainable']]})"
+    best = " best" if names else ""
+    return f"{sought} {encoder}{best} on {data['source']}, and how sure can we be?"
 
 
 def _test_results(search: SearchFolder, board: Leaderboard) -> dict[str, Any] | None:

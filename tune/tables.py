@@ -8,9 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from goemo.outcomes import RANKED
 from tune.leaderboard import Leaderboard
 from tune.names import SHORT_NAMES, short_value
-from tune.records import RANKED_REASONS, SearchFolder
+from tune.records import SearchFolder
 
 RESULT_NAMES = {
     "fixed_0.5": "all at 0.5",
@@ -57,7 +58,7 @@ def failures(search: SearchFolder) -> list[str]:
     return [
         f"{record.trial_id} {record.outcome.stop_reason.replace('_', ' ')}: {record.outcome.message}"
         for record in search.records()
-        if record.outcome is not None and record.outcome.stop_reason not in RANKED_REASONS
+        if record.outcome is not None and record.outcome.stop_reason not in RANKED
     ]
 
 

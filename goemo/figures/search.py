@@ -30,8 +30,8 @@ from goemo.figures.drawing import (
     tidy,
 )
 from goemo.figures.names import drawable, shorten
+from goemo.outcomes import RANKED
 
-RANKED = ("completed", "stopped_early")
 MOST_CATEGORIES = 8
 
 

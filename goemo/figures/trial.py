@@ -30,6 +30,7 @@ from goemo.figures.drawing import (
     tidy,
 )
 from goemo.figures.names import annotate_points, drawable, widest
+from goemo.metrics import count
 
 Scores = npt.NDArray[np.floating[Any]]
 Targets = npt.NDArray[np.bool_]
@@ -179,8 +180,8 @@ def threshold_curves(
             f"{scores.shape}, {targets.shape}, {len(thresholds)} thresholds and {len(labels)} names"
         )
     positives = targets.sum(axis=0)
-    at_half = _f1(scores >= 0.5, targets)
-    tuned = _f1(scores >= np.asarray(thresholds), targets)
+    at_half = count(targets, scores >= 0.5).f1
+    tuned = count(targets, scores >= np.asarray(thresholds)).f1
     chosen = _rarest_and_most_gained(positives, tuned - at_half, most)
     names, families = drawable(labels)
     figure, panels = new_panels(len(chosen), width=2.9, height=2.05)
@@ -266,13 +267,6 @@ def _same_labels(table_at_half: pd.DataFrame, table: pd.DataFrame) -> None:
 
 def _by_support(table: pd.DataFrame) -> npt.NDArray[np.intp]:
     return np.argsort(-table["support"].to_numpy(dtype=float), kind="stable")
-
-
-def _f1(predictions: Targets, targets: Targets) -> npt.NDArray[np.float64]:
-    hits = (predictions & targets).sum(axis=0)
-    marked = predictions.sum(axis=0) + targets.sum(axis=0)
-    ratio: npt.NDArray[np.float64] = np.where(marked > 0, 2 * hits / np.maximum(marked, 1), 0.0)
-    return ratio
 
 
 def _rarest_and_most_gained(

@@ -7,15 +7,13 @@ from goemo.models.architectures import (
     model_inputs,
     reads_one_token,
 )
-from goemo.models.building import POOLINGS, Pooling, build_model, train_mode
+from goemo.models.building import build_model, train_mode
 from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpoint
 from goemo.models.configs import load_config
 from goemo.models.quiet import quiet_transformers
 
 __all__ = [
-    "POOLINGS",
     "Checkpoint",
-    "Pooling",
     "build_model",
     "encoder_blocks",
     "head_features",

@@ -146,6 +146,9 @@ def head_logits(model: Any, features: Tensor) -> Tensor:
     """Return the logits, shape (b, l), for features of one token, shape (b, h), as the whole model would.
 
     Dropout in the head acts as in the model itself, in the mode that the model is in.
+
+    Raises:
+        ValueError: The architecture has no entry.
     """
     entry = architecture(model)
     if entry is None:

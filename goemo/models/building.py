@@ -5,21 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from goemo.configuration import TRAINABLE
+from goemo.configuration import POOLING, TRAINABLE
 from goemo.errors import InputError
 from goemo.models.architectures import ARCHITECTURES, encoder_blocks
 from goemo.models.checkpoints import Checkpoint
 from goemo.models.configs import load_config
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
 from goemo.models.quiet import quiet_transformers
-
-Pooling = Literal["first", "mean"]
-POOLINGS: tuple[str, ...] = get_args(Pooling)
 
 
 def build_model(
@@ -45,7 +43,7 @@ def build_model(
             asked for.
     """
     assert trainable in TRAINABLE, trainable
-    assert pooling in POOLINGS, pooling
+    assert pooling in POOLING, pooling
     with quiet_transformers(), _seeded(seed):
         config = _config(checkpoint, labels)
         _check_options(checkpoint, config, trainable, pooling)
@@ -119,7 +117,7 @@ def _load(checkpoint: Checkpoint, config: Any, *, added_blocks: int) -> Any:
             ignore_mismatched_sizes=True,  # a head for other labels is replaced; the encoder is checked below
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         what = "weights do" if checkpoint.has_weights else "configuration does"
         raise InputError(checkpoint.name, [f"its {what} not load: {error}"]) from error
     missing = _new_encoder_weights(model, report, added_blocks)

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 # two, so that the multiplication is exact in every floating-point format.
 MEAN_SCALE = 4096.0
 
+MEAN_BLOCK_VERSION = 1  # names the folder of cached features: raise it when the block gives others
+
 POOLING_KEY = "goemo_pooling"  # written to config.json, where plain transformers carries it along
 
 

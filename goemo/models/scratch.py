@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +104,19 @@ SCRATCH_KINDS: dict[str, ScratchKind] = {
 def scratch_folder(kind: str, texts: Sequence[str] | None, cache: Path) -> Path:
     """Return the folder of a small encoder whose tokenizer is trained on the texts; made once.
 
-    The same texts give the same files. Several processes may ask at once: a folder appears whole or not.
+    The same texts and the same software give the same files. Several processes may ask at once: a folder
+    appears whole or not.
 
     Raises:
         InputError: There are no texts to train a tokenizer on.
     """
     if not texts:
         raise InputError(f"scratch:{kind}", ["its tokenizer is trained on the data, and there are no texts"])
-    digest = hashlib.sha256(f"{_VERSION}\0{kind}\0".encode())
+    facts = (_VERSION, _VOCABULARY, metadata.version("tokenizers"), SCRATCH_KINDS[kind])
+    digest = hashlib.sha256(f"{facts!r}\0{kind}\0".encode())
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    folder = cache / "checkpoints" / f"{kind}-{digest.hexdigest()[:16]}"
+    folder = cache.resolve() / "checkpoints" / f"{kind}-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
         with built_folder(folder, is_cache=True) as partial:
             _write(SCRATCH_KINDS[kind], texts, partial)

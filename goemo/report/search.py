@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from goemo.outcomes import RANKED
 from goemo.report.rendering import label_rows, mean_rows, metric_words, plain, render, words
 
-RANKED = ("completed", "stopped_early")
 RESULT_NAMES = {
     "validation": "fitted on validation (the result)",
     "fixed_0.5": "0.5 for all labels",

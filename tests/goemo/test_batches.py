@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goemo.batches import epoch_batches, length_order_batches, padded_width, steps_per_epoch
+from goemo.batches import epoch_batches, length_order_batches, padded_width, steps_per_epoch, texts_per_pass
 
 
 @given(
@@ -77,3 +77,11 @@ def test_looking_goes_from_long_to_short():
 def test_widths_are_multiples_of_eight_up_to_the_maximum():
     """A width holds the longest text, and the maximum length caps the rounding."""
     assert [padded_width(n, 30) for n in (3, 8, 9, 24, 25, 30)] == [8, 8, 16, 24, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("max_length", "texts"), [(4, 256), (64, 256), (65, 252), (512, 32), (16384, 1), (100_000, 1)]
+)
+def test_a_pass_holds_so_many_tokens(max_length, texts):
+    """Longer texts come in smaller batches, so that memory stays the same; one at least."""
+    assert texts_per_pass(16384, max_length) == texts

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from goemo import bundle, evaluation
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
+from goemo.model_card import model_card
 from goemo.prepared import prepare
 from goemo.thresholds import apply_thresholds, fit_thresholds
 from goemo.training import TrainingRun, train
@@ -164,7 +165,7 @@ def test_predictions_are_in_the_order_and_shape_of_the_contract(saved):
     predictions = loaded.predict(TEXTS, batch_size=2, on_progress=lambda *p: progress.append(p))
     assert [p["text"] for p in predictions] == TEXTS
     assert progress == [(2, 5), (4, 5), (5, 5)]
-    over = apply_thresholds(loaded.scores(TEXTS), loaded.thresholds)
+    over = apply_thresholds(evaluation.as_kept(loaded.scores(TEXTS)), loaded.thresholds)
     for prediction, row in zip(predictions, over, strict=True):
         assert list(prediction) == ["text", "labels", "scores"]
         assert list(prediction["scores"]) == list(loaded.labels)
@@ -174,6 +175,50 @@ def test_predictions_are_in_the_order_and_shape_of_the_contract(saved):
     assert json.loads(json.dumps(predictions)) == predictions
     assert loaded.predict([]) == []
     assert loaded.scores([]).shape == (0, 4)
+
+
+def test_a_bundle_decides_as_its_trial_did(run, small_splits, tmp_path):
+    """On validation, with thresholds that were fitted on the scores that are kept: the very same decisions.
+
+    Compared with float32 scores, the rows that the thresholds were taken from would change sides.
+    """
+    kept = run.best.scores.astype(np.float32)
+    thresholds = fit_thresholds(kept, run.prepared.targets["validation"])
+    _save(run, tmp_path / "b", thresholds=thresholds)
+    loaded = bundle.load(tmp_path / "b")
+    texts = small_splits.validation.texts
+    decided = [[label in p["labels"] for label in loaded.labels] for p in loaded.predict(texts)]
+    expected = apply_thresholds(kept, thresholds)
+    assert np.array_equal(decided, expected)
+    assert not np.array_equal(apply_thresholds(loaded.scores(texts), thresholds), expected)
+
+
+def test_what_is_no_list_of_texts_is_refused(saved):
+    """A lone string would be read letter by letter."""
+    loaded = bundle.load(saved)
+    with pytest.raises(TypeError, match="put it in a list"):
+        loaded.predict("so happy today")
+    with pytest.raises(TypeError, match="a text must be a string, got None"):
+        loaded.scores(["wow", None])
+
+
+def test_half_a_surrogate_pair_is_scored(saved, run):
+    """As the replacement character, in place of a crash inside the tokenizer."""
+    loaded = bundle.load(saved)
+    odd, plain = loaded.scores(["so happy \ud83d today", "so happy \ufffd today"])
+    assert np.array_equal(odd, plain)
+    assert run.scores(["wow \udc00"]).shape == (1, 4)
+
+
+def test_a_label_with_a_bar_keeps_its_column(run):
+    """The cells of the card's tables are as many as their heads."""
+    labels = ["a|b", "c", "d", "e"]
+    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    facts = bundle._facts(run)
+    card = model_card(run.configuration, labels, facts, thresholds)
+    assert "\n| a\\|b | 0." in card
+    results = evaluation.results(labels, thresholds, run.scores("test"), run.prepared.targets["test"])
+    assert "\n| a\\|b | 0." in model_card(run.configuration, labels, facts, thresholds, results)
 
 
 def test_nothing_in_a_bundle_names_this_machine(saved, run):
@@ -302,6 +347,21 @@ def _lose_a_threshold(folder):
     (folder / "thresholds.json").write_text(json.dumps(values))
 
 
+def _set_threshold(value):
+    def damage(folder):
+        values = json.loads((folder / "thresholds.json").read_text())
+        values["thresholds"]["joy"] = value
+        (folder / "thresholds.json").write_text(json.dumps(values))
+
+    return damage
+
+
+def _break_configuration(folder):
+    values = json.loads((folder / "provenance.json").read_text())
+    values["configuration"]["epochs"] = 0
+    (folder / "provenance.json").write_text(json.dumps(values))
+
+
 def _bring_a_kernel(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"attn_implementation": "evil/kernel"}))
@@ -325,6 +385,10 @@ def _swap_labels(folder):
         (_break_json, "thresholds.json is no JSON"),
         (_lose_a_threshold, "one threshold for each"),
         (_swap_labels, "the same, in order"),
+        (_set_threshold(float("nan")), r"must lie in \[0, 1\], got nan"),
+        (_set_threshold(1.5), r"the threshold of joy in thresholds.json must lie in \[0, 1\], got 1.5"),
+        (_set_threshold("high"), "does not load"),
+        (_break_configuration, "epochs must be a whole number of at least 1, got 0"),
         (_bring_a_kernel, "must be one of eager, sdpa, got 'evil/kernel'"),
         (_become_an_adapter, "merge the adapter"),
     ],

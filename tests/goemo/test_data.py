@@ -9,8 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from goemo import data
-from goemo.data import load_splits
+from goemo.data import hub, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.taxonomy import GOEMOTIONS
 
@@ -147,6 +146,7 @@ def test_ways_to_write_labels_in_a_csv(folder, written):
         ("['merry', 'mery']", "unknown label name 'mery'"),
         ("[0, 7]", "label index 7, must be 0 to 2"),
         ("merry,calm,merry", "label merry stands more than once; name it once"),
+        ("[0, '0']", "label 0 stands more than once"),
         ("[0, 0, 1]", "label 0 stands more than once; a row of 0 and 1, one a label, must be written as"),
         ("['merry', 'ca\\nlm']", "holds a control character"),
     ],
@@ -547,7 +547,7 @@ def test_hub_data_gives_names_in_the_order_of_its_features(monkeypatch):
     """A ClassLabel's own order is kept, not sorted; targets, texts and ids are those of the rows."""
     names = ["merry", "calm", "grumpy"]
     loaded = dataset_dict(names, "test", "validation", "train")
-    monkeypatch.setattr(data, "_load_from_hub", lambda *_: loaded)
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: loaded)
     splits = load_splits("hub:someone/moods")
     assert splits.labels == tuple(names)
     assert splits.splitting == "official"
@@ -558,24 +558,24 @@ def test_hub_data_gives_names_in_the_order_of_its_features(monkeypatch):
 
 def test_hub_data_with_train_alone_is_split(monkeypatch):
     """No official splits: seeded ones, recorded; two of three splits are an error."""
-    monkeypatch.setattr(data, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train"))
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train"))
     splits = load_splits("hub:someone/moods", seed=5)
     assert [len(split) for split in splits.splits()] == [16, 2, 2]
     assert splits.splitting == "seeded 80/10/10, seed 5"
-    monkeypatch.setattr(data, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train", "test"))
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train", "test"))
     assert "it has train, test" in problems("hub:someone/moods")[0]
 
 
 def test_hub_data_without_the_columns_is_refused(monkeypatch):
     """The message lists the columns that are there."""
     loaded = dataset_dict(MOODS, "train", "validation", "test").rename_column("labels", "emotion")
-    monkeypatch.setattr(data, "_load_from_hub", lambda *_: loaded)
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: loaded)
     assert problems("hub:a/b")[0] == "train: no column labels. Columns are text, emotion, id"
 
 
 def test_hub_labels_with_control_characters_are_refused(monkeypatch):
     """A name is a cell of tables and a line of files."""
-    monkeypatch.setattr(data, "_load_from_hub", lambda *_: dataset_dict([*MOODS, "a\nb"], "train"))
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict([*MOODS, "a\nb"], "train"))
     assert problems("hub:a/b") == ["label 'a\\nb' holds a control character or line break, which no name may"]
 
 
@@ -586,7 +586,7 @@ def test_a_data_set_that_is_a_script_is_an_input_error(monkeypatch):
     def refuse(*_):
         raise RuntimeError("Dataset scripts are no longer supported, but found moods.py")
 
-    monkeypatch.setattr(data, "_hub_failure", lambda _: None)
+    monkeypatch.setattr(hub, "_hub_failure", lambda _: None)
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     assert problems("hub:someone/moods")[0].startswith("cannot be used (Dataset scripts are no longer")
 
@@ -598,7 +598,7 @@ def hub_cache(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(data, "_hub_failure", lambda _: "no route to host")
+    monkeypatch.setattr(hub, "_hub_failure", lambda _: "no route to host")
     return tmp_path / "cache"
 
 
@@ -620,7 +620,7 @@ def test_offline_mode_counts_as_unreachable(monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "offline mode is enabled" in data._hub_failure("google-research-datasets/go_emotions")
+    assert "offline mode is enabled" in hub._hub_failure("google-research-datasets/go_emotions")
 
 
 def test_a_cached_copy_works_without_the_hub(hub_cache, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ from goemo.models import (
     model_inputs,
     reads_one_token,
     resolve_checkpoint,
+    scratch,
     train_mode,
 )
 from goemo.tokens import TokenStore
@@ -437,6 +439,19 @@ def test_scratch_frames_are_those_of_the_originals(tmp_path):
     assert encoded["token_type_ids"][-2:] == [0, 2]
 
 
+def test_a_scratch_encoder_of_other_software_or_sizes_is_another(tmp_path, monkeypatch):
+    """An upgrade of tokenizers or a change of the configuration does not meet the old files."""
+    seen = {scratch.scratch_folder("albert-tiny", TEXTS, tmp_path)}
+    with monkeypatch.context() as patch:
+        patch.setattr(scratch.metadata, "version", lambda _: "0.0.1")
+        seen.add(scratch.scratch_folder("albert-tiny", TEXTS, tmp_path))
+    kind = scratch.SCRATCH_KINDS["albert-tiny"]
+    wider = replace(kind, config={**kind.config, "hidden_size": 64})
+    monkeypatch.setitem(scratch.SCRATCH_KINDS, "albert-tiny", wider)
+    seen.add(scratch.scratch_folder("albert-tiny", TEXTS, tmp_path))
+    assert len(seen) == 3
+
+
 def test_scratch_without_texts_is_refused(tmp_path):
     """A tokenizer cannot be trained on nothing."""
     with pytest.raises(InputError, match="there are no texts"):
@@ -552,6 +567,20 @@ def test_an_adapter_is_refused(tmp_path):
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
     with pytest.raises(InputError, match="merge the adapter"):
         resolve_checkpoint(str(folder), texts=None, cache=tmp_path)
+
+
+def test_cut_weights_are_refused(tmp_path):
+    """A download that was broken off."""
+    folder = complete(tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(InputError, match="its weights do not load"):
+        build_model(
+            resolve_checkpoint(str(folder), texts=None, cache=tmp_path),
+            labels=LABELS,
+            trainable="all",
+            seed=0,
+        )
 
 
 def test_a_package_that_a_model_lacks_is_an_input_error(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,6 +107,56 @@ def test_an_interrupted_preparation_is_not_mistaken_for_whole(small_splits, tiny
         _prepare(small_splits, tiny_bert, tmp_path, on_progress=stop)
     assert list((tmp_path / "prepared").iterdir()) == []
     assert len(_prepare(small_splits, tiny_bert, tmp_path).tokens["test"]) == 70
+
+
+def test_other_software_shares_nothing(small_splits, tiny_bert, tmp_path, monkeypatch):
+    """Tokens follow transformers and tokenizers; features follow torch and the mean block as well."""
+    first = _prepare(small_splits, tiny_bert, tmp_path, pooling="mean")
+    assert first.frozen_features("mean", 8) is not None
+    version = module.metadata.version
+    for package in ("transformers", "tokenizers"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                module.metadata, "version", lambda name, p=package: version(name) + "+" * (name == p)
+            )
+            assert _prepare(small_splits, tiny_bert, tmp_path, trainable="all").folder != first.folder
+    for owner, name in ((module.torch, "__version__"), (module, "MEAN_BLOCK_VERSION")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, "2.12.99")
+            assert first.frozen_features("mean", 8) is None
+            again = _prepare(small_splits, tiny_bert, tmp_path, pooling="mean")
+            assert again.folder == first.folder
+            assert again.frozen_features("mean", 8) is not None
+    assert len(list((first.folder / "prefix").iterdir())) == 3
+
+
+def test_a_full_disk_is_known_before(small_splits, tiny_bert, tmp_path, monkeypatch):
+    """One clear line instead of a half-written file, and nothing left behind."""
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(GoemoError, match="make room"):
+        _prepare(small_splits, tiny_bert, tmp_path)
+    assert not list(tmp_path.rglob("prefix"))
+
+
+def test_very_many_lengths_are_read_as_tokens(small_splits, tiny_bert, tmp_path, monkeypatch):
+    """A search over every length up to a few hundred would fill the disk with features read once."""
+    monkeypatch.setattr(module, "_MOST_LENGTHS", 3)
+    prepared = _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[8, 9, 10, 11])
+    assert prepared.frozen_features("first", 8) is None
+    prepared = _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[8, 9, 10])
+    assert prepared.frozen_features("first", 8) is not None
+
+
+@pytest.mark.parametrize("checkpoint", ["tiny", "scratch:albert-tiny"])
+def test_a_relative_cache_is_found_from_elsewhere(small_splits, tiny_bert, tmp_path, monkeypatch, checkpoint):
+    """Workers have working directories of their own."""
+    monkeypatch.chdir(tmp_path)
+    name = tiny_bert if checkpoint == "tiny" else checkpoint
+    prepared = _prepare(small_splits, name, Path("cache"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Prepared.open(prepared.folder).checkpoint.folder.is_dir()
 
 
 @pytest.mark.parametrize("damage", ["prepared.json", "targets-test.npy", "tokens/train/ids.npy"])

@@ -247,3 +247,17 @@ def test_the_real_data_tokenizes_in_seconds(goemotions, tmp_path):
     picked = np.random.default_rng(0).integers(len(rows), size=256)
     options = {"max_length": 32, "padding": "longest"}
     assert_equals_tokenizer(store.batch(picked, 32), tokenizer, [rows[i] for i in picked], **options)
+
+
+def test_a_short_model_learns_its_template_in_silence(monkeypatch, tmp_path):
+    """The library's warning of a too long text is about texts, and a probe is none."""
+    from transformers import tokenization_utils_base
+
+    said = []
+    monkeypatch.setattr(tokenization_utils_base.logger, "warning", lambda *words: said.append(words))
+    tokenizer = roberta(tmp_path)
+    tokenizer.model_max_length = 2
+    Template.learn(tokenizer)
+    assert not said
+    tokenizer("good morning")  # which it does say otherwise
+    assert said

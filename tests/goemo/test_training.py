@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -272,6 +273,34 @@ def test_a_resumed_training_equals_an_uninterrupted_one(prepared, tmp_path, trai
     assert _equal(_weights(part), _weights(whole))
     assert _equal(part._best_weights, whole._best_weights)
     assert _history([part.best]) == _history([whole.best])
+
+
+def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
+    """Started again while the last process still writes: each state is whole, nothing is left."""
+    configuration = _configuration(prepared, trainable="head")
+    run, other = TrainingRun(configuration, prepared), TrainingRun(configuration, prepared)
+    run.advance()
+    other.advance()
+    other.advance()
+    save, inner = training.save_file, [other]
+
+    def interrupted(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        if inner:
+            inner.pop().save(tmp_path / "state")
+            assert TrainingRun.restore(configuration, prepared, tmp_path / "state").progress == 50
+        save(tensors, path, metadata)
+
+    monkeypatch.setattr(training, "save_file", interrupted)
+    run.save(tmp_path / "state")
+    assert TrainingRun.restore(configuration, prepared, tmp_path / "state").progress == 25
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_emulated_bfloat16_is_not_used(monkeypatch):
+    """GPUs before Ampere compute it many times slower than float32."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert isinstance(training._autocast(torch.device("cuda")), nullcontext)
 
 
 def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):

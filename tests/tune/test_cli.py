@@ -124,6 +124,23 @@ def test_an_unknown_checkpoint_or_key_starts_nothing(here, capsys, override, exp
     assert not (here / "mlruns" / "searches").exists()
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("space.max_length=2000", "2000"),
+        ("model.checkpoint=scratch:xlnet-tiny", "pooling"),
+        ("resources.gpus_per_trial=64", "64 GPUs"),
+    ],
+    ids=["longer than the model", "pooling that it does not have", "GPUs that nobody has"],
+)
+def test_what_no_trial_could_do_starts_nothing(here, capsys, override, expected):
+    """What every trial would fail of is refused before there is a search, so that its name stays free."""
+    text = SOUND + "space: {epochs: 1}\n"
+    more = ["--set", "model.pooling=mean"] if "xlnet" in override else []
+    assert expected in fails(capsys, 2, "search", space(here, text), "--set", override, *more)
+    assert not (here / "mlruns" / "searches").exists()
+
+
 def test_a_taken_name_is_refused_before_anything_is_read(here, capsys):
     """A second search of the same name would overwrite the first; the message says what to do."""
     taken = here / "mlruns" / "searches" / "mine"
@@ -162,6 +179,7 @@ def test_a_folder_without_a_bundle_is_refused(here, capsys, command):
         ("- a list", "mapping"),
         ("configuration: {checkpoint: x}", "origin: missing"),
         ("a: [", "not YAML"),
+        ("data: {source: 'sample:', seed: 1, digest: x}", "data.taxonomy: missing"),
     ],
 )
 def test_a_wrong_export_is_refused(here, capsys, text, expected):

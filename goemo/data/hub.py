@@ -1,0 +1,121 @@
+"""Read a data set of the Hugging Face hub, or of its local cache."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from goemo.data.rows import add_columns, has_columns, has_control_characters
+from goemo.data.tables import SPLIT_FILES, Read, Table
+from goemo.errors import GoemoError, InputError
+
+HUB_CONFIGURATIONS = {"google-research-datasets/go_emotions": "simplified"}
+HUB_TIMEOUT_S = 5.0
+
+
+def read_hub(name: str, _seed: int) -> Read:
+    """Read a data set by ``ID`` or ``ID:CONFIGURATION``.
+
+    Raises:
+        InputError: There is none of that name, it is a script, or it lacks a split.
+        GoemoError: The hub cannot be reached and its cache does not have the data.
+    """
+    hub_id, _, configuration = name.partition(":")
+    source = f"hub:{name}"
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub_id):
+        raise InputError(source, ["must be hub:OWNER/NAME or hub:OWNER/NAME:CONFIGURATION"])
+    dataset = _load_from_hub(source, hub_id, configuration or HUB_CONFIGURATIONS.get(hub_id))
+    return _from_dataset(source, dataset)
+
+
+def _load_from_hub(source: str, hub_id: str, configuration: str | None) -> Mapping[str, Any]:
+    import datasets  # a second that only hub sources need
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        failure = _hub_failure(hub_id)
+    except RepositoryNotFoundError:
+        raise InputError(source, ["the hub has no such data set, or not for everyone"]) from None
+    try:
+        with _hub_calls(datasets.config, are_allowed=failure is None):
+            loaded: Mapping[str, Any] = datasets.load_dataset(hub_id, configuration)
+    except RuntimeError as error:  # a data set that is a script
+        remedy = "download its files, or convert it to parquet, and use dir:PATH"
+        raise InputError(source, [f"cannot be used ({_first_sentence(error)}); {remedy}"]) from error
+    except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
+        reason = _first_sentence(error)
+        if failure is None and isinstance(error, ValueError):
+            raise InputError(source, [reason]) from error
+        if failure is None:
+            raise GoemoError(f"{source}: could not be downloaded ({reason}); try again later") from error
+        remedy = "connect to the network once, or download the files and use dir:PATH"
+        raise GoemoError(
+            f"{source}: the hub cannot be reached ({failure}), and no copy is in the local cache; {remedy}"
+        ) from error
+    return loaded
+
+
+def _hub_failure(hub_id: str) -> str | None:
+    """Return why the hub gives no answer, or None when it does; a few seconds at most.
+
+    ``datasets`` itself would try again for half a minute.
+
+    Raises:
+        RepositoryNotFoundError: The hub answers that it has no such data set.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        HfApi().dataset_info(hub_id, timeout=HUB_TIMEOUT_S)
+    except RepositoryNotFoundError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the HTTP library and its errors changed names between releases
+        return _first_sentence(error)
+    return None
+
+
+def _first_sentence(error: Exception) -> str:
+    return re.split(r"\n|\.(?:\s|$)", str(error).strip())[0] or type(error).__name__
+
+
+@contextmanager
+def _hub_calls(config: Any, *, are_allowed: bool) -> Iterator[None]:
+    """Let ``datasets`` go straight to its cache when the hub is known to be out of reach."""
+    before = config.HF_HUB_OFFLINE
+    config.HF_HUB_OFFLINE = before or not are_allowed
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE = before
+
+
+def _from_dataset(source: str, dataset: Mapping[str, Any]) -> Read:
+    """Read a ``datasets.DatasetDict``: its usual three splits, or train alone, to be split."""
+    chosen = {name: [key for key in stems if key in dataset] for name, stems in SPLIT_FILES.items()}
+    missing = [name for name, keys in chosen.items() if not keys]
+    if missing and missing != ["validation", "test"]:
+        rule = "must have train, validation (or dev) and test, or train alone"
+        raise InputError(source, [f"{rule}; it has {', '.join(map(str, dataset))}"])
+    tables: list[Table] = []
+    for keys in filter(None, chosen.values()):
+        rows = dataset[keys[0]]
+        table = Table(keys[0])
+        if has_columns(table, rows.column_names):
+            add_columns(table, rows.with_format(None)[:])
+            if not table.texts and not table.problems:
+                table.reject(0, "has no rows")
+        tables.append(table)
+    names = _class_names(dataset[chosen["train"][0]].features.get("labels"))
+    bad = [name for name in names or () if has_control_characters(name)]
+    problems = [f"label {name!r} holds a control character or line break, which no name may" for name in bad]
+    return Read(tables, names, "the data set's features", problems)
+
+
+def _class_names(feature: Any) -> tuple[str, ...] | None:
+    """Return the names of a ClassLabel, or of a list of them; None where labels are plain values."""
+    inner = getattr(feature, "feature", feature)
+    names = getattr(inner, "names", None)
+    return None if names is None else tuple(names)

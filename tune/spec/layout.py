@@ -1,0 +1,68 @@
+"""The keys of a search space, with the rule of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from goemo.configuration import METRICS, POOLING, THRESHOLD_METHODS, TRAINABLE
+from tune.spec.rules import Rule, folder_name, gpus, number, one_of, share, text, trials, whole
+from tune.spec.sections import ALGORITHMS, SCHEDULERS, SECTIONS, TAXONOMIES, TEST_POLICIES
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """What a space may vary: the type of its values and the rule for each."""
+
+    type: type[int | float]
+    rule: Rule
+
+
+HYPERPARAMETERS: dict[str, Hyperparameter] = {
+    "batch_size": Hyperparameter(int, whole(1)),
+    "learning_rate": Hyperparameter(float, number(above=0)),
+    "epochs": Hyperparameter(int, whole(1)),
+    "max_length": Hyperparameter(int, whole(4)),
+    "weight_decay": Hyperparameter(float, number(low=0)),
+    "warmup_fraction": Hyperparameter(float, number(low=0, high=1)),
+}
+
+# Section to key to rule; the empty section is the top level.
+RULES: dict[str, dict[str, Rule]] = {
+    "": {
+        "name": folder_name,
+        "seed": whole(0),
+        "keep_models": whole(0),
+        "checkpoint_every_s": number(above=0),
+    },
+    "model": {"checkpoint": text, "trainable": one_of(*TRAINABLE), "pooling": one_of(*POOLING)},
+    "data": {"source": text, "taxonomy": one_of(*TAXONOMIES)},
+    "search": {"algorithm": one_of(*ALGORITHMS), "trials": trials},
+    "scheduler": {
+        "algorithm": one_of(*SCHEDULERS),
+        "grace": whole(1, 100),
+        "reduction_factor": number(above=1),
+    },
+    "objective": {
+        "metric": one_of(*METRICS),
+        "thresholds": one_of(*THRESHOLD_METHODS),
+        "reports": whole(1, 100),
+        "test": one_of(*TEST_POLICIES),
+    },
+    "resources": {"cpus_per_trial": share(above=0), "gpus_per_trial": gpus},
+}
+
+TOP_LEVEL = ("name", "model", "data", "space", *list(SECTIONS)[2:], *list(RULES[""])[1:])
+
+REQUIRED = {
+    ("model", "checkpoint"): "required: a hub id, a folder, package:NAME or scratch:albert-tiny",
+}
+
+_BARE_ALGORITHM = ("search", "scheduler")
+
+
+def section_values(values: Mapping[str, Any], section: str) -> Any:
+    """Return what stands for a section; ``search`` and ``scheduler`` may be a bare algorithm."""
+    given = values.get(section, {})
+    return {"algorithm": given} if section in _BARE_ALGORITHM and isinstance(given, str) else given

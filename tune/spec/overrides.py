@@ -1,0 +1,47 @@
+"""Values from the command line, in the place of those of the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from tune.spec.keys import is_known, nearest_dotted
+from tune.spec.layout import section_values
+from tune.spec.problems import KeyPath, Problems
+
+
+def apply_override(values: dict[str, Any], override: str, problems: Problems) -> None:
+    """Change ``values`` by one ``KEY=VALUE`` with a dotted key and a YAML value."""
+    origin = f"--set {override}"
+    key, equals, given = override.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        problems.lost.append((origin, "must be KEY=VALUE, such as space.epochs=3"))
+        return
+    path: KeyPath = tuple(key.split("."))
+    if not is_known(path):
+        problems.lost.append((origin, f"unknown key{nearest_dotted(path)}"))
+        return
+    try:
+        value = yaml.safe_load(given)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        problems.lost.append((origin, f"the value must be YAML, got {given!r}"))
+        return
+    if len(path) == 3:  # one kind of domain takes the place of another
+        *head, kind = path
+        path, value = tuple(head), {kind: value}
+    place(values, path, value)
+    for older in [p for p in problems.origins if p[: len(path)] == path]:
+        del problems.origins[older]
+    problems.origins[path] = origin
+
+
+def place(values: dict[str, Any], path: KeyPath, value: Any) -> None:
+    """Put ``value`` at ``path``, in place of anything on the way that is no mapping."""
+    for part in path[:-1]:
+        values[part] = section_values(values, part)
+        if not isinstance(values[part], dict):
+            values[part] = {}
+        values = values[part]
+    values[path[-1]] = value

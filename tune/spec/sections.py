@@ -1,0 +1,85 @@
+"""The sections of a search space, each with its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from goemo.configuration import Metric, Pooling, ThresholdMethod, Trainable
+
+Taxonomy = Literal["fine", "ekman", "sentiment"]
+Algorithm = Literal["grid", "random", "tpe"]
+Scheduler = Literal["asha", "none"]
+TestPolicy = Literal["chosen", "every_trial"]
+
+TAXONOMIES: tuple[str, ...] = get_args(Taxonomy)
+ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
+SCHEDULERS: tuple[str, ...] = get_args(Scheduler)
+TEST_POLICIES: tuple[str, ...] = get_args(TestPolicy)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What trains: a checkpoint, which part of it, and what the head reads (first token or mean)."""
+
+    checkpoint: str
+    trainable: Trainable = "all"
+    pooling: Pooling = "first"
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What it trains on: `sample:`, `dir:PATH`, `file:PATH` or `hub:ID`, and how labels are grouped."""
+
+    source: str = "sample:"
+    taxonomy: Taxonomy = "fine"
+
+
+@dataclass(frozen=True)
+class AlgorithmSpec:
+    """How configurations are chosen; `trials` is None for a grid, which runs all of its product."""
+
+    algorithm: Algorithm = "grid"
+    trials: int | None = None
+
+
+@dataclass(frozen=True)
+class SchedulerSpec:
+    """Who stops losers: ASHA with rungs at grace * reduction_factor ** k per cent, or nobody."""
+
+    algorithm: Scheduler = "asha"
+    grace: int = 20
+    reduction_factor: float = 3
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """What ranks, how thresholds are fitted, how often validation is measured, who sees the test split."""
+
+    metric: Metric = "macro_f1"
+    thresholds: ThresholdMethod = "exact"
+    reports: int = 5
+    test: TestPolicy = "chosen"
+
+
+@dataclass(frozen=True)
+class ResourcesSpec:
+    """What one trial occupies; `auto` takes one whole GPU where there is any."""
+
+    cpus_per_trial: float = 1
+    gpus_per_trial: float | Literal["auto"] = "auto"
+
+
+SECTIONS: dict[str, Any] = {
+    "model": ModelSpec,
+    "data": DataSpec,
+    "search": AlgorithmSpec,
+    "scheduler": SchedulerSpec,
+    "objective": ObjectiveSpec,
+    "resources": ResourcesSpec,
+}
+
+
+def report_progress(reports: int) -> tuple[int, ...]:
+    """Return the per cents of a training at which it reports: ``reports`` equal steps, halves rounded up."""
+    return tuple((200 * k + reports) // (2 * reports) for k in range(1, reports + 1))

@@ -47,6 +47,18 @@ def ranking(board):
     return [{key: value for key, value in row.items() if key not in left_out} for row in board["trials"]]
 
 
+def outcomes(shell, name):
+    return list((shell.folder / f"mlruns/searches/{name}/trials").glob("*/outcome.json"))
+
+
+def wait_for_first_outcome(shell, name):
+    """Return as soon as one trial of the search has ended."""
+    deadline = time.monotonic() + 120
+    while not outcomes(shell, name):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="session")
 def client(shell, searched):
     """MLflow's own client on the store that the search left."""
@@ -156,14 +168,10 @@ def test_the_same_search_gives_the_same_leaderboard(shell, searched):
 def test_a_killed_search_goes_on_and_ends_as_if_nothing_had_happened(shell, searched):
     """SIGKILL of the driver after its first trial: resume completes it, with every run and step once."""
     process = shell.start("search", "tiny.yaml", "--name", "killed")
-    outcome = shell.folder / "mlruns/searches/killed/trials"
-    deadline = time.monotonic() + 120
-    while not list(outcome.glob("*/outcome.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_first_outcome(shell, "killed")
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert len(list(outcome.glob("*/outcome.json"))) < 4
+    assert len(outcomes(shell, "killed")) < 4
     shell.run("resume", "killed")
     assert ranking(board_of(shell, "killed")) == ranking(board_of(shell, "tiny"))
     with sqlite3.connect(shell.folder / "mlruns" / "mlflow.db") as store:
@@ -177,11 +185,7 @@ def test_a_killed_search_goes_on_and_ends_as_if_nothing_had_happened(shell, sear
 def test_an_interrupted_search_says_how_to_go_on(shell, searched):
     """Ctrl-C stops in order, marks the runs, exits with 1 and names the command that goes on."""
     process = shell.start("search", "tiny.yaml", "--name", "stopped")
-    outcome = shell.folder / "mlruns/searches/stopped/trials"
-    deadline = time.monotonic() + 120
-    while not list(outcome.glob("*/outcome.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_first_outcome(shell, "stopped")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1

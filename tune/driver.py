@@ -20,7 +20,7 @@ from goemo.errors import GoemoError, InputError
 from tune import leaderboard, space
 from tune.environment import describe
 from tune.leaderboard import Leaderboard
-from tune.preparation import check_model, prepare
+from tune.preparation import check_checkpoint, check_model, prepare
 from tune.progress import SearchState, View, duration
 from tune.records import SearchFolder, runs_folder
 from tune.resources import per_trial
@@ -97,6 +97,7 @@ def run_search(
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     SearchFolder.refuse_taken(spec.name)
     check_store(tracking_uri)
+    check_checkpoint(spec)
     view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
     splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
     check_model(spec, splits)

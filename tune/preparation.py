@@ -14,6 +14,16 @@ from tune.records import runs_folder
 from tune.spec import SearchSpec
 
 
+def check_checkpoint(spec: SearchSpec) -> None:
+    """Find the checkpoint before any data is read, unless it is made from the data.
+
+    Raises:
+        InputError: It is not there.
+    """
+    if not spec.model.checkpoint.startswith("scratch:"):
+        resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache")
+
+
 def check_model(spec: SearchSpec, splits: Splits) -> None:
     """Build the model once, before anything is started.
 

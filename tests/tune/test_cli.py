@@ -141,6 +141,15 @@ def test_what_no_trial_could_do_starts_nothing(here, capsys, override, expected)
     assert not (here / "mlruns" / "searches").exists()
 
 
+def test_a_checkpoint_is_looked_for_before_the_data(here, capsys):
+    """A misspelt checkpoint is a wrong call even where the data could not be read either."""
+    sound = space(here, SOUND + "space: {epochs: 1}")
+    data = ("--data", "hub:nobody/no-such-data")
+    assert "no-such-model" in fails(
+        capsys, 2, "search", sound, "--set", "model.checkpoint=no-such-model", *data
+    )
+
+
 def test_a_taken_name_is_refused_before_anything_is_read(here, capsys):
     """A second search of the same name would overwrite the first; the message says what to do."""
     taken = here / "mlruns" / "searches" / "mine"

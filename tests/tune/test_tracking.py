@@ -562,8 +562,8 @@ class TestStore:
         ("uri", "remedy"),
         [
             (
-                "file:///tmp/old",
-                "mlflow migrate-filestore --source /tmp/old --target sqlite:////tmp/mlflow.db",
+                "file:///srv/old",
+                "mlflow migrate-filestore --source /srv/old --target sqlite:////srv/mlflow.db",
             ),
             ("./mlruns", "mlflow migrate-filestore"),
             ("ftp://host", "http"),

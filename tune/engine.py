@@ -21,6 +21,7 @@ from goemo.errors import InputError
 from tune.names import short_name
 from tune.progress import TrialState, View
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord
+from tune.resources import threads_per_trial
 from tune.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 from tune.space import Suggestions
 from tune.spec import SearchSpec, configuration
@@ -223,7 +224,7 @@ def run_trials(
     recorder = Recorder(spec, search, suggestions, view, notice)
     task = {
         "prepared": prepared,
-        "threads": max(1, int(per_trial["cpu"])),
+        "threads": threads_per_trial(spec),
         "device": None if per_trial["gpu"] else "cpu",
         "checkpoint_every_s": spec.checkpoint_every_s,
         "with_test": spec.objective.test == "every_trial",

@@ -13,9 +13,11 @@ from goemo.configuration import Configuration
 from goemo.errors import InputError
 from tune import leaderboard
 from tune.records import SearchFolder, write_text
+from tune.resources import threads_per_trial
+from tune.spec import SearchSpec
 
 PARTS = {  # of an export, with the keys that `goemo retrain` needs
-    "origin": ("search", "trial"),
+    "origin": ("search", "trial", "threads"),
     "expected": ("metric", "value"),
     "data": ("source", "taxonomy", "seed", "digest"),
     "configuration": ("checkpoint",),
@@ -30,7 +32,7 @@ class Exported:
     Attributes:
         configuration: What to train.
         data: Source, taxonomy, seed of the splits, splitting and digest of what it was found on.
-        origin: The search and the trial.
+        origin: The search, the trial, and the threads that it trained with on the CPU.
         expected: The trial's objective on validation with its interval.
         versions: Of the packages that decide the results.
     """
@@ -59,7 +61,12 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     facts = search.facts
     data = {key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest")}
     values = {
-        "origin": {"search": search.name, "trial": row.trial_id, "rank": row.rank},
+        "origin": {
+            "search": search.name,
+            "trial": row.trial_id,
+            "rank": row.rank,
+            "threads": threads_per_trial(SearchSpec.from_dict(search.spec)),
+        },
         "expected": {
             "metric": f"val/{board.objective}",
             "value": row.objective,

@@ -8,6 +8,15 @@ from goemo.errors import InputError
 from tune.spec import SearchSpec
 
 
+def threads_per_trial(spec: SearchSpec) -> int:
+    """Return the threads of one trial on the CPU.
+
+    Part of what a trial gives: sums over other numbers of threads differ in their last bits, and a training
+    carries the difference on.
+    """
+    return max(1, int(spec.resources.cpus_per_trial))
+
+
 def per_trial(spec: SearchSpec, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the CPUs and GPUs of one trial.
 

@@ -13,7 +13,6 @@ import numpy as np
 from rich.console import Console
 
 from goemo import bundle, evaluation
-from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.prepared import prepare
@@ -55,7 +54,7 @@ def retrain(
     splits = _load(exported, data)
     for difference in _differences(exported, splits):
         console.print(f"changed since the search: {difference}", soft_wrap=True, markup=False)
-    run = _best_of(exported.configuration, splits, seeds, console)
+    run = _best_of(exported, splits, seeds, console)
     assert run.best is not None
     thresholds = fit_thresholds(
         run.best.scores.astype(np.float32), splits.validation.targets, method=run.configuration.thresholds
@@ -128,8 +127,12 @@ def _differences(exported: Exported, splits: Splits) -> list[str]:
     return found
 
 
-def _best_of(configuration: Configuration, splits: Splits, seeds: int, console: Console) -> TrainingRun:
-    """Train with each seed and return the run with the best objective on validation."""
+def _best_of(exported: Exported, splits: Splits, seeds: int, console: Console) -> TrainingRun:
+    """Train with each seed and return the run with the best objective on validation.
+
+    On the CPU with the trial's number of threads, so that the exported seed gives the trial's very scores.
+    """
+    configuration, threads = exported.configuration, exported.origin["threads"]
     with progress_bars(console) as on_progress:
         prepared = prepare(
             splits,
@@ -149,7 +152,7 @@ def _best_of(configuration: Configuration, splits: Splits, seeds: int, console: 
             console.print(f"seed {seed}: {report.progress} %  {objective} {score:.4f}", highlight=False)
 
         try:
-            run = train(replace(configuration, seed=seed), prepared, on_report=show)
+            run = train(replace(configuration, seed=seed), prepared, on_report=show, threads=threads)
         except Diverged as error:
             console.print(f"seed {seed}: diverged: {error}", soft_wrap=True, markup=False)
             continue

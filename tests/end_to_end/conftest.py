@@ -40,7 +40,8 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+            # Without OMP_NUM_THREADS: driver and trials have the threads that a user's have.
+            env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"HF_HUB_OFFLINE": "1"},
         )
 
     def run(self, *arguments: str, code: int = 0, timeout: int = 240) -> subprocess.CompletedProcess:

@@ -215,7 +215,7 @@ def test_export_retrain_and_use(shell, searched):
     shell.run("export", "tiny", "-o", "best.yaml")
     exported = yaml.safe_load((shell.folder / "best.yaml").read_text(encoding="utf-8"))
     best = board_of(shell, "tiny")["trials"][0]
-    assert exported["origin"] == {"search": "tiny", "trial": best["trial_id"], "rank": 1}
+    assert exported["origin"] == {"search": "tiny", "trial": best["trial_id"], "rank": 1, "threads": 1}
     assert exported["expected"]["value"] == best["val_macro_f1"]
 
     shell.run("retrain", "best.yaml", "-o", "model")

@@ -101,9 +101,9 @@ def run_search(
     view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
     splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
     check_model(spec, splits)
-    prepared = prepare(spec, splits, view.console)
     with connect(address) as nodes:
-        trial_resources = per_trial(spec, nodes)
+        trial_resources = per_trial(spec, nodes)  # before minutes of preparation, which a refusal would waste
+        prepared = prepare(spec, splits, view.console)
         search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text)
         search.add_facts(tracking_uri=_recorded_store(tracking_uri), address=address)
         with _held(search):

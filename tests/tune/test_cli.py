@@ -139,6 +139,7 @@ def test_what_no_trial_could_do_starts_nothing(here, capsys, override, expected)
     more = ["--set", "model.pooling=mean"] if "xlnet" in override else []
     assert expected in fails(capsys, 2, "search", space(here, text), "--set", override, *more)
     assert not (here / "mlruns" / "searches").exists()
+    assert not (here / "mlruns" / "cache" / "prepared").exists()  # nor was the data prepared in vain
 
 
 def test_a_checkpoint_is_looked_for_before_the_data(here, capsys):

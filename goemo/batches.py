@@ -74,11 +74,26 @@ def length_order_batches(lengths: NDArray[np.int64], batch_size: int) -> Iterato
         yield order[start : start + batch_size]
 
 
+def length_order_passes(lengths: NDArray[np.int64], tokens: int) -> Iterator[Rows]:
+    """Yield every row once, longest texts first, as many together as hold about so many padded tokens.
+
+    Args:
+        lengths: Tokens of each text, shape (n,), at least 1.
+        tokens: What a pass holds at most when its texts are padded to the longest; a longer text goes alone.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        together = max(1, tokens // int(lengths[order[start]]))
+        yield order[start : start + together]
+        start += together
+
+
 def texts_per_pass(tokens: int, max_length: int, *, most: int = 256) -> int:
     """Return how many texts hold about so many tokens when all are of the maximum length; 1 to ``most``."""
     return max(1, min(most, tokens // max_length))
 
 
-def padded_width(longest: int, max_length: int) -> int:
-    """Return the columns of a batch: ``longest`` rounded up to a multiple of 8, at most ``max_length``."""
-    return min(-(-longest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE, max_length)
+def padded_width(longest: int, max_length: int, multiple: int = WIDTH_MULTIPLE) -> int:
+    """Return the columns of a batch: ``longest`` rounded up to a multiple, at most ``max_length``."""
+    return min(-(-longest // multiple) * multiple, max_length)

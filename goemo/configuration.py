@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
+from goemo.loss_options import loss_options
+from goemo.threshold_options import DEFAULT_METHOD, METHODS, ThresholdChoice, option_problems
+
 Trainable = Literal["all", "last_layer", "head"]
-ThresholdMethod = Literal["exact", "grid", "global", "fixed"]
 Pooling = Literal["first", "mean"]
 Metric = Literal["macro_f1", "weighted_f1", "micro_f1"]
 
 TRAINABLE: tuple[str, ...] = get_args(Trainable)
 POOLING: tuple[str, ...] = get_args(Pooling)
-THRESHOLD_METHODS: tuple[str, ...] = get_args(ThresholdMethod)
+THRESHOLD_METHODS: tuple[str, ...] = tuple(METHODS)
 METRICS: tuple[str, ...] = get_args(Metric)
 
 # What a search space may vary, with the values of a trial that does not name them.
-HYPERPARAMETER_DEFAULTS: dict[str, int | float] = {
+HYPERPARAMETER_DEFAULTS: dict[str, int | float | str] = {
     "batch_size": 32,
     "learning_rate": 2e-5,
     "epochs": 3,
     "max_length": 64,
     "weight_decay": 0.01,
     "warmup_fraction": 0.1,
+    "loss": "bce",
+    "label_smoothing": 0.0,
 }
 
 
@@ -45,10 +49,13 @@ class Configuration:
         max_length: Tokens per text, special tokens included, at least 4.
         weight_decay: AdamW's decoupled decay, at least 0; biases and norms are exempt.
         warmup_fraction: Share of all steps in which the learning rate rises linearly, in [0, 1].
+        loss: What is minimised: a name, with options in brackets (:func:`goemo.loss_options.loss_options`).
+        label_smoothing: Share by which targets move to one half, in [0, 1).
         seed: Seeds the new weights, the order of the examples and dropout.
         reports: Number of measurements on validation, at equal fractions of the training, 1 to 100.
         metric: What selects the best report, always with cross-fitted thresholds on validation.
-        thresholds: How per-label thresholds are fitted.
+        thresholds: How per-label thresholds are fitted: a method, or a mapping with ``method`` and its
+            options (:func:`goemo.thresholds.threshold_options`).
 
     Raises:
         ValueError: A value is not one of these; all problems at once.
@@ -63,12 +70,16 @@ class Configuration:
     max_length: int = 64
     weight_decay: float = 0.01
     warmup_fraction: float = 0.1
+    loss: str = "bce"
+    label_smoothing: float = 0.0
     seed: int = 42
     reports: int = 5
     metric: Metric = "macro_f1"
-    thresholds: ThresholdMethod = "exact"
+    thresholds: ThresholdChoice = DEFAULT_METHOD
 
     def __post_init__(self) -> None:
+        if isinstance(self.thresholds, Mapping):  # a copy of its own, which is plain in YAML and JSON
+            object.__setattr__(self, "thresholds", dict(self.thresholds))
         problems = list(_problems(self))
         if problems:
             raise ValueError("; ".join(problems))
@@ -95,7 +106,6 @@ _LITERALS = {
     "trainable": TRAINABLE,
     "pooling": POOLING,
     "metric": METRICS,
-    "thresholds": THRESHOLD_METHODS,
 }
 _LEAST = {"batch_size": 1, "epochs": 1, "max_length": 4, "seed": 0, "reports": 1}
 _REPORTS = 100
@@ -109,6 +119,8 @@ def _problems(configuration: Configuration) -> Iterator[str]:
     for name, allowed in _LITERALS.items():
         if getattr(c, name) not in allowed:
             yield f"{name} must be one of {', '.join(allowed)}, got {getattr(c, name)!r}"
+    for path, message in option_problems(c.thresholds):
+        yield f"{'.'.join(('thresholds', *path))} {message}"
     for name, least in _LEAST.items():
         value = getattr(c, name)
         if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
@@ -121,6 +133,12 @@ def _problems(configuration: Configuration) -> Iterator[str]:
         yield f"weight_decay must be a number of at least 0, got {c.weight_decay!r}"
     if not _is_finite(c.warmup_fraction) or not 0 <= c.warmup_fraction <= 1:
         yield f"warmup_fraction must lie in [0, 1], got {c.warmup_fraction!r}"
+    if not _is_finite(c.label_smoothing) or not 0 <= c.label_smoothing < 1:
+        yield f"label_smoothing must lie in [0, 1), got {c.label_smoothing!r}"
+    try:
+        loss_options(c.loss)
+    except (TypeError, ValueError) as error:
+        yield f"loss {error}"
 
 
 def _is_finite(value: object) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from goemo import metrics
-from goemo.significance import Interval, interval, metric_draws
+from goemo.significance import Bootstrap, bootstrap
 from goemo.thresholds import (
     FittedThresholds,
     Targets,
@@ -84,9 +85,9 @@ def results(
     """Evaluate one split with thresholds from three places.
 
     ``fixed_0.5`` takes 0.5 for every label. ``validation`` takes the given thresholds, which were fitted on
-    validation: the honest figure. ``test_tuned`` fits them by the same method on the very rows it then
-    judges, as the published study does: an upper bound that no model in use will reach, there for comparison
-    with published tables.
+    validation: the honest figure. ``test_tuned`` takes the best cut of every label on the very rows it then
+    judges: an upper bound that no model in use will reach, there for comparison with published tables. Where
+    the given thresholds come from the published grid, so does this.
 
     Args:
         labels: Names of the labels.
@@ -98,41 +99,59 @@ def results(
     Returns:
         ``{"split", "examples", "results": {"fixed_0.5": R, "validation": R, "test_tuned": R}}`` in plain
         values, ready for JSON. Each R has ``macro``, ``weighted`` and ``micro`` (see :mod:`goemo.metrics`),
-        ``per_label`` (the table's rows; a threshold of ``inf`` is ``None``) and ``macro_f1_interval``, the
-        95 % bootstrap interval ``[low, high]`` over the examples.
+        ``per_label`` (the table's rows, a threshold of ``inf`` being ``None``, with ``f1_low`` and
+        ``f1_high``, the interval of F1), ``intervals`` (``[low, high]`` of each of
+        :data:`goemo.metrics.AVERAGES`) and ``macro_f1_interval``, that of macro-F1. All are 95 % bootstrap
+        intervals over the examples (:mod:`goemo.significance`).
 
     Raises:
         ValueError: As in :func:`goemo.thresholds.fit_thresholds` and :func:`goemo.metrics.per_label_table`.
 
     Warns:
-        OptimisticThresholdsWarning: The split to evaluate is validation itself, so ``validation`` is no
-            more honest than ``test_tuned``.
+        OptimisticThresholdsWarning: The thresholds were fitted on the rows to evaluate, so ``validation`` is
+            no more honest than ``test_tuned``: the split is validation by name, or fitting on its rows gives
+            the very same thresholds and F1 again.
     """
-    score_array = check_scores(scores)
-    target_array = check_flags("targets", targets, shape=score_array.shape)
-    if split == "validation":
+    score_array = check_scores(scores, labels=labels)
+    target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
+    again = fit_thresholds(
+        score_array, target_array, method=thresholds.method, labels=labels, **thresholds.options
+    )
+    if split == "validation" or _are_the_same(thresholds, again):
         warnings.warn(
             "thresholds are fitted on the rows that they are then judged on, so the figures under "
             '"validation" flatter the model; evaluate another split, or use validation_metrics',
             OptimisticThresholdsWarning,
             stacklevel=2,
         )
-    tuned = fit_thresholds(score_array, target_array, method=thresholds.method, **thresholds.options)
     fitted = {
         "fixed_0.5": fit_thresholds(score_array, target_array, method="fixed", value=0.5),
         "validation": thresholds,
-        "test_tuned": tuned,
+        "test_tuned": again if thresholds.method == "grid" else fit_thresholds(score_array, target_array),
     }
     predictions = {name: apply_thresholds(score_array, cuts) for name, cuts in fitted.items()}
-    draws = metric_draws(target_array, *predictions.values(), metric="macro_f1")
+    drawn = bootstrap(target_array, *predictions.values(), labels=labels)
     return {
         "split": split,
         "examples": len(target_array),
         "results": {
-            name: _result(labels, target_array, predictions[name], cuts, interval(of_draws))
-            for (name, cuts), of_draws in zip(fitted.items(), draws, strict=True)
+            name: _result(labels, target_array, predictions[name], cuts, resampled)
+            for (name, cuts), resampled in zip(fitted.items(), drawn, strict=True)
         },
     }
+
+
+def _are_the_same(given: FittedThresholds, again: FittedThresholds) -> bool:
+    """Return whether both were fitted on the same rows, as far as thresholds and F1 can tell.
+
+    A fixed threshold is fitted on nothing. Where every F1 is 0 or 1, other rows may well give the same.
+    """
+    return (
+        given.method != "fixed"
+        and np.array_equal(given.values, again.values)
+        and np.array_equal(given.f1, again.f1)
+        and bool(((given.f1 > 0) & (given.f1 < 1)).any())
+    )
 
 
 def _result(
@@ -140,15 +159,18 @@ def _result(
     targets: Targets,
     predictions: Targets,
     thresholds: FittedThresholds,
-    held: Interval,
+    resampled: Bootstrap,
 ) -> dict[str, Any]:
     table = metrics.per_label_table(targets, predictions, thresholds, labels)
     rows = table.to_dict(orient="records")
-    for row in rows:
+    for row, held in zip(rows, resampled.label_f1_intervals(), strict=True):
         row["threshold"] = row["threshold"] if math.isfinite(row["threshold"]) else None
+        row["f1_low"], row["f1_high"] = held.low, held.high
+    intervals = {name: list(astuple(resampled.interval(name))) for name in metrics.AVERAGES}
     return {
         **metrics.averages(table),
         "micro": metrics.micro(targets, predictions),
         "per_label": rows,
-        "macro_f1_interval": [held.low, held.high],
+        "macro_f1_interval": intervals["macro_f1"],
+        "intervals": intervals,
     }

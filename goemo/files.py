@@ -1,14 +1,17 @@
-"""Folders that are there whole or not at all."""
+"""Folders and files that are there whole or not at all."""
 
 from __future__ import annotations
 
 import glob
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from goemo.errors import InputError
 
 _PARTIAL = ".goemo-partial-"
 
@@ -51,6 +54,38 @@ def built_folder(
             _appear(folder, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def built_file(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; when the block ends without an error, that file becomes ``path``.
+
+    An earlier file is replaced; a link keeps leading to it.
+
+    Raises:
+        InputError: As in ``check_file_target``.
+    """
+    check_file_target(path)
+    path = Path(path).resolve()
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=path.parent) as beside:
+        partial = Path(beside) / path.name
+        yield partial
+        partial.replace(path)
+
+
+def check_file_target(path: Path) -> None:
+    """Say before long work whether a file can be written where its result shall be.
+
+    Raises:
+        InputError: The path is a folder or a device, or its folder is not there or cannot be written to.
+    """
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise InputError(str(path), ["must be a file, and what is there is none"])
+    if not target.parent.is_dir():
+        raise InputError(str(path), [f"cannot be written: there is no folder {target.parent}"])
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise InputError(str(path), [f"cannot be written: no right to write in {target.parent}"])
 
 
 def _appear(folder: Path, partial: Path) -> None:

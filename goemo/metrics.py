@@ -15,6 +15,11 @@ from goemo.thresholds import FittedThresholds, Values, check_flags, threshold_va
 COLUMNS = ("label", "accuracy", "precision", "recall", "f1", "mcc", "support", "threshold")
 AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
 
+# The averages that follow from hits, predictions and positives alone, the ones that can rank first.
+AVERAGES = tuple(
+    f"{of}_{name}" for name in ("f1", "precision", "recall") for of in ("macro", "weighted", "micro")
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Counts:
@@ -67,18 +72,23 @@ class Counts:
         return Counts(tp, fp, fn, tn)
 
 
-def count(targets: ArrayLike, predictions: ArrayLike) -> Counts:
+def count(targets: ArrayLike, predictions: ArrayLike, *, labels: Sequence[str] | None = None) -> Counts:
     """Count hits and misses of each label.
 
     Args:
         targets: True where the label applies, shape (n_examples, n_labels).
         predictions: True where the label is predicted, same shape.
+        labels: Names of the labels, for messages; without it they are numbered.
 
     Raises:
-        ValueError: Not two-dimensional, shapes differ, or a value is neither true nor false.
+        ValueError: Not two-dimensional, shapes differ, a value is neither true nor false, or the number of
+            names is not that of the labels.
     """
-    true = check_flags("targets", targets)
-    predicted = check_flags("predictions", predictions, shape=true.shape)
+    shape = np.shape(targets)
+    if labels is not None and len(shape) == 2:
+        _check_names(labels, shape[1])
+    true = check_flags("targets", targets, labels=labels)
+    predicted = check_flags("predictions", predictions, shape=true.shape, labels=labels)
     tp = np.count_nonzero(true & predicted, axis=0).astype(np.int64)
     fp = np.count_nonzero(predicted, axis=0) - tp
     fn = np.count_nonzero(true, axis=0) - tp
@@ -106,7 +116,7 @@ def per_label_table(
     Raises:
         ValueError: Arrays as in :func:`count`; the number of names or thresholds is not that of the labels.
     """
-    return table_from_counts(count(targets, predictions), thresholds, labels)
+    return table_from_counts(count(targets, predictions, labels=labels), thresholds, labels)
 
 
 def table_from_counts(
@@ -117,8 +127,7 @@ def table_from_counts(
     Raises:
         ValueError: The number of names or thresholds is not that of the labels.
     """
-    if len(labels) != len(counts.tp):
-        raise ValueError(f"labels must name all {len(counts.tp)} labels, got {len(labels)} names")
+    _check_names(labels, len(counts.tp))
     columns = {
         "label": list(labels),
         "accuracy": counts.accuracy,
@@ -127,7 +136,7 @@ def table_from_counts(
         "f1": counts.f1,
         "mcc": counts.mcc,
         "support": counts.support,
-        "threshold": threshold_values(thresholds, labels=len(labels)),
+        "threshold": threshold_values(thresholds, labels=len(labels), names=labels),
     }
     return pd.DataFrame(columns, columns=list(COLUMNS))
 
@@ -186,6 +195,47 @@ def average_f1(metric: str, targets: ArrayLike, predictions: ArrayLike) -> float
     if metric not in functions:
         raise ValueError(f"metric must be one of {', '.join(functions)}, got {metric!r}")
     return functions[metric](targets, predictions)
+
+
+def average(metric: str, hits: Values, predicted: Values, positives: Values) -> Values:
+    """Return one of :data:`AVERAGES` from counts whose last axis is the labels; that axis goes.
+
+    Args:
+        metric: ``macro_``, ``weighted_`` (by positives) or ``micro_`` (counts pooled), and the metric.
+        hits: True positives, shape (.., n_labels).
+        predicted: Predictions, same shape.
+        positives: Targets, same shape.
+
+    Returns:
+        Shape (..); 0 where it is undefined.
+
+    Raises:
+        ValueError: Another name.
+    """
+    if metric not in AVERAGES:
+        raise ValueError(f"metric must be one of {', '.join(AVERAGES)}, got {metric!r}")
+    of, _, name = metric.partition("_")
+    if of == "micro":
+        return label_metric(name, hits.sum(axis=-1), predicted.sum(axis=-1), positives.sum(axis=-1))
+    values = label_metric(name, hits, predicted, positives)
+    if of == "macro":
+        return cast("Values", values.mean(axis=-1))
+    return _ratio((values * positives).sum(axis=-1), positives.sum(axis=-1))
+
+
+def label_metric(name: str, hits: Values, predicted: Values, positives: Values) -> Values:
+    """Return ``f1``, ``precision`` or ``recall`` from counts of any shape; 0 where it is undefined."""
+    numerator, denominator = {
+        "f1": (2 * hits, predicted + positives),
+        "precision": (hits, predicted),
+        "recall": (hits, positives),
+    }[name]
+    return _ratio(numerator, denominator)
+
+
+def _check_names(labels: Sequence[str], number: int) -> None:
+    if len(labels) != number:
+        raise ValueError(f"labels must name all {number} labels, got {len(labels)} names")
 
 
 def _weighted_mean(values: Values, weights: Values) -> float:

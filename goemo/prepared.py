@@ -18,7 +18,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -105,9 +105,54 @@ class Prepared:
                 return features
         return None
 
+    def joined(self) -> Prepared:
+        """Return the same data with the validation rows behind the training rows, and no validation split.
+
+        For the final model, once everything has been chosen: a training on it cannot look at validation,
+        because there is none. It is the training that a source would give whose ``train`` has both parts in
+        this order. ``data`` says ``trained_on: train+validation``, with a digest of its own.
+        """
+        train, validation = self.tokens["train"], self.tokens["validation"]
+        rows = [self.targets[split] for split in ("train", "validation")]
+        examples = {"train": len(rows[0]) + len(rows[1]), "test": len(self.targets["test"])}
+        digest = hashlib.sha256(f"train+validation {self.data['digest']}".encode()).hexdigest()
+        facts = {"trained_on": "train+validation", "digest": digest, "examples": examples}
+        return _Joined(
+            folder=self.folder,
+            labels=self.labels,
+            checkpoint=self.checkpoint,
+            targets={"train": np.concatenate(rows), "test": self.targets["test"]},
+            tokens={"train": _one_after_the_other(train, validation), "test": self.tokens["test"]},
+            data={**self.data, **facts},
+        )
+
     def _prefix_folders(self, pooling: str) -> list[Path]:
         files = _prefix_folder(self.folder, pooling).glob("[!.]*/prefix.json")
         return [p.parent for p in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p))]
+
+
+@dataclass(frozen=True)
+class _Joined(Prepared):
+    """What ``Prepared.joined`` gives; its folder still holds the splits apart."""
+
+    def frozen_features(self, pooling: str, max_length: int) -> FrozenFeatures | None:
+        """Return the features of the splits apart, with their rows joined as the splits are."""
+        features = super().frozen_features(pooling, max_length)
+        if features is None:
+            return None
+        rows = features.rows  # (maximum lengths, texts) each
+        both = np.concatenate([rows["train"], rows["validation"]], axis=1)
+        return replace(features, rows={"train": both, "test": rows["test"]})
+
+    def joined(self) -> Prepared:
+        """Return itself: nothing is left to join."""
+        return self
+
+
+def _one_after_the_other(first: TokenStore, second: TokenStore) -> TokenStore:
+    """Return the texts of both stores, which one tokenizer made."""
+    offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
+    return TokenStore(np.concatenate([first.ids, second.ids]), offsets, first.template)
 
 
 def prepare(

@@ -21,7 +21,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -32,11 +31,13 @@ from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
 from goemo.files import remove_abandoned
-from goemo.inference import choose_device, predict_logits, sigmoid_scores, token_batch
+from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores, token_batch
+from goemo.losses import Loss
 from goemo.models import build_model, head_logits, load_tokenizer, model_inputs, train_mode
 from goemo.optimization import AdamW, learning_rate_factor
 from goemo.prefix import FrozenFeatures
-from goemo.prepared import SPLITS, Prepared
+from goemo.prepared import Prepared
+from goemo.threshold_options import threshold_options
 from goemo.tokens import TokenStore
 
 _STATE_FILE = "training.safetensors"
@@ -127,6 +128,12 @@ class TrainingRun:
         self._best_weights: dict[str, Tensor] = {}
         self._lengths = prepared.tokens["train"].lengths(configuration.max_length)
         self._targets = torch.from_numpy(prepared.targets["train"].astype(np.float32)).to(self.device)
+        self._loss = Loss(
+            configuration.loss,
+            prepared.targets["train"],
+            label_smoothing=configuration.label_smoothing,
+            device=self.device,
+        )
         self._inputs = _choose_inputs(configuration, prepared, self._model, self.device)
         self._random = _seeded_random(configuration.seed, self.device)
 
@@ -135,8 +142,11 @@ class TrainingRun:
         """Whether the last report has been made."""
         return self._reported == self.reports
 
-    def advance(self) -> Report:
+    def advance(self, on_progress: Progress | None = None) -> Report:
         """Train on to the next report and make it.
+
+        Args:
+            on_progress: Called after every step with the steps done and the steps in all.
 
         Raises:
             Diverged: The loss or a score is NaN or infinite; nothing is reported.
@@ -145,14 +155,15 @@ class TrainingRun:
         if self.is_finished:
             raise GoemoError("the training is finished; there is nothing to advance to")
         number = self._reported + 1
-        training = self._train_until(report_step(number, self.reports, self.total_steps))
+        training = self._train_until(report_step(number, self.reports, self.total_steps), on_progress)
         logits = self._inputs.logits("validation")
         if not np.isfinite(logits).all():
             raise Diverged(f"a score is not a number after step {self._step}; try a lower learning rate")
         scores = sigmoid_scores(logits).astype(np.float16)
         targets = np.asarray(self.prepared.targets["validation"])
         # From the rounded scores, which are what is kept: everybody can compute the same numbers from them.
-        metrics = validation_metrics(scores.astype(np.float32), targets, method=self.configuration.thresholds)
+        options = threshold_options(self.configuration.thresholds)
+        metrics = validation_metrics(scores.astype(np.float32), targets, **options)
         metrics |= {"val/loss": _cross_entropy(logits, targets), **training}
 
         objective = f"val/{self.configuration.metric}"
@@ -165,11 +176,50 @@ class TrainingRun:
         self.progress = report.progress
         return report
 
+    def train_to(self, progress: int, on_progress: Progress | None = None) -> Report:
+        """Train up to a per cent of the training and end there, without looking at validation.
+
+        For a final model, whose configuration and progress were chosen before. The schedule stays that of the
+        whole training, so that the model is what a report at this progress would have measured.
+
+        Args:
+            progress: Per cent of the training, 1 to 100, as in a report.
+            on_progress: Called after every step with the steps done and the steps in all, of this part.
+
+        Returns:
+            A report without scores, whose metrics are those of training alone; it counts as the best.
+
+        Raises:
+            Diverged: The loss or a weight is NaN or infinite.
+            GoemoError: The training has begun.
+            ValueError: The progress is not in 1 to 100.
+        """
+        if not 1 <= progress <= 100:
+            raise ValueError(f"progress must be a per cent from 1 to 100, got {progress}")
+        if self._step:
+            raise GoemoError("the training has begun; train_to is for a fresh one")
+        last_step = self._step_at(progress)
+        metrics = self._train_until(last_step, on_progress, of=last_step)
+        if not all(bool(p.isfinite().all()) for p in self._trained.values()):
+            raise Diverged(f"a weight is not a number after step {self._step}; try a lower learning rate")
+        no_scores = np.empty((0, len(self.prepared.labels)), dtype=np.float16)
+        self.best = Report(progress, self._step, metrics, no_scores, is_best=True)
+        self._best_weights = {name: p.detach().cpu().clone() for name, p in self._trained.items()}
+        self._reported, self.progress = self.reports, progress
+        return self.best
+
+    def _step_at(self, progress: int) -> int:
+        """Return the step of the report at this progress; where there is none, the nearest step."""
+        for number in range(1, self.reports + 1):
+            if report_progress(number, self.reports) == progress:
+                return report_step(number, self.reports, self.total_steps)
+        return max(1, report_step(progress, 100, self.total_steps))
+
     def scores(self, split: str | Sequence[str], *, batch_size: int | None = None) -> NDArray[np.float32]:
         """Return scores with the weights of the best report.
 
         Args:
-            split: ``train``, ``validation`` or ``test``; or the texts themselves, as a list.
+            split: A split of the prepared data, ``test`` say; or the texts themselves, as a list.
             batch_size: Texts a forward pass, of texts that are given; see ``goemo.inference``.
 
         Returns:
@@ -181,8 +231,9 @@ class TrainingRun:
         """
         with self.best_model() as model:
             if isinstance(split, str):
-                if split not in SPLITS:
-                    raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+                known = self.prepared.tokens
+                if split not in known:
+                    raise ValueError(f"split must be one of {', '.join(known)}, got {split!r}")
                 return sigmoid_scores(self._inputs.logits(split))
             store = TokenStore.build(split, load_tokenizer(self.prepared.checkpoint))
             max_length = self.configuration.max_length
@@ -265,8 +316,10 @@ class TrainingRun:
             scores = tensors["best_scores"].cpu().numpy()
             self.best = Report(**facts["best"], scores=scores, is_best=True)
 
-    def _train_until(self, last_step: int) -> dict[str, float]:
-        """Train up to a step; return the mean loss and the speed."""
+    def _train_until(
+        self, last_step: int, on_progress: Progress | None, *, of: int | None = None
+    ) -> dict[str, float]:
+        """Train up to a step, one of as many as progress is told of; return the mean loss and the speed."""
         c = self.configuration
         train_mode(self._model, c.trainable)
         first_step, samples = self._step, 0
@@ -279,13 +332,15 @@ class TrainingRun:
                 batches = epoch_batches(self._lengths, c.batch_size, seed=c.seed, epoch=epoch)
                 batches = batches[position : position + last_step - self._step]
                 for logits, targets in self._forward(batches):
-                    loss = F.binary_cross_entropy_with_logits(logits, targets)
+                    loss = self._loss(logits, targets)
                     loss.backward()  # type: ignore[no-untyped-call]
                     factor = learning_rate_factor(self._step, self.total_steps, self._warmup_steps)
                     self._optimizer.step(c.learning_rate * factor)
                     loss_sum += loss.detach()
                     samples += len(targets)
                     self._step += 1
+                    if on_progress is not None:
+                        on_progress(self._step, of or self.total_steps)
         mean_loss = loss_sum.item() / (self._step - first_step)  # waits for the device
         if not math.isfinite(mean_loss):
             raise Diverged(f"the loss is not a number by step {self._step}; try a lower learning rate")
@@ -317,6 +372,7 @@ def train(
     prepared: Prepared,
     *,
     on_report: Callable[[Report], None] | None = None,
+    on_progress: Progress | None = None,
     device: str | torch.device | None = None,
     threads: int | None = None,
 ) -> TrainingRun:
@@ -326,6 +382,7 @@ def train(
         configuration: What to train.
         prepared: On what.
         on_report: Called with every report.
+        on_progress: Called after every step with the steps done and the steps in all.
         device: The current GPU when not given, else the CPU.
         threads: Sets the threads of torch in this process, when given.
 
@@ -334,7 +391,7 @@ def train(
     """
     run = TrainingRun(configuration, prepared, device=device, threads=threads)
     while not run.is_finished:
-        report = run.advance()
+        report = run.advance(on_progress)
         if on_report is not None:
             on_report(report)
     return run
@@ -379,7 +436,8 @@ class _FeatureInputs:
         # On the CPU this is the mapped file itself, shared by all processes.
         self._features = torch.from_numpy(frozen.features).to(device)
         self._rows = {
-            split: torch.from_numpy(frozen.rows_for(split, max_length).copy()).to(device) for split in SPLITS
+            split: torch.from_numpy(frozen.rows_for(split, max_length).copy()).to(device)
+            for split in frozen.rows
         }
 
     def train_logits(self, batches: Sequence[Rows], rows: Sequence[Tensor]) -> Iterator[Tensor]:

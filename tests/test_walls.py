@@ -31,7 +31,11 @@ def test_goemo_imports_no_engine(path):
 @pytest.mark.parametrize("engine", ["mlflow", "ray", "optuna"])
 def test_each_engine_has_its_place(engine):
     """Only the files that are about an engine import it."""
-    places = {"mlflow": {"tracking"}, "ray": {"engine", "trial", "schedulers"}, "optuna": {"space"}}
+    places = {
+        "mlflow": {"tracking", "registry", "serving"},
+        "ray": {"engine", "trial", "schedulers"},
+        "optuna": {"space", "search_insight"},
+    }
     for path in (REPOSITORY / "tune").rglob("*.py"):
         if engine in imported(path):
             assert places[engine] & {path.stem, path.parent.name}, path

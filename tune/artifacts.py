@@ -24,6 +24,7 @@ from goemo.thresholds import (
     apply_thresholds,
     cross_fitted_predictions,
     fit_thresholds,
+    threshold_options,
 )
 from tune.records import SearchFolder, TrialRecord, write_json, write_text
 
@@ -35,13 +36,15 @@ class TrialTables:
     Attributes:
         scores: Validation scores, shape (n_examples, n_labels).
         thresholds: Fitted on all of validation, for use.
-        table: Each row judged with thresholds of other rows, so that it does not flatter; its
-            ``threshold`` column holds `thresholds`.
+        predictions: Each row predicted with thresholds of other rows, same shape as ``scores``.
+        table: What those predictions are worth, so that it does not flatter; its ``threshold`` column holds
+            `thresholds`.
         table_at_half: The same with every threshold at 0.5.
     """
 
     scores: np.ndarray[Any, np.dtype[np.float32]]
     thresholds: FittedThresholds
+    predictions: np.ndarray[Any, np.dtype[np.bool_]]
     table: pd.DataFrame
     table_at_half: pd.DataFrame
 
@@ -54,20 +57,27 @@ def trial_tables(search: SearchFolder, record: TrialRecord) -> TrialTables:
     """
     targets, labels = search.validation()
     scores = record.scores()
-    method = record.config["thresholds"]
-    thresholds = fit_thresholds(scores, targets, method=method)
-    predictions = cross_fitted_predictions(scores, targets, method=method)
+    options = threshold_options(record.config["thresholds"])
+    thresholds = fit_thresholds(scores, targets, **options)
+    predictions = cross_fitted_predictions(scores, targets, **options)
     half = apply_thresholds(scores, 0.5)
     return TrialTables(
         scores=scores,
         thresholds=thresholds,
+        predictions=predictions,
         table=per_label_table(targets, predictions, thresholds, labels),
         table_at_half=per_label_table(targets, half, 0.5, labels),
     )
 
 
-def trial_figures(search: SearchFolder, tables: TrialTables) -> dict[str, bytes]:
-    """Draw the figures of one trial, by file name."""
+def trial_figures(search: SearchFolder, tables: TrialTables, *, is_chosen: bool = False) -> dict[str, bytes]:
+    """Draw the figures of one trial, by file name.
+
+    Args:
+        search: The search.
+        tables: Of the trial.
+        is_chosen: Draw all there are. Every trial has three; drawing takes longer than a tiny trial trains.
+    """
     targets, labels = search.validation()
     drawn = {
         "per_label_heatmap": figures.per_label_heatmap(tables.table_at_half, tables.table),
@@ -76,6 +86,12 @@ def trial_figures(search: SearchFolder, tables: TrialTables) -> dict[str, bytes]
             tables.scores, targets, tables.thresholds.values, labels
         ),
     }
+    if is_chosen:
+        drawn |= {
+            "gain_per_label": figures.gain_per_label(tables.table_at_half, tables.table),
+            "reliability": figures.reliability(tables.scores, targets, labels),
+            "confusions": figures.confusions(targets, tables.predictions, labels),
+        }
     return {f"{name}.png": figures.png(figure) for name, figure in drawn.items()}
 
 
@@ -83,8 +99,15 @@ CAPTIONS = {
     "per_label_heatmap.png": "Each label at 0.5 and at its own threshold, on validation rows that did not "
     "choose the threshold",
     "f1_by_support.png": "F1 against the number of examples: what per-label thresholds give the rare labels",
+    "gain_per_label.png": "What each label gains or loses in F1 with its own threshold, on validation rows "
+    "that did not choose the threshold",
     "threshold_curves.png": "Precision, recall and F1 against the threshold, for the rarest labels and "
-    "those that gain most",
+    "those that gain most, on the validation rows that chose it; the band holds the best threshold of 95 % "
+    "of resamples of these rows",
+    "reliability.png": "Whether scores mean what they say: of the examples with about the same score, the "
+    "share that has the label; for all labels together and those furthest from it",
+    "confusions.png": "Which labels are wrongly predicted where another one is missed, on validation rows "
+    "that did not choose the threshold",
 }
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -28,6 +28,14 @@ class Command(click.Command):
                 ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."
             )
         )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; end as done when the reader of its output, `head` say, has enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # here, for click itself would make a failure of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example under the options."""
@@ -72,9 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", 1)
-    except BrokenPipeError:  # the reader of our output, `head` say, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if debug:
             raise
@@ -96,7 +101,7 @@ def _fail(message: str, code: int) -> None:
 _store_option = click.option(
     "--tracking-uri",
     metavar="URI",
-    help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI).",
+    help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI); none logs nothing.",
 )
 
 
@@ -177,17 +182,27 @@ def _show_result(result: Any) -> None:
         raise GoemoError(f"no trial of {result.name} has a score; why: goemo leaderboard {result.name}")
 
 
-@cli.command(example="goemo leaderboard minilm-head --format csv > trials.csv")
-@click.argument("name")
+@cli.command(
+    example="goemo leaderboard minilm-head --format csv > trials.csv\n"
+    "goemo leaderboard paper-albert paper-xlnet"
+)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @_format_option("table", "json", "csv")
-def leaderboard(name: str, form: str) -> None:
-    """Rank the trials of a search by validation, with intervals; works while it runs."""
-    from tune import leaderboard as boards
+def leaderboard(names: tuple[str, ...], form: str) -> None:
+    """Rank the trials of a search by validation, with intervals; works while it runs.
+
+    With several names, compare the best trial of each search on the same validation rows.
+    """
     from tune.records import SearchFolder
+
+    found = [SearchFolder.open(name) for name in names]
+    if len(found) > 1:
+        _show_comparison(found, form)
+        return
+    from tune import leaderboard as boards
     from tune.tables import failures, leaderboard_table
 
-    found = SearchFolder.open(name)
-    board = boards.build(found)
+    board = boards.build(found[0])
     if form == "json":
         click.echo(board.to_json())
     elif form == "csv":
@@ -199,10 +214,27 @@ def leaderboard(name: str, form: str) -> None:
         if board.rows:
             console.print(leaderboard_table(board))
             console.print(boards.summary(board), soft_wrap=True)
-        for line in failures(found):
+        for line in failures(found[0]):
             console.print(line, soft_wrap=True, markup=False)
-        if not found.records():
+        if not found[0].records():
             console.print("no trial has started yet")
+
+
+def _show_comparison(found: list[Any], form: str) -> None:
+    from rich.console import Console
+
+    from tune import comparison
+    from tune.tables import comparison_table
+
+    compared = comparison.compare(found)
+    if form == "json":
+        click.echo(compared.to_json())
+    elif form == "csv":
+        click.echo(compared.to_csv(), nl=False)
+    else:
+        console = Console(highlight=False)
+        console.print(comparison_table(compared))
+        console.print(comparison.summary(compared), soft_wrap=True)
 
 
 @cli.command(example="goemo report minilm-head -o minilm-head.html")
@@ -241,23 +273,78 @@ def export(name: str, trial: str | None, output: Path) -> None:
     click.echo(write_export(SearchFolder.open(name), output, trial_id=trial))
 
 
-@cli.command(example="goemo retrain best.yaml -o model --seeds 3")
+@cli.command(
+    example="goemo retrain best.yaml -o model --seeds 3\n"
+    "goemo retrain best.yaml -o final --seeds 3 --on train+validation --register support-emotions"
+)
 @click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
 @click.option("--data", metavar="SRC", help="Another source than the exported one.")
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Keep the best of N seeds."
 )
-def retrain(exported: Path, output: Path, data: str | None, seeds: int) -> None:
-    """Train an exported configuration into a model folder, and evaluate it on the test split once."""
+@click.option(
+    "--on",
+    type=click.Choice(["train", "train+validation"]),
+    default="train",
+    show_default=True,
+    help="What the saved model learns from; with train+validation, all is chosen on train alone first.",
+)
+@click.option(
+    "--register", "name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine)."
+)
+@click.option("--no-register", is_flag=True, help="Log the model, but register no version of it.")
+@_store_option
+def retrain(  # noqa: PLR0917 - click passes them by name
+    exported: Path,
+    output: Path,
+    data: str | None,
+    seeds: int,
+    on: Literal["train", "train+validation"],
+    name: str | None,
+    no_register: bool,
+    tracking_uri: str | None,
+) -> None:
+    """Train an exported configuration into a model folder, test it once, and register it in MLflow.
+
+    The new version becomes the champion if there is none, or if it beats the present one on validation by the
+    paired bootstrap; else it becomes the challenger.
+    """
     from tune.retrain import retrain as train_exported
     from tune.tables import results_table
 
-    results = train_exported(exported, output, data=data, seeds=seeds)
+    if name and no_register:
+        raise click.UsageError("give --register NAME or --no-register, not both")
+    done = train_exported(
+        exported,
+        output,
+        data=data,
+        seeds=seeds,
+        on=on,
+        register=name or not no_register,
+        tracking_uri=tracking_uri,
+    )
     from rich.console import Console
 
-    Console(highlight=False).print(results_table(results))
+    Console(highlight=False).print(results_table(done.results))
+    if done.registered is not None:
+        click.echo(done.registered.summary)
     click.echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
+    if done.trouble is not None:
+        raise GoemoError(done.trouble)
+
+
+@cli.command(example="goemo register model --name support-emotions")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine).")
+@click.option("--log-only", is_flag=True, help="Log the model, but register no version of it.")
+@_store_option
+def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str | None) -> None:
+    """Log and register a model that retrain wrote, where the store was away or another one shall have it."""
+    from tune.registry import register as register_bundle
+
+    done = register_bundle(folder, name=name, is_registered=not log_only, tracking_uri=tracking_uri)
+    click.echo(done.summary)
 
 
 @cli.command(example="goemo evaluate model --data dir:goemotions --format json")
@@ -283,37 +370,66 @@ def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
 
 
 @cli.command(
-    example='goemo predict model "thank you so much!"\ngoemo predict model --file comments.txt --format json'
+    example='goemo predict model "thank you so much!"\n'
+    "goemo predict model --file comments.txt -o predictions.jsonl\n"
+    "cat comments.txt | goemo predict model --file - --format csv > predictions.csv"
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option(
     "--file", type=click.Path(path_type=Path, allow_dash=True), help="One text a line; - for stdin."
 )
-@_format_option("table", "json")
-def predict(folder: Path, texts: tuple[str, ...], file: Path | None, form: str) -> None:
-    """Give the labels and scores of texts."""
-    from goemo import bundle
-    from tune.tables import predictions_table
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Written whole or not at all (default: stdout)."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    help="Output (default: the suffix of -o, else table).",
+)
+def predict(
+    folder: Path, texts: tuple[str, ...], file: Path | None, output: Path | None, form: str | None
+) -> None:
+    """Give the labels and scores of texts, in their order.
 
+    A file may have any number of lines; results appear as they are made.
+    """
     if bool(texts) == (file is not None):
         raise click.UsageError("give texts, or --file F")
-    lines = list(texts) if file is None else _lines(file)
-    predictions = bundle.load(folder).predict(lines)
-    if form == "json":
-        click.echo(json.dumps(predictions, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
+    if form is None and output is not None:
+        form = output.suffix.removeprefix(".")
+        if form not in ("json", "jsonl", "csv"):
+            raise click.UsageError("-o needs a name with the suffix .json, .jsonl or .csv, or --format")
+    from tune.predicting import predict_file, predict_texts
 
-    Console(highlight=False).print(predictions_table(predictions))
+    form = form or "table"
+    if file is None:
+        predict_texts(folder, texts, form=form, output=output)
+    else:
+        predict_file(folder, file, form=form, output=output)
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise InputError(str(file), [error.strerror or str(error)]) from error
-    return raw.decode("utf-8", errors="replace").splitlines()
+@cli.command(
+    example="goemo onnx model\ngoemo onnx model -o emotions.onnx",
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Where to (default: model.onnx in DIR)."
+)
+def onnx(folder: Path, output: Path | None) -> None:
+    """Write a model as ONNX, for other runtimes, once its scores are found to be the same.
+
+    Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
+    both free; the output is logits, whose sigmoid the scores are. Needs: pip install "goemo[onnx]".
+    """
+    from goemo.onnx_export import export_onnx
+
+    done = export_onnx(folder, output or folder / "model.onnx")
+    click.echo(
+        f"{done.path}: {done.megabytes:.1f} MB; scores of {done.texts} texts within "
+        f"{done.largest_difference:.1e} of torch"
+    )
 
 
 @cli.command(example="goemo spaces")

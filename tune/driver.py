@@ -84,7 +84,8 @@ def run_search(
     Args:
         spec: The search space and how to search it, as `tune.spec.load_spec` gives it.
         address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
-        tracking_uri: An MLflow server; None for ``$MLFLOW_TRACKING_URI`` or the store under ``mlruns``.
+        tracking_uri: An MLflow server; None for ``$MLFLOW_TRACKING_URI`` or the store under ``mlruns``;
+            ``none`` to log nothing, which a later `resume_search` makes up for.
         console: Where progress is shown; None for stderr.
 
     Raises:
@@ -105,7 +106,8 @@ def run_search(
         trial_resources = per_trial(spec, nodes)  # before minutes of preparation, which a refusal would waste
         prepared = prepare(spec, splits, view.console)
         search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text)
-        search.add_facts(tracking_uri=_recorded_store(tracking_uri), address=address)
+        search.add_facts(address=address)
+        _record_store(search, tracking_uri)
         with _held(search):
             return _run(_Session(spec, search, splits, prepared, view), trial_resources, tracking_uri)
 
@@ -134,9 +136,11 @@ def resume_search(
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     search = SearchFolder.open(name)
     spec = SearchSpec.from_dict(search.spec)
-    tracking_uri = _same_store(search, tracking_uri)
+    asked, tracking_uri = tracking_uri, _same_store(search, tracking_uri)
     view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
     with _held(search):
+        if asked or "tracking_uri" not in search.facts:
+            _record_store(search, asked)
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
         before = search.facts.get("data", {}).get("digest")
         if before not in (None, splits.digest):
@@ -165,7 +169,11 @@ def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: 
     )
     artifacts = TrialArtifacts(search, session.splits)
     tracker = Tracker(
-        search, tracking_uri, describe=lambda: _summary(search), prepare_artifacts=artifacts.write
+        search,
+        tracking_uri,
+        is_monitored=session.remaining > 0,
+        describe=lambda: _summary(search),
+        prepare_artifacts=artifacts.write,
     )
     tracker.start()
     try:
@@ -179,7 +187,10 @@ def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: 
             raise GoemoError(f"interrupted; go on with: goemo resume {search.name}") from error
         raise
     remaining = session.remaining
-    view.say("bringing MLflow up to date")
+    if tracker.store.is_off:
+        view.say(f"nothing was logged to MLflow; to log it: goemo resume {search.name}")
+    else:
+        view.say("bringing MLflow up to date")
     unlogged = tracker.close(is_complete=remaining == 0)
     elapsed = duration(time.monotonic() - view.state.started)
     view.say(f"{'done' if remaining == 0 else 'interrupted'} after {elapsed}")
@@ -228,12 +239,19 @@ def _report(session: _Session) -> Leaderboard:
     return board
 
 
-def _recorded_store(tracking_uri: str | None) -> str | None:
-    """Return the store's URI for the record, without a password; None for the one in mlruns."""
+def _record_store(search: SearchFolder, tracking_uri: str | None) -> None:
+    """Write down where a search is logged to, without a password, for `resume_search`.
+
+    None stands for the store in mlruns; where tracking is off, nothing is written, because that holds for
+    one command only.
+    """
     from tune.tracking import find_store
 
+    store = find_store(tracking_uri)
+    if store.is_off:
+        return
     is_default = not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"))
-    return None if is_default else find_store(tracking_uri).shown
+    search.add_facts(tracking_uri=None if is_default else store.shown)
 
 
 def _same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:

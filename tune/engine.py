@@ -289,7 +289,11 @@ def connect(address: str | None) -> Iterator[list[dict[str, float]]]:
                 logging_level=logging.ERROR,
             )
         except (ConnectionError, ValueError) as error:
-            problem = f"no Ray cluster at {target!r}; start one with: ray start --head ({error})"
+            problem = (
+                f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
+                "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
+                f"({error})"
+            )
             raise InputError(where, [problem]) from error
     try:
         yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]

@@ -31,8 +31,8 @@ class Exported:
 
     Attributes:
         configuration: What to train.
-        data: Source, taxonomy, seed of the splits, splitting and digest of what it was found on.
-        origin: The search, the trial, and the threads that it trained with on the CPU.
+        data: Source, taxonomy, seed of the splits, splitting and digests of what it was found on.
+        origin: The search, the trial, the threads that it trained with on the CPU, and what it ran on.
         expected: The trial's objective on validation with its interval.
         versions: Of the packages that decide the results.
     """
@@ -59,19 +59,24 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     board = leaderboard.build(search)
     row = board.best if trial_id is None else board.row(trial_id)
     facts = search.facts
-    data = {key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest")}
+    data = {
+        key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest", "splits")
+    }
     values = {
         "origin": {
             "search": search.name,
             "trial": row.trial_id,
             "rank": row.rank,
+            "trials": len(board.rows),
             "threads": threads_per_trial(SearchSpec.from_dict(search.spec)),
+            **{key: facts["environment"].get(key) for key in ("platform", "gpus", "git_commit")},
         },
         "expected": {
             "metric": f"val/{board.objective}",
             "value": row.objective,
             "low": row.low,
             "high": row.high,
+            "interval": "95 % bootstrap of the validation rows; thresholds cross-fitted",
             "at_progress": row.best_progress,
         },
         "data": data,

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
 from goemo.outcomes import RANKED
-from goemo.significance import compare_draws, interval, metric_draws
-from goemo.thresholds import cross_fitted_predictions
+from goemo.significance import bootstrap, compare
+from goemo.thresholds import Targets, cross_fitted_predictions, threshold_options
 from tune.records import SearchFolder, TrialRecord
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Row:
 
     Attributes:
         rank: From 1; equal objectives rank by trial id.
+        search: The search that it belongs to.
         trial_id: The trial.
         config: Its whole configuration.
         varied: The hyperparameters that the space varies.
@@ -44,6 +46,7 @@ class Row:
     """
 
     rank: int
+    search: str
     trial_id: str
     config: dict[str, Any]
     varied: dict[str, Any]
@@ -138,32 +141,43 @@ def build(search: SearchFolder) -> Leaderboard:
     """
     records = search.records()
     metric = search.spec["objective"]["metric"]
-    ranked = sorted((r for r in records if r.is_ranked), key=lambda r: (-(r.objective or 0.0), r.trial_id))
-    under_way = "running" if search.facts.get("status") == "running" else "unfinished"
+    under_way = word_for_under_way(search)
     reasons = Counter(r.outcome.stop_reason if r.outcome else under_way for r in records)
-    return Leaderboard(search.name, metric, tuple(_rows(search, ranked, under_way)), dict(reasons))
+    ranked = [record for record in records if record.is_ranked]
+    rows = rank(ranked, search.validation()[0], under_way=under_way) if ranked else []
+    return Leaderboard(search.name, metric, tuple(rows), dict(reasons))
 
 
-def _rows(search: SearchFolder, ranked: list[TrialRecord], under_way: str) -> list[Row]:
-    if not ranked:
-        return []
-    targets, _ = search.validation()
+def word_for_under_way(search: SearchFolder) -> str:
+    """Return what to call a trial of this search that has not ended."""
+    return "running" if search.facts.get("status") == "running" else "unfinished"
+
+
+def rank(records: Sequence[TrialRecord], targets: Targets, *, under_way: str = "unfinished") -> list[Row]:
+    """Return trials that were measured on the same validation rows by the same metric, best first.
+
+    Args:
+        records: At least one, each with a report; of one search or of several.
+        targets: Of the validation split, shape (n_examples, n_labels).
+        under_way: What to call a trial that has not ended.
+    """
+    ranked = sorted(records, key=lambda r: (-(r.objective or 0.0), r.trial_id))
     metric = ranked[0].config["metric"]
     predictions = [
-        cross_fitted_predictions(record.scores(), targets, method=record.config["thresholds"])
+        cross_fitted_predictions(record.scores(), targets, **threshold_options(record.config["thresholds"]))
         for record in ranked
     ]
-    draws = metric_draws(targets, *predictions, metric=metric)  # (n_trials, n_draws), same resamples
+    resampled = bootstrap(targets, *predictions)  # one a trial, all on the same resamples
     rows = []
-    for rank, (record, drawn) in enumerate(zip(ranked, draws, strict=True), start=1):
-        best, first = record.best, ranked[0]
+    for place, (record, drawn) in enumerate(zip(ranked, resampled, strict=True), start=1):
+        best = record.best
         assert best is not None
-        between = interval(drawn)
-        gap = (first.objective or 0.0) - (record.objective or 0.0)
-        difference = compare_draws(gap, draws[0], drawn)
+        between = drawn.interval(metric)
+        difference = compare(resampled[0], drawn, metric)
         rows.append(
             Row(
-                rank=rank,
+                rank=place,
+                search=record.search,
                 trial_id=record.trial_id,
                 config=record.config,
                 varied=record.varied,
@@ -204,7 +218,7 @@ def summary(board: Leaderboard) -> str:
 
 def _flat(row: Row) -> dict[str, Any]:
     values = asdict(row)
-    del values["config"]
+    del values["config"], values["search"]
     varied = values.pop("varied")
     head = {key: values.pop(key) for key in ("rank", "trial_id")}
     return {**head, **varied, **values}

@@ -12,6 +12,7 @@ SHORT_NAMES = {
     "epochs": "ep",
     "weight_decay": "wd",
     "warmup_fraction": "wu",
+    "label_smoothing": "ls",
 }
 
 
@@ -22,4 +23,7 @@ def short_value(value: Any) -> str:
 
 def short_name(varied: Mapping[str, Any]) -> str:
     """Return what varies in a few letters: ``bs16 lr2e-05 len32``; empty where nothing does."""
-    return " ".join(f"{SHORT_NAMES.get(key, key)}{short_value(value)}" for key, value in varied.items())
+    return " ".join(
+        f"{SHORT_NAMES.get(key, key)}{' ' if isinstance(value, str) else ''}{short_value(value)}"
+        for key, value in varied.items()
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goemo.threshold_options import words
 from tune import space
 from tune.names import short_name
 from tune.spec import SearchSpec
@@ -22,7 +23,7 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
         f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {scheduler}",
         f"model {spec.model.checkpoint}, trainable {spec.model.trainable}, pooling {spec.model.pooling}",
         f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
-        f"objective {objective}, {spec.objective.thresholds} thresholds, cross-fitted",
+        f"objective {objective}, {words(spec.objective.thresholds)} thresholds, cross-fitted",
     ]
     if spec.search.algorithm == "tpe":
         domains = ", ".join(f"{name} {domain.to_yaml()}" for name, domain in spec.varying.items())

@@ -7,6 +7,7 @@ derived from them, so that none of them has to survive a crash.
         search.yaml            the search space as it was run, every default filled in
         validation.npz         targets and labels of the validation split
         search.json            data digests, versions, hardware, when it started
+        system.jsonl           written by the driver: how busy its machine was, one line a sample
         leaders.json           written by the driver: the best objectives so far, by trial
         trials/t001/
             config.json        written by the driver, before the trial starts
@@ -96,6 +97,11 @@ class TrialRecord:
     history: tuple[dict[str, float], ...]
     outcome: Outcome | None
     folder: Path
+
+    @property
+    def search(self) -> str:
+        """Name of the search that it belongs to."""
+        return self.folder.parent.parent.name
 
     @property
     def progress(self) -> int:
@@ -314,6 +320,18 @@ class SearchFolder:
     def write_leaders(self, best: Mapping[str, float], keep: int) -> None:
         """Tell the trials whom they have to beat for their weights to be kept."""
         write_json(self.path / "leaders.json", {"keep": keep, "best": dict(best)})
+
+    def add_system_sample(self, row: Mapping[str, float]) -> None:
+        """Append how busy the machine was: ``step``, ``time`` and metrics by their names in MLflow."""
+        with (self.path / "system.jsonl").open("a", encoding="utf-8") as file:
+            file.write("\n" + json.dumps(dict(row)))  # first, so that a torn line before it stays alone
+
+    def system_samples(self) -> list[dict[str, float]]:
+        """Return the samples of all processes that have driven the search, in order of their steps."""
+        path = self.path / "system.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        # A full disk or a loss of power may tear a line; that sample is left out.
+        return [json.loads(line) for line in lines if line.endswith("}")]
 
     def records(self) -> list[TrialRecord]:
         """Return all trials, in order of their ids."""

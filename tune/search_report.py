@@ -3,23 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goemo import bundle, evaluation, figures, report
+import pandas as pd
+
+from goemo import bundle, evaluation, figures, published, report
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
+from goemo.metrics import averages
 from goemo.outcomes import RANKED
+from goemo.report.savings import savings_sentence, seconds_saved
+from goemo.threshold_stability import threshold_band, threshold_draws
 from tune import leaderboard
-from tune.artifacts import CAPTIONS, trial_figures, trial_tables
+from tune.artifacts import CAPTIONS, TrialTables, trial_figures, trial_tables
 from tune.leaderboard import Leaderboard
-from tune.records import SearchFolder, write_json, write_text
+from tune.records import SearchFolder, TrialRecord, write_json, write_text
+from tune.search_charts import Band, interval_picture, search_pictures, trial_pictures
+from tune.search_insight import Importance, edge_warnings, hyperparameter_importance
+from tune.spec import SearchSpec
 
 SEARCH_CAPTIONS = {
     "learning_curves.png": "The objective of every trial against its progress; cut curves are early stops",
     "objective_by_hyperparameter.png": "The objective against each hyperparameter; bars are medians",
+    "parallel_coordinates.png": "Each trial as a line through its settings to its objective; the darker, the "
+    "better, and dashed where it was stopped early",
+    "importance.png": "How much each hyperparameter mattered by itself, with all trials measured at the same "
+    "share of their training",
 }
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the page of a search and its JSON twin both tell, beyond the leaderboard.
+
+    Attributes:
+        tables: The chosen trial on validation, per label.
+        band: Where each of its thresholds lies in 95 % of the resamples: lower and upper ends.
+        test: Its results on the test split; None where it was never opened for this trial.
+        comparison: Those results beside published ones; None where they are not of the same test split.
+        importance: How much each hyperparameter mattered.
+        edge_warnings: Hyperparameters whose best value lies on the edge of the space, as sentences.
+        errors: The texts that it gets most wrong; empty where the data cannot be read.
+        unranked: The trials without a rank, in the shape of the leaderboard.
+    """
+
+    tables: TrialTables
+    band: Band
+    test: dict[str, Any] | None
+    comparison: dict[str, Any] | None
+    importance: Importance
+    edge_warnings: list[str]
+    errors: list[dict[str, Any]]
+    unranked: list[dict[str, Any]]
 
 
 def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Splits) -> None:
@@ -27,11 +66,13 @@ def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Spl
     folder = search.path / "artifacts"
     write_text(folder / "leaderboard.csv", board.to_csv())
     write_text(folder / "leaderboard.json", board.to_json() + "\n")
-    pictures = search_figures(search, board)
+    findings = find(search, board, splits.validation.texts)
+    pictures = search_figures(search, board, findings.importance)
     (folder / "figures").mkdir(exist_ok=True)
-    for name, png in pictures.items():
+    of_chosen = trial_figures(search, findings.tables, is_chosen=True)
+    for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
         (folder / "figures" / name).write_bytes(png)
-    write_text(folder / "report.html", _page(search, board, splits.validation.texts))
+    write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
 
 
 def test_chosen(search: SearchFolder, board: Leaderboard, splits: Splits) -> dict[str, Any] | None:
@@ -65,73 +106,180 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     if twin == path:
         raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
     board = leaderboard.build(search)
-    write_text(path, _page(search, board, _texts(search)))
-    value = {
-        **board.to_dict(),
-        "summary": leaderboard.summary(board),
-        "facts": search.facts,
-        "search_space": search.spec,
-        "test": _test_results(search, board),
-    }
-    write_text(twin, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    _ = board.best  # before anything else, because it says why there may be nothing to report
+    findings = find(search, board, _texts(search))
+    pictures = search_figures(search, board, findings.importance)
+    of_chosen = trial_figures(search, findings.tables, is_chosen=True)
+    write_text(path, _page(search, board, findings, pictures, of_chosen))
+    write_json(twin, _twin(search, board, findings))
     return path, twin
 
 
-def search_figures(search: SearchFolder, board: Leaderboard) -> dict[str, bytes]:
+def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> Findings:
+    """Compute what the page and its twin tell.
+
+    Args:
+        search: The records.
+        board: Its leaderboard.
+        texts: Of the validation split; None where they cannot be read any more.
+
+    Raises:
+        GoemoError: No trial has a rank yet.
+    """
+    targets, labels = search.validation()
+    records = search.records()
+    tables = trial_tables(search, search.trial(board.best.trial_id).read())
+    spec = SearchSpec.from_dict(search.spec)
+    tied = [row.varied for row in board.rows[1:] if row.tied_with_best]
+    errors: list[dict[str, Any]] = []
+    if texts is not None:
+        errors = report.worst_errors(tables.scores, targets, tables.thresholds.values, labels, texts)
+    test = _test_results(search, board)
+    beside = None if test is None else published.comparison(test)
+    return Findings(
+        tables=tables,
+        band=threshold_band(threshold_draws(tables.scores, targets)),
+        test=test,
+        comparison=None if beside is None else beside.to_dict(),
+        importance=hyperparameter_importance(spec, records),
+        edge_warnings=edge_warnings(spec, board.best.varied, tied),
+        errors=errors,
+        unranked=_unranked(records),
+    )
+
+
+def search_figures(search: SearchFolder, board: Leaderboard, importance: Importance) -> dict[str, bytes]:
     """Draw the figures of a search, by file name."""
-    trials = [
-        figures.Trial(
-            trial_id=record.trial_id,
-            varied=record.varied,
-            history=record.history,
-            stop_reason=record.outcome.stop_reason if record.outcome else None,
-        )
-        for record in search.records()
-    ]
+    trials = _trials(search.records())
     best, objective = board.best.trial_id, f"val/{board.objective}"
     drawn = {"learning_curves.png": figures.learning_curves(trials, objective=objective, best=best)}
     if board.best.varied:
         drawn["objective_by_hyperparameter.png"] = figures.objective_by_hyperparameter(
             trials, objective=objective, best=best
         )
+        drawn["parallel_coordinates.png"] = figures.parallel_coordinates(
+            trials, objective=objective, best=best
+        )
+    if importance.shares is not None:
+        drawn["importance.png"] = figures.importance(importance.shares, note=importance.basis)
     return {name: figures.png(figure) for name, figure in drawn.items()}
 
 
-def _page(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> str:
+def _trials(records: Iterable[TrialRecord]) -> list[figures.Trial]:
+    return [
+        figures.Trial(
+            trial_id=record.trial_id,
+            varied=record.varied,
+            history=record.history,
+            stop_reason=record.outcome.stop_reason if record.outcome else None,
+        )
+        for record in records
+    ]
+
+
+def _page(
+    search: SearchFolder,
+    board: Leaderboard,
+    findings: Findings,
+    images: dict[str, bytes],
+    of_chosen: dict[str, bytes],
+) -> str:
     targets, labels = search.validation()
-    record = search.trial(board.best.trial_id).read()
-    tables = trial_tables(search, record)
-    spec, facts = search.spec, search.facts
-    errors: list[dict[str, Any]] = []
-    if texts is not None:
-        errors = report.worst_errors(tables.scores, targets, tables.thresholds.values, labels, texts)
-    pictures = search_figures(search, board)
-    examples = {name: split["examples"] for name, split in facts["data"]["splits"].items()}
-    counts = ", ".join(f"{number} {name}" for name, number in examples.items())
-    notes = [f"{facts['data']['source']}: {counts}. Splits: {facts['data']['splitting']}."]
+    facts, tables = search.facts, findings.tables
     return report.search_page(
         name=search.name,
-        leaderboard=[*board.to_dict()["trials"], *_unranked(search)],
-        description=_question(spec, board.best.varied),
+        leaderboard=[*board.to_dict()["trials"], *findings.unranked],
+        description=_question(search.spec, board.best.varied),
         objective=board.objective,
         stop_reasons=board.reasons,
         table_at_half=tables.table_at_half,
         table=tables.table,
-        test_results=_test_results(search, board),
-        figures={SEARCH_CAPTIONS[name]: png for name, png in pictures.items()},
-        trial_figures={CAPTIONS[name]: png for name, png in trial_figures(search, tables).items()},
-        worst_errors=errors,
-        notes=[*notes, *facts["data"]["notes"]],
+        test_results=findings.test,
+        comparison=findings.comparison,
+        intervals=interval_picture(board),
+        figures=search_pictures(images, SEARCH_CAPTIONS, board, _trials(search.records())),
+        trial_figures=trial_pictures(of_chosen, CAPTIONS, tables, targets, labels, band=findings.band),
+        worst_errors=findings.errors,
+        warnings=findings.edge_warnings,
+        insights=_why_no_importance(findings.importance),
+        notes=_notes(facts),
         environment={**facts["environment"], "data digest": facts["data"]["digest"]},
-        commands=[
-            f"goemo export {search.name} -o best.yaml",
-            "goemo retrain best.yaml -o model",
-            "goemo evaluate model",
-        ],
+        commands=_commands(search),
     )
 
 
-def _unranked(search: SearchFolder) -> list[dict[str, Any]]:
+def _why_no_importance(importance: Importance) -> list[str]:
+    """Return why the picture of the importance is missing; nothing where it is there and says its basis."""
+    if importance.shares is not None:
+        return []
+    return [f"How much each hyperparameter mattered cannot be said. {importance.basis}"]
+
+
+def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[str, Any]:
+    """Return everything that the page shows in numbers; infinity and NaN are None."""
+    tables, importance = findings.tables, findings.importance
+    everyone = [*board.to_dict()["trials"], *findings.unranked]
+    saved = {trial["trial_id"]: seconds_saved(trial) for trial in everyone}
+    low, high = findings.band
+    rows = tables.table.assign(threshold_low=low, threshold_high=high)
+    value = {
+        **board.to_dict(),
+        "not_ranked": findings.unranked,
+        "question": _question(search.spec, board.best.varied),
+        "summary": leaderboard.summary(board),
+        "edge_warnings": findings.edge_warnings,
+        "early_stopping": {
+            "summary": savings_sentence(everyone),
+            "seconds_saved": {name: seconds for name, seconds in saved.items() if seconds is not None},
+        },
+        "test": findings.test,
+        "comparison": findings.comparison,
+        "chosen": {
+            "trial_id": board.best.trial_id,
+            "split": "validation",
+            "fixed_0.5": {**averages(tables.table_at_half), "per_label": _records(tables.table_at_half)},
+            "cross_fitted": {**averages(tables.table), "per_label": _records(rows)},
+        },
+        "importance": {"shares": importance.shares, "basis": importance.basis},
+        "worst_errors": findings.errors,
+        "notes": _notes(search.facts),
+        "commands": _commands(search),
+        "facts": search.facts,
+        "search_space": search.spec,
+    }
+    return {name: _plain(part) for name, part in value.items()}
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can say it: what is not finite is None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _notes(facts: dict[str, Any]) -> list[str]:
+    data = facts["data"]
+    counts = ", ".join(f"{split['examples']} {name}" for name, split in data["splits"].items())
+    return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
+
+
+def _commands(search: SearchFolder) -> list[str]:
+    return [
+        f"goemo export {search.name} -o best.yaml",
+        "goemo retrain best.yaml -o model",
+        "goemo evaluate model",
+    ]
+
+
+def _unranked(records: Iterable[TrialRecord]) -> list[dict[str, Any]]:
     """Return the trials without a rank, with the reason, in the leaderboard's shape."""
     return [
         {
@@ -141,9 +289,10 @@ def _unranked(search: SearchFolder) -> list[dict[str, Any]]:
             "varied": record.varied,
             "stop_reason": record.outcome.stop_reason,
             "progress": record.progress,
+            "seconds": record.seconds,
             "message": record.outcome.message,
         }
-        for record in search.records()
+        for record in records
         if record.outcome is not None and record.outcome.stop_reason not in RANKED
     ]
 

@@ -120,7 +120,8 @@ class _Random(Suggestions):
 
 def _sample(domain: Domain, rng: np.random.Generator) -> int | float | str:
     if domain.is_listed:
-        return domain.values[int(rng.integers(len(domain.values)))]
+        chosen: int | float | str = domain.values[int(rng.integers(len(domain.values)))]
+        return chosen
     low, high = _ends(domain)
     if domain.kind == "int":
         return int(rng.integers(int(low), int(high), endpoint=True))
@@ -157,7 +158,7 @@ class _Tpe(Suggestions):
         self._optuna = optuna
         self._trials: dict[int, Any] = {}  # those that have not ended, by number
         self._distributions = {name: _distribution(optuna, domain) for name, domain in spec.varying.items()}
-        with self._quiet():
+        with quiet_optuna():
             # The sampler of replayed trials, which already have their values.
             sampler = optuna.samplers.RandomSampler(seed=0)
             self._study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -169,7 +170,7 @@ class _Tpe(Suggestions):
         super().tell(trial_id, objective, stop_reason, progress=progress)
         state = self._optuna.trial.TrialState
         trial = self._trials.pop(_number_of(trial_id))
-        with self._quiet():
+        with quiet_optuna():
             if stop_reason == "completed":
                 self._study.tell(trial, objective)
             elif stop_reason == "stopped_early":
@@ -184,14 +185,14 @@ class _Tpe(Suggestions):
         return self._ask(number)
 
     def _ask(self, number: int) -> dict[str, Any]:
-        with self._quiet():
+        with quiet_optuna():
             trial = self._study.ask(self._distributions)
         self._trials[number] = trial
         return dict(trial.params)
 
     def _replay(self, record: TrialRecord) -> None:
         """Let the study know a trial of an earlier run, as it would have known it then."""
-        with self._quiet():
+        with quiet_optuna():
             self._study.enqueue_trial(dict(record.varied))
         self._ask(_number_of(record.trial_id))
         if record.outcome is not None:
@@ -202,15 +203,18 @@ class _Tpe(Suggestions):
         startup = min(10, max(4, self.total // 3))  # random first, but never most of a short search
         return self._optuna.samplers.TPESampler(seed=int(seed), multivariate=True, n_startup_trials=startup)
 
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """Keep Optuna's log off the terminal for one call, and leave its settings as they were."""
-        before = self._optuna.logging.get_verbosity()
-        self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
-        try:
-            yield
-        finally:
-            self._optuna.logging.set_verbosity(before)
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's log off the terminal for one call, and leave its settings as they were."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _distribution(optuna: Any, domain: Domain) -> Any:

@@ -7,8 +7,10 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from goemo.outcomes import RANKED
+from tune.comparison import Comparison
 from tune.leaderboard import Leaderboard
 from tune.names import SHORT_NAMES, short_value
 from tune.records import SearchFolder
@@ -50,6 +52,35 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
     more = f"{hidden} more: goemo leaderboard {board.search}" if hidden else ""
     tied = "= cannot be told apart from the best" if any(r.tied_with_best for r in rows[1:]) else ""
     table.caption = "; ".join(part for part in (tied, more) if part) or None
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return the best trial of each search and how far it is behind the best of all."""
+    metric = comparison.objective.replace("_f1", "-F1")
+    table = _table(title=f"best of each search: {metric} on validation, thresholds cross-fitted")
+    table.add_column("search", no_wrap=True)
+    table.add_column("model")
+    table.add_column("best trial", no_wrap=True)
+    table.add_column(metric, justify="right", no_wrap=True)
+    table.add_column("95 % interval", no_wrap=True)
+    table.add_column("behind", justify="right", no_wrap=True)
+    table.add_column("95 % interval", no_wrap=True)
+    for contender in comparison.contenders:
+        is_first = contender.probability_best_beats_it is None
+        table.add_row(
+            contender.search + ("" if is_first or not contender.is_tied else " ="),
+            contender.model,
+            f"{contender.trial_id} of {contender.trials}",
+            f"{contender.objective:.4f}",
+            f"{contender.low:.3f} to {contender.high:.3f}",
+            "" if is_first else f"{contender.behind:.4f}",
+            "" if is_first else f"{contender.behind_low:.4f} to {contender.behind_high:.4f}",
+        )
+    tied = any(c.is_tied for c in comparison.contenders[1:])
+    table.caption = (
+        "= cannot be told apart from the best; " if tied else ""
+    ) + "behind: on the same validation rows, paired. The best of many trials is a little lucky"
     return table
 
 
@@ -106,17 +137,33 @@ def per_label_table(results: Mapping[str, Any]) -> Table:
     return table
 
 
-def predictions_table(predictions: Iterable[Mapping[str, Any]]) -> Table:
-    """Return one row a text: the labels over their thresholds, and the highest scores."""
+def predictions_table(predictions: Iterable[Mapping[str, Any]], *, part: int | None = None) -> Table:
+    """Return one row a text: the labels over their thresholds, and the highest scores.
+
+    Args:
+        predictions: As ``goemo.bundle.Bundle.predict`` gives them.
+        part: Number from 0 of the part of a longer table. Parts are equally wide, and the first has the head;
+            a table that is whole is as wide as its content.
+    """
     table = _table()
-    table.add_column("text", overflow="fold")
-    table.add_column("labels", style="bold")
-    table.add_column("highest scores")
+    is_part = part is not None
+    table.expand, table.show_header = is_part, not part
+    ratios = (3, 2, 3) if is_part else (None, None, None)
+    table.add_column("text", overflow="fold", ratio=ratios[0])
+    table.add_column("labels", style="bold", ratio=ratios[1])
+    table.add_column("highest scores", ratio=ratios[2])
     for item in predictions:
         ranked = sorted(item["scores"].items(), key=lambda pair: -pair[1])[:3]
         scores = ", ".join(f"{label} {score:.2f}" for label, score in ranked)
-        table.add_row(item["text"], ", ".join(item["labels"]) or "(none)", scores)
+        cells = (_one_line(item["text"]), ", ".join(item["labels"]) or "(none)", scores)
+        table.add_row(*(Text(cell) for cell in cells))  # as Text: a [bracket] in it is no markup
     return table
+
+
+def _one_line(text: str, most: int = 200) -> str:
+    """Return a text as a terminal can take it: nothing that moves the cursor, and not page upon page."""
+    shown = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(character if character.isprintable() else " " for character in shown)
 
 
 def _table(title: str | None = None) -> Table:

@@ -121,18 +121,18 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
     def _keep_model(self, report: Report) -> None:
         from goemo import bundle
-        from goemo.thresholds import fit_thresholds
+        from goemo.thresholds import fit_thresholds, threshold_options
 
         assert self.training is not None
         search = SearchFolder(self.folder.path.parent.parent)
         # The facts of this search: another one may have prepared the same content from another place.
         data = {**self.training.prepared.data, **search.facts.get("data", {})}
-        method = self.training.configuration.thresholds
+        options = threshold_options(self.training.configuration.thresholds)
         targets = self.training.prepared.targets["validation"]
         bundle.save(
             self.training,
             self.folder.path / "model",
-            thresholds=fit_thresholds(report.scores.astype(np.float32), targets, method=method),
+            thresholds=fit_thresholds(report.scores.astype(np.float32), targets, **options),
             provenance={
                 "origin": {"search": search.name, "trial": self.folder.path.name},
                 "progress": report.progress,

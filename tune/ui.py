@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from types import FrameType
+from urllib.parse import urlsplit
 
 from goemo.errors import GoemoError, InputError
 from tune.records import runs_folder
 from tune.tracking import EXPERIMENT, Store, find_store
-from tune.tracking.content import TREE_VIEW, VIEW_TAG
+from tune.tracking.content import RANKING_VIEW, TREE_VIEW, VIEW_TAG
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 120.0
@@ -34,12 +32,13 @@ def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[s
         say: Takes what the user should read, line by line.
 
     Raises:
-        InputError: The port is taken, there is no store yet, or the store is not one.
+        InputError: The port is taken, there is no store yet, the store is not one, or tracking is off.
         GoemoError: MLflow's server ended by itself, or a tracking server does not answer.
     """
     store = find_store(tracking_uri)
+    if store.is_off:
+        raise InputError(store.shown, ["tracking is off; name a store, or unset MLFLOW_TRACKING_URI"])
     if store.is_server:
-        store.check()
         for line in links(store.uri):
             say(line)
         return
@@ -61,21 +60,21 @@ def links(url: str, experiment: str = EXPERIMENT) -> list[str]:
     Raises:
         GoemoError: The server does not answer as MLflow's does.
     """
-    query = urllib.parse.urlencode({"experiment_name": experiment})
+    parts = urlsplit(url)
+    shown = parts._replace(
+        netloc=parts.netloc.rpartition("@")[2]
+    ).geturl()  # it may be logged in by a password
+    answer = Store(url, None).ask_for_experiment(experiment, timeout_s=30)
+    if answer.status_code in {401, 403, 404}:  # a login comes first, or no search has been written yet
+        return [f"MLflow: {shown}"]
     try:
-        with urllib.request.urlopen(  # noqa: S310 - http(s), by find_store
-            f"{url}/api/2.0/mlflow/experiments/get-by-name?{query}", timeout=30
-        ) as answer:
-            found = json.load(answer)["experiment"]
-    except urllib.error.HTTPError as error:
-        if error.code in {401, 403, 404}:  # a login comes first, or no search has been written yet
-            return [f"MLflow: {url}"]
-        raise GoemoError(f"{url}: the MLflow server answers with an error: {error}") from error
+        answer.raise_for_status()
+        found = answer.json()["experiment"]
     except (OSError, ValueError, KeyError) as error:
-        raise GoemoError(f"{url}: no MLflow server answers there ({error})") from error
-    runs = f"{url}/#/experiments/{found['experiment_id']}/runs"
+        raise GoemoError(f"{shown}: no MLflow server answers there ({error})") from error
+    runs = f"{shown}/#/experiments/{found['experiment_id']}/runs"
     lines = [f"Searches and their trials: {runs}?viewStateShareKey={TREE_VIEW}"]
-    prefix = f"{VIEW_TAG}goemo-trials-"
+    prefix = VIEW_TAG + RANKING_VIEW
     for key in sorted(tag["key"] for tag in found.get("tags", []) if tag["key"].startswith(prefix)):
         view = key.removeprefix(VIEW_TAG)
         lines.append(f"Trials by best {key.removeprefix(prefix)}: {runs}?viewStateShareKey={view}")

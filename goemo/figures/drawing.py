@@ -7,21 +7,29 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from goemo.figures.palette import reduced
 
 DPI = 110
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 GREY, DARK, INK = "#8a8f98", "#3d4450", "#22262e"
+BAND = "#d9dce3"  # behind lines
 
 
 def png(figure: Figure) -> bytes:
-    """Return the figure as PNG; equal figures give equal bytes."""
+    """Return the figure as PNG, in 256 colours; equal figures give equal bytes."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # the paper is opaque
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    reduced(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -40,13 +48,22 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def new_panels(
-    count: int, *, width: float, height: float, bottom: float = 0.28, above: float = 0.42
+    count: int,
+    *,
+    width: float,
+    height: float,
+    bottom: float = 0.28,
+    above: float = 0.42,
+    least_width: float = 6.4,
 ) -> tuple[Figure, list[Axes]]:
-    """Make small multiples, at most four a row; ``bottom`` and ``above`` are inches kept for texts."""
+    """Make small multiples, at most four a row.
+
+    ``bottom`` and ``above`` are inches kept for texts; ``least_width`` is what the heading needs.
+    """
     columns = min(count, 4)
     rows = -(-count // columns)
     left, top = 0.42, 0.62
-    total_width = max(columns * width, 6.4) + 0.12
+    total_width = max(columns * width, least_width) + 0.12
     total_height = top + rows * height
     figure = new_figure(total_width, total_height)
     step = (total_width - 0.12) / columns
@@ -70,8 +87,10 @@ def new_panels(
 
 
 def panel_title(axes: Axes, name: str, families: Sequence[str], facts: str) -> None:
-    """Write a name above a panel, and a line of facts under the name."""
-    axes.set_title(name, fontsize=9, loc="left", pad=16, color=INK, fontfamily=families, parse_math=False)
+    """Write a name above a panel, and lines of facts under the name."""
+    lines = facts.count("\n") + 1
+    pad = 4 + 11.5 * lines
+    axes.set_title(name, fontsize=9, loc="left", pad=pad, color=INK, fontfamily=families, parse_math=False)
     axes.annotate(
         facts,
         (0, 1),
@@ -80,10 +99,11 @@ def panel_title(axes: Axes, name: str, families: Sequence[str], facts: str) -> N
         textcoords="offset points",
         fontsize=7.8,
         color=INK,
+        linespacing=1.15,
     )
 
 
-def heading(figure: Figure, title: str, handles: Sequence[Line2D]) -> None:
+def heading(figure: Figure, title: str, handles: Sequence[Line2D | Patch]) -> None:
     """Write the title of a figure and, under it, its legend in one line."""
     height = figure.get_figheight()
     figure.text(0.012, 1 - 0.12 / height, title, fontsize=11, va="top", color=INK, parse_math=False)

@@ -53,19 +53,16 @@ def shorten(name: str, longest: int) -> str:
 
 def widest(texts: Sequence[str], families: Sequence[str], size: float) -> float:
     """Return the width of the widest text, in inches."""
-    return max((text_size(text, families, size)[0] for text in texts), default=0.0) / 72
+    return max((width for width, _ in text_sizes(texts, families, size)), default=0.0) / 72
 
 
-def text_size(text: str, families: Sequence[str], size: float) -> tuple[float, float]:
-    """Return width and height of a text in points."""
+def text_sizes(texts: Sequence[str], families: Sequence[str], size: float) -> list[tuple[float, float]]:
+    """Return width and height of each text in points."""
     font = FontProperties(family=list(families), size=size)
-    renderer = _measuring_canvas().get_renderer()
-    width, height, _ = renderer.get_text_width_height_descent(text, font, ismath=False)
-    return float(width), float(max(height, size))
-
-
-def _measuring_canvas() -> FigureCanvasAgg:
-    return FigureCanvasAgg(Figure(figsize=(1, 1), dpi=72))  # at 72 dpi a pixel is a point
+    # At 72 dpi a pixel is a point.
+    renderer = FigureCanvasAgg(Figure(figsize=(1, 1), dpi=72)).get_renderer()
+    sizes = (renderer.get_text_width_height_descent(text, font, ismath=False) for text in texts)
+    return [(float(width), float(max(height, size))) for width, height, _ in sizes]
 
 
 @cache
@@ -113,8 +110,9 @@ def annotate_points(
     bounds = axes.get_window_extent()
     written = np.empty((0, 4))
     unnamed = 0
+    sizes = text_sizes(names, families, size)
     for i in np.argsort(x, kind="stable"):
-        width, height = (scale * length for length in text_size(names[i], families, size))
+        width, height = (scale * length for length in sizes[i])
         others = np.delete(points, i, axis=0)
         for clearance, is_led in ((12, False), (12, True), (5, True)):
             inflated = others + clearance * scale * np.array([-1, -1, 1, 1])

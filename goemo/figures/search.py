@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.figures.drawing import (
     BLUE,
     DARK,
@@ -30,35 +28,8 @@ from goemo.figures.drawing import (
     tidy,
 )
 from goemo.figures.names import drawable, shorten
-from goemo.outcomes import RANKED
-
-MOST_CATEGORIES = 8
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What the pictures of a search need to know of one trial.
-
-    Attributes:
-        trial_id: Its name.
-        varied: The hyperparameters that the space varies, with this trial's values.
-        history: One mapping per report: ``progress`` (per cent) and metrics (``val/macro_f1``).
-        stop_reason: How it ended, as in MLflow's tag ``goemo.stop_reason``; None while it runs.
-    """
-
-    trial_id: str
-    varied: Mapping[str, Any] = field(default_factory=dict)
-    history: Sequence[Mapping[str, float]] = ()
-    stop_reason: str | None = "completed"
-
-    def best(self, objective: str) -> float | None:
-        """Return the best report's objective; None before the first report."""
-        return max((row[objective] for row in self.history), default=None)
-
-    @property
-    def is_ranked(self) -> bool:
-        """Whether it can be the best: it reported, and has not failed."""
-        return bool(self.history) and (self.stop_reason is None or self.stop_reason in RANKED)
+from goemo.figures.scales import MOST_CATEGORIES, is_spread_by_ratio, round_powers
+from goemo.figures.trials import Trial, best_trial, varied_names
 
 
 def learning_curves(
@@ -72,12 +43,12 @@ def learning_curves(
         best: Trial to highlight; by default the ranked one with the highest objective, the earlier of equals.
 
     Returns:
-        Completed trials solid, early-stopped ones dashed grey with a cross at the cut, failed ones dotted
-        with a triangle; the best stands out.
+        Completed trials solid, early-stopped ones dashed grey with a cross at the cut and their number above
+        it, failed ones dotted with a triangle; the best stands out.
     """
-    champion = _champion(trials, objective, best)
+    champion = best_trial(trials, objective, best)
     figure = new_figure(8.6, 4.9)
-    axes = figure.add_axes((0.075, 0.11, 0.91, 0.74))
+    axes = figure.add_axes((0.075, 0.11, 0.91, 0.735))
     tidy(axes)
     kinds: dict[str, dict[str, Any]] = {
         "completed": {
@@ -89,10 +60,12 @@ def learning_curves(
             "label": "completed",
         },
         "stopped": {
-            "color": "#a3a8b0",
+            "color": "#8a8f98",
             "ls": (0, (4, 2)),
             "lw": 1.0,
             "marker": "x",
+            "mec": DARK,
+            "mew": 1.2,
             "label": "stopped early",
         },
         "failed": {"color": VERMILION, "ls": ":", "lw": 1.3, "marker": "v", "label": "failed or diverged"},
@@ -133,6 +106,7 @@ def learning_curves(
     if silent:
         handles.append(Line2D([], [], ls="", label=f"no report: {silent}"))
     axes.set_xlim(0, 103)
+    _name_cuts(axes, trials)
     axes.set_xlabel("progress: per cent of each trial's own training", fontsize=9)
     axes.set_ylabel(metric_name(objective), fontsize=9)
     heading(figure, "Learning curves of all trials", handles)
@@ -154,8 +128,8 @@ def objective_by_hyperparameter(
         fifth of the trials. Early-stopped trials are hollow: they were measured before their end.
     """
     ranked = [trial for trial in trials if trial.is_ranked]
-    champion = _champion(ranked, objective, best)
-    varied = _varied(ranked)
+    champion = best_trial(ranked, objective, best)
+    varied = varied_names(ranked)
     if not varied:
         figure = new_figure(6, 1.6)
         message = "No hyperparameter differs between the trials." if ranked else "No trial has reported."
@@ -178,7 +152,8 @@ def objective_by_hyperparameter(
         if champion is not None:
             i = next(i for i, trial in enumerate(ranked) if trial is champion)
             axes.plot(x[i], y[i], "*", ms=14, color=BLUE, mec="white", mew=0.9, zorder=5)
-        axes.set_xlabel(name, fontsize=9, parse_math=False)
+        (shown,), families = drawable([name])
+        axes.set_xlabel(shown, fontsize=9, fontfamily=families, parse_math=False)
     handles = [
         Line2D([], [], ls="", marker="o", ms=4.5, color=DARK, label="completed"),
         Line2D([], [], ls="", marker="o", ms=4.5, mfc="white", mec=GREY, label="stopped early"),
@@ -192,24 +167,32 @@ def objective_by_hyperparameter(
     return figure
 
 
-def _champion(trials: Sequence[Trial], objective: str, best: str | None) -> Trial | None:
-    if best is not None:
-        return next((trial for trial in trials if trial.trial_id == best and trial.history), None)
-    candidates = sorted((t for t in trials if t.is_ranked), key=lambda trial: trial.trial_id)
-    return max(candidates, key=lambda trial: trial.best(objective) or 0.0, default=None)
+def _name_cuts(axes: Axes, trials: Sequence[Trial]) -> None:
+    """Write above each rung how many trials were stopped there."""
+    cuts = Counter(
+        row["progress"]
+        for row in (
+            trial.history[-1] for trial in trials if trial.history and trial.stop_reason == "stopped_early"
+        )
+    )
+    for progress, stopped in sorted(cuts.items()):
+        axes.axvline(progress, color=GREY, lw=0.8, ls=(0, (1, 2)), zorder=1)
+        axes.annotate(
+            f"{stopped} stopped",
+            (progress, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color=INK,
+        )
 
 
 def _curve(trial: Trial, objective: str) -> tuple[list[float], list[float]]:
     rows = sorted(trial.history, key=lambda row: row["progress"])
     return [row["progress"] for row in rows], [row[objective] for row in rows]
-
-
-def _varied(trials: Sequence[Trial]) -> list[str]:
-    """Return the hyperparameters with more than one value, in the project's usual order."""
-    names = dict.fromkeys(name for trial in trials for name in trial.varied)
-    usual = [name for name in HYPERPARAMETER_DEFAULTS if name in names]
-    rest = [name for name in names if name not in HYPERPARAMETER_DEFAULTS]
-    return [name for name in usual + rest if len({str(trial.varied.get(name)) for trial in trials}) > 1]
 
 
 def _positions(
@@ -220,10 +203,10 @@ def _positions(
     distinct = sorted(set(values)) if is_number else sorted({str(value) for value in values})
     if is_number and len(distinct) > MOST_CATEGORIES:
         x = np.array(values, dtype=float)
-        if _is_spread_by_ratio(x):
+        if is_spread_by_ratio(x):
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())
-            axes.xaxis.set_major_locator(FixedLocator(_round_powers(x.min(), x.max())))
+            axes.xaxis.set_major_locator(FixedLocator(round_powers(x.min(), x.max())))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         groups = np.array_split(np.argsort(x, kind="stable"), 5)
         return x, [(x[g[0]], x[g[-1]], float(np.median(y[g]))) for g in groups if len(g)]
@@ -244,20 +227,3 @@ def _positions(
     if sum(len(name) for name in shown) > 30:
         axes.tick_params(axis="x", labelrotation=20)
     return x, medians
-
-
-def _is_spread_by_ratio(x: npt.NDArray[np.float64]) -> bool:
-    """Tell values drawn on a logarithmic scale from evenly spread ones by where their median lies."""
-    low, middle, high = float(x.min()), float(np.median(x)), float(x.max())
-    if low <= 0 or high / low < 20:
-        return False
-    linear = (middle - low) / (high - low)
-    logarithmic = math.log(middle / low) / math.log(high / low)
-    return abs(logarithmic - 0.5) < abs(linear - 0.5)
-
-
-def _round_powers(low: float, high: float) -> list[float]:
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 3) if len(exponents) <= 3 else (1,)
-    ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
-    return [tick for tick in ticks if low / 1.5 <= tick <= high * 1.5]

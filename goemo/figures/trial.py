@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -13,27 +12,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from goemo.figures.drawing import (
     BLUE,
-    GREEN,
     GREY,
     INK,
     ORANGE,
     cut_text,
-    heading,
     new_figure,
-    new_panels,
-    panel_title,
     tidy,
 )
+from goemo.figures.label_tables import by_support, same_labels
 from goemo.figures.names import annotate_points, drawable, widest
-from goemo.metrics import count
 
-Scores = npt.NDArray[np.floating[Any]]
-Targets = npt.NDArray[np.bool_]
 TABLE_METRICS = ("precision", "recall", "f1", "mcc")
 
 
@@ -50,8 +42,8 @@ def per_label_heatmap(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figur
     Raises:
         ValueError: The two tables are not about the same labels.
     """
-    _same_labels(table_at_half, table)
-    order = _by_support(table)
+    same_labels(table_at_half, table)
+    order = by_support(table)
     half, tuned = table_at_half.iloc[order], table.iloc[order]
     names, families = drawable([str(label) for label in table["label"]])
     names = [names[i] for i in order]
@@ -98,7 +90,7 @@ def per_label_heatmap(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figur
                 if math.isfinite(value):
                     # On cividis, black has the better contrast from here on, by WCAG's formula.
                     ink = "white" if value < 0.46 else "black"
-                    axes.text(centre, y, f"{value:.2f}", ha="center", **{**small, "color": ink})
+                    axes.text(centre, y, f"{value:z.2f}", ha="center", **{**small, "color": ink})
     axes.text(start - 0.1, top - 0.14, "support", ha="right", **small)
     axes.text(width - 0.12, top - 0.14, "threshold", ha="right", **small)
     for y, name, support, cut in zip(middles, names, tuned["support"], tuned["threshold"], strict=True):
@@ -124,7 +116,7 @@ def f1_by_support(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figure:
     Raises:
         ValueError: The two tables are not about the same labels.
     """
-    _same_labels(table_at_half, table)
+    same_labels(table_at_half, table)
     support = table["support"].to_numpy(dtype=float)
     half = np.nan_to_num(table_at_half["f1"].to_numpy(dtype=float))
     tuned = np.nan_to_num(table["f1"].to_numpy(dtype=float))
@@ -151,88 +143,6 @@ def f1_by_support(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figure:
     return figure
 
 
-def threshold_curves(
-    scores: Scores,
-    targets: Targets,
-    thresholds: npt.NDArray[np.floating[Any]],
-    labels: Sequence[str],
-    *,
-    most: int = 8,
-) -> Figure:
-    """Draw precision, recall and F1 against the threshold, with the chosen cut marked.
-
-    Args:
-        scores: Sigmoid outputs in [0, 1], shape (n_examples, n_labels).
-        targets: True where a label applies, same shape.
-        thresholds: One a label; ``inf`` never predicts it.
-        labels: Names, in the order of the columns.
-        most: Labels shown: the rarest and those that gained most from 0.5, in turn. At least 1.
-
-    Returns:
-        One panel a label, rarest first, each over the range of its own scores.
-
-    Raises:
-        ValueError: Shapes do not fit together.
-    """
-    if scores.shape != targets.shape or scores.shape[1:] != (len(labels),) or len(thresholds) != len(labels):
-        raise ValueError(
-            "scores and targets must be (n_examples, n_labels), with a threshold and a name a label, but got "
-            f"{scores.shape}, {targets.shape}, {len(thresholds)} thresholds and {len(labels)} names"
-        )
-    positives = targets.sum(axis=0)
-    at_half = count(targets, scores >= 0.5).f1
-    tuned = count(targets, scores >= np.asarray(thresholds)).f1
-    chosen = _rarest_and_most_gained(positives, tuned - at_half, most)
-    names, families = drawable(labels)
-    figure, panels = new_panels(len(chosen), width=2.9, height=2.05)
-    handles = [
-        Line2D([], [], color=ORANGE, ls=(0, (5, 2)), lw=1.4, label="precision"),
-        Line2D([], [], color=GREEN, ls=":", lw=1.8, label="recall"),
-        Line2D([], [], color=BLUE, ls="-", lw=2, label="F1"),
-        Line2D([], [], color=INK, ls="-", lw=1, marker="D", ms=4, label="chosen threshold"),
-    ]
-    for axes, label in zip(panels, chosen, strict=True):
-        _threshold_panel(axes, scores[:, label], targets[:, label], float(thresholds[label]))
-        panel_title(
-            axes,
-            names[label],
-            families,
-            f"{positives[label]:,} positive, threshold {cut_text(thresholds[label])}, "
-            f"F1 {at_half[label]:.2f} → {tuned[label]:.2f}",
-        )
-    heading(figure, "Precision, recall and F1 against the threshold", handles)
-    return figure
-
-
-def _threshold_panel(axes: Axes, scores: Scores, targets: Targets, threshold: float) -> None:
-    tidy(axes)
-    everything = np.sort(scores.astype(np.float64))
-    of_positives = np.sort(scores[targets].astype(np.float64))
-    high = max(float(everything[-1]) if len(everything) else 1.0, threshold if threshold < 1 else 0.0, 0.02)
-    high = min(1.0, high * 1.08)
-    axes.set(xlim=(0, high), ylim=(-0.03, 1.03))
-    axes.set_yticks([0, 0.5, 1])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    if not len(of_positives):
-        axes.text(high / 2, 0.5, "no positive example", ha="center", va="center", fontsize=8.5, color=INK)
-        return
-    cuts = np.linspace(0, high, 160)
-    predicted = len(everything) - np.searchsorted(everything, cuts, side="left")
-    hits = len(of_positives) - np.searchsorted(of_positives, cuts, side="left")
-    precision = np.where(predicted > 0, hits / np.maximum(predicted, 1), np.nan)
-    axes.plot(cuts, precision, color=ORANGE, ls=(0, (5, 2)), lw=1.4)
-    axes.plot(cuts, hits / len(of_positives), color=GREEN, ls=":", lw=1.8)
-    axes.plot(cuts, 2 * hits / (predicted + len(of_positives)), color=BLUE, lw=2)
-    if not math.isfinite(threshold):
-        axes.text(high * 0.97, 0.95, "never predicted", ha="right", va="top", fontsize=8, color=INK)
-        return
-    hits_at = np.count_nonzero(of_positives >= threshold)
-    f1 = 2 * hits_at / (np.count_nonzero(everything >= threshold) + len(of_positives))
-    axes.axvline(threshold, color=INK, lw=1)
-    axes.plot([threshold], [f1], "D", ms=4, color=INK)
-
-
 def _support_axis(axes: Axes, support: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Set up the logarithmic axis, with 0 one step left of its smallest tick; return the positions."""
     present = support[support > 0]
@@ -256,24 +166,3 @@ def _support_axis(axes: Axes, support: npt.NDArray[np.float64]) -> npt.NDArray[n
     axes.xaxis.set_major_formatter(FixedFormatter(names))
     axes.set_xlabel("support: examples that carry the label", fontsize=9)
     return x
-
-
-def _same_labels(table_at_half: pd.DataFrame, table: pd.DataFrame) -> None:
-    if list(table_at_half["label"]) != list(table["label"]):
-        raise ValueError(
-            "the tables at 0.5 and at tuned thresholds must have the same labels in the same order"
-        )
-
-
-def _by_support(table: pd.DataFrame) -> npt.NDArray[np.intp]:
-    return np.argsort(-table["support"].to_numpy(dtype=float), kind="stable")
-
-
-def _rarest_and_most_gained(
-    positives: npt.NDArray[np.integer[Any]], gains: npt.NDArray[np.float64], most: int
-) -> list[int]:
-    """Return up to ``most`` labels, taken in turn from the rarest and the most gained, the rarest first."""
-    by_rarity = np.argsort(positives, kind="stable")
-    by_gain = np.argsort(-gains, kind="stable")
-    in_turn = dict.fromkeys(int(i) for pair in zip(by_rarity, by_gain, strict=True) for i in pair)
-    return sorted(list(in_turn)[:most], key=lambda i: (positives[i], i))

@@ -13,8 +13,9 @@ import jinja2
 import pandas as pd
 
 from goemo import metrics
+from goemo.report.scripts import script_json
 
-AVERAGED = ("precision", "recall", "f1", "mcc")
+AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
 LONGEST_TEXT = 400
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus
@@ -44,6 +45,7 @@ def _environment() -> jinja2.Environment:
         data_uri=data_uri,
         cut=cut,
         words=words,
+        script_json=script_json,
     )
     return environment
 

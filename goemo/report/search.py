@@ -8,8 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from goemo.metrics import averages
 from goemo.outcomes import RANKED
+from goemo.report.pictures import Picture
 from goemo.report.rendering import label_rows, mean_rows, metric_words, plain, render, words
+from goemo.report.savings import duration, savings_sentence, seconds_saved
+from goemo.report.scripts import vega_bundle
 
 RESULT_NAMES = {
     "validation": "fitted on validation (the result)",
@@ -28,9 +32,13 @@ def search_page(
     table_at_half: pd.DataFrame | None = None,
     table: pd.DataFrame | None = None,
     test_results: Mapping[str, Any] | None = None,
-    figures: Mapping[str, bytes] | None = None,
-    trial_figures: Mapping[str, bytes] | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    intervals: Picture | None = None,
+    figures: Sequence[Picture] = (),
+    trial_figures: Sequence[Picture] = (),
     worst_errors: Sequence[Mapping[str, Any]] = (),
+    warnings: Sequence[str] = (),
+    insights: Sequence[str] = (),
     notes: Sequence[str] = (),
     environment: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
@@ -47,10 +55,15 @@ def search_page(
         stop_reasons: How many trials ended how; counted from ``leaderboard`` by default.
         table_at_half: Of the chosen trial on validation, at 0.5; None leaves the section out.
         table: The same at tuned thresholds.
-        test_results: Output of `goemo.evaluation.results` for the chosen trial; None if never opened.
-        figures: Of the search: PNG files by caption, in the order to show.
+        test_results: Output of `goemo.evaluation.results` for the chosen trial; None if never opened. An
+            older record, without intervals of the labels, is shown without them.
+        comparison: A `goemo.published.Comparison` in plain values; None where they are not about this data.
+        intervals: Shown above the leaderboard, whose own drawn intervals then stand back.
+        figures: Of the search, in the order to show.
         trial_figures: Likewise of the chosen trial.
         worst_errors: Output of `goemo.worst_errors.worst_errors` for the chosen trial.
+        warnings: What limits the answer, shown with it: sentences.
+        insights: On the figures of the search: sentences.
         notes: On the data: splitting, overlaps, what was left out. One sentence or two each.
         environment: Facts to repeat it: versions, hardware, digests of the data.
         commands: What to type to repeat it, one command each.
@@ -65,6 +78,8 @@ def search_page(
     others = [trial for trial in leaderboard if trial.get("rank") is None]
     key = f"val_{objective}"
     best = ranked[0] if ranked else None
+    pictures = [*([intervals] if intervals else []), *figures, *trial_figures]
+    saved = {trial["trial_id"]: seconds_saved(trial) for trial in leaderboard}
     return render(
         "search.html",
         name=name,
@@ -84,9 +99,17 @@ def search_page(
         method=plain((best or {}).get("config", {}).get("thresholds", "exact")),
         is_cross_fitted=is_cross_fitted,
         test=None if test_results is None else _test(test_results),
-        figures=dict(figures or {}),
-        trial_figures=dict(trial_figures or {}),
+        tables=None if table is None or table_at_half is None else _tables(table_at_half, table),
+        comparison=comparison,
+        intervals=intervals,
+        figures=list(figures),
+        trial_figures=list(trial_figures),
+        bundle=vega_bundle() if any(picture.charts for picture in pictures) else None,
         worst_errors=list(worst_errors),
+        warnings=list(warnings),
+        insights=list(insights),
+        savings=savings_sentence(leaderboard),
+        saved={name: duration(seconds) for name, seconds in saved.items() if seconds is not None},
         notes=list(notes),
         environment=dict(environment or {}),
         commands=list(commands),
@@ -121,6 +144,19 @@ def _scale(ranked: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
     return {"low": low, "width": (high - low) or 1.0}
 
 
+def _tables(table_at_half: pd.DataFrame, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return both tables with the published columns, the most frequent label first, and their means."""
+    named = (("All thresholds at 0.5", table_at_half), ("Thresholds tuned per label", table))
+    return [
+        {
+            "name": name,
+            "rows": sorted(of.to_dict(orient="records"), key=lambda row: -row["support"]),
+            "means": averages(of),
+        }
+        for name, of in named
+    ]
+
+
 def _test(results: Mapping[str, Any]) -> dict[str, Any]:
     by_source = results["results"]
     at_half = {row["label"]: row for row in by_source["fixed_0.5"]["per_label"]}
@@ -132,9 +168,28 @@ def _test(results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "split": results["split"],
         "examples": results["examples"],
-        "rows": [(source, text, by_source[source]) for source, text in RESULT_NAMES.items()],
+        "rows": [
+            {"source": source, "text": text, **by_source[source], "intervals": _intervals(by_source[source])}
+            for source, text in RESULT_NAMES.items()
+        ],
         "labels": sorted(labels, key=lambda row: -row["support"]),
+        "has_weighted": any(_intervals(by_source[source])["weighted_f1"] for source in RESULT_NAMES),
+        "has_intervals": any(row.get("f1_low") is not None for row in labels),
+        "tables": [
+            {
+                "name": f"Thresholds {text}" if source != "fixed_0.5" else "All thresholds at 0.5",
+                "rows": sorted(by_source[source]["per_label"], key=lambda row: -row["support"]),
+                "means": by_source[source],
+            }
+            for source, text in RESULT_NAMES.items()
+        ],
         "result": by_source["validation"],
         "at_half": by_source["fixed_0.5"],
         "bound": by_source["test_tuned"],
     }
+
+
+def _intervals(result: Mapping[str, Any]) -> dict[str, Sequence[float] | None]:
+    """Return the intervals of the averages; an older record has that of macro-F1 alone."""
+    known = {"macro_f1": result.get("macro_f1_interval"), **result.get("intervals", {})}
+    return {name: known.get(name) for name in ("macro_f1", "weighted_f1", "micro_f1")}

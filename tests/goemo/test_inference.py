@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,17 +31,36 @@ class Counting:
     def forward(self, input_ids, attention_mask): ...
 
 
-@pytest.mark.parametrize(("max_length", "texts"), [(16, 256), (64, 256), (512, 32)])
-def test_long_texts_go_in_small_batches(max_length, texts):
-    """No pass holds more than 16,384 padded tokens or 256 texts, unless it is asked to."""
+@pytest.mark.parametrize("max_length", [16, 64, 512])
+def test_a_pass_on_the_cpu_stays_in_the_cache(max_length):
+    """No pass holds more than 1,024 padded tokens, nor one text less than fits, unless it is asked to."""
     lengths = np.random.default_rng(0).integers(1, 600, 700)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     store = TokenStore(np.zeros(offsets[-1], dtype=np.int32), offsets, TEMPLATE)
     model = Counting()
     logits = predict_logits(model, store, max_length)
     assert logits[:, 0].tolist() == np.minimum(lengths, max_length).tolist()
-    assert max(shape[0] for shape in model.shapes) == texts
-    assert max(rows * width for rows, width in model.shapes) <= 16384
+    assert max(rows * width for rows, width in model.shapes) <= 1024
+    assert all((rows + 1) * width > 1024 for rows, width in sorted(model.shapes)[1:])
     model.shapes.clear()
     predict_logits(model, store, max_length, batch_size=300)
-    assert model.shapes[0][0] == 300
+    assert sorted(shape[0] for shape in model.shapes) == [100, 300, 300]
+
+
+def test_progress_is_told_here_and_a_failure_comes_out():
+    """Callbacks run in the calling thread and end at the total; an error in a pass ends all."""
+    store = TokenStore(np.zeros(9000, dtype=np.int32), np.arange(0, 9001, 30), TEMPLATE)
+    told = []
+    predict_logits(Counting(), store, 64, on_progress=lambda *p: told.append((get_ident(), *p)))
+    assert {thread for thread, *_ in told} == {get_ident()}
+    assert told[-1][1:] == (300, 300)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+
+    class Failing(Counting):
+        def __call__(self, input_ids, attention_mask):
+            raise RuntimeError("no memory")
+
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="no memory"):
+        predict_logits(Failing(), store, 64)
+    assert torch.get_num_threads() == before

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from goemo import evaluation, metrics, thresholds
-from goemo.report import search_page, trial_page
+from goemo.report import Picture, search_page, trial_page
+from goemo.report.savings import duration, savings_sentence, seconds_saved
 
 NASTY = "<script>alert('x')</script> & \"quotes\" {{ 7 * 6 }}"
 VOID = {"meta", "img", "br", "hr"}
@@ -179,11 +180,13 @@ def test_everything_from_outside_is_escaped():
         table_at_half=half,
         table=tuned,
         test_results=test,
-        figures={NASTY: picture()},
+        figures=[Picture(NASTY, picture())],
+        warnings=[NASTY],
+        insights=[NASTY],
         notes=[NASTY],
         **outside,
     )
-    for html, least in ((trial, 10), (search, 14)):
+    for html, least in ((trial, 10), (search, 20)):
         page = Page(html)
         assert "script" not in page.tags
         assert page.text.count(NASTY) >= least
@@ -266,3 +269,151 @@ def test_tables_read_from_csv_work_too():
     tuned.loc[0, "threshold"] = np.inf
     read = [pd.read_csv(io.StringIO(table.to_csv(index=False))) for table in (half, tuned)]
     assert a_trial_page(table_at_half=read[0], table=read[1]) == a_trial_page(table_at_half=half, table=tuned)
+
+
+def opening(page):
+    """Return what stands before the first heading, which is the answer."""
+    return page.text.split("Leaderboard")[0]
+
+
+def test_warnings_stand_beside_the_answer():
+    """What limits the answer is read with it, not somewhere below."""
+    page = a_search_page([entry(1, 0.5)], warnings=["learning_rate 5e-05 is the highest of the grid."])
+    assert "learning_rate 5e-05 is the highest of the grid." in opening(page)
+
+
+def stopped(progress, seconds, *, rank=2):
+    return {**entry(rank, 0.4, reason="stopped_early"), "progress": progress, "seconds": seconds}
+
+
+def test_a_cut_saves_what_was_left_at_the_trials_own_pace():
+    """A trial at 20 % after 30 s had 120 s to go; one that ended by itself, or has no pace, saved nothing."""
+    assert seconds_saved(stopped(20, 30.0)) == pytest.approx(120.0)
+    assert seconds_saved(stopped(50, 30.0)) == pytest.approx(30.0)
+    for trial in ({**entry(1, 0.5), "seconds": 30.0}, stopped(0, 30.0), stopped(20, 0.0)):
+        assert seconds_saved(trial) is None
+
+
+def test_the_page_says_what_early_stopping_saved():
+    """The sum in the answer, of the whole that would have been trained; each cut on the leaderboard."""
+    board = [{**entry(1, 0.5), "seconds": 100.0}, stopped(20, 20.0), stopped(50, 40.0, rank=3)]
+    page = a_search_page(board)
+    assert "cut 2 trials short and saved about 2 min of 5 min of trial time (43 %)" in opening(page)
+    assert "stopped early at 20 %, saved 80 s" in page.text
+    assert "stopped early at 50 %, saved 40 s" in page.text
+    assert savings_sentence([entry(1, 0.5)]) == ""
+    assert "Early stopping cut" not in a_search_page([entry(1, 0.5)]).text
+
+
+def test_durations_are_read_easily():
+    """Seconds, minutes or hours: never more than three digits before the point."""
+    assert [duration(seconds) for seconds in (0.4, 99, 150, 5400, 7200, 100_000)] == [
+        "0 s",
+        "99 s",
+        "2 min",
+        "90 min",
+        "2.0 h",
+        "27.8 h",
+    ]
+
+
+def test_intervals_of_all_averages_are_shown():
+    """Macro, weighted and micro-F1 stand with their intervals, and each label with its own."""
+    _, _, test = tables(["anger", "joy"])
+    page = a_search_page([entry(1, 0.5)], test_results=test)
+    result = test["results"]["validation"]
+    for average in ("macro_f1", "weighted_f1", "micro_f1"):
+        low, high = result["intervals"][average]
+        assert f"{low:.3f} to {high:.3f}" in page.text
+    for row in result["per_label"]:
+        assert f"{row['f1']:.3f} {row['f1_low']:.3f} to {row['f1_high']:.3f}" in page.text
+
+
+def test_a_record_of_an_older_version_is_shown_without_the_intervals_it_lacks():
+    """Macro-F1 keeps its interval; columns that would be empty are left out."""
+    _, _, test = tables(["anger", "joy"])
+    for result in test["results"].values():
+        del result["intervals"]
+        for row in result["per_label"]:
+            del row["f1_low"], row["f1_high"]
+    page = a_search_page([entry(1, 0.5)], test_results=test)
+    low, high = test["results"]["validation"]["macro_f1_interval"]
+    assert f"{low:.3f} to {high:.3f}" in page.text
+    assert "F1 F1 at 0.5 F1 upper bound" in page.text
+    assert page.text.count("95 % interval") == 4  # twice in the answer, of macro-F1, on the leaderboard
+
+
+def test_all_published_columns_are_there_at_half_and_tuned():
+    """For validation and for test: every label in each table, and both means below it."""
+    half, tuned, test = tables(["anger", "joy"])
+    page = a_search_page([entry(1, 0.5)], table_at_half=half, table=tuned, test_results=test)
+    columns = "label accuracy precision recall F1 MCC support threshold"
+    assert page.text.count(columns) == 5
+    means = [metrics.averages(table) for table in (half, tuned)] + list(test["results"].values())
+    for found in means:
+        for kind, words in (("macro", "simple mean"), ("weighted", "weighted by support")):
+            numbers = " ".join(
+                f"{found[kind][m]:.3f}" for m in ("accuracy", "precision", "recall", "f1", "mcc")
+            )
+            assert f"{words} {numbers}" in page.text
+
+
+def average(**changes):
+    values = {
+        "study": "XLNet at 0.5",
+        "citation": "Somebody",
+        "average": "macro",
+        "metric": "f1",
+        "published": 0.468,
+        "ours": 0.5,
+        "difference": 0.032,
+        "ours_low": 0.48,
+        "ours_high": 0.52,
+        "ours_validation": 0.49,
+    }
+    return {**values, **changes}
+
+
+COMPARED = {
+    "labels": [
+        {
+            "label": "joy",
+            "support": 161,
+            "ours_at_half": 0.5,
+            "published_at_half": 0.603,
+            "difference_at_half": -0.103,
+            "ours_test_tuned": 0.6,
+            "published_test_tuned": 0.605,
+            "difference_test_tuned": -0.005,
+            "ours_validation": 0.58,
+        }
+    ],
+    "averages": [average(), average(metric="mcc", ours_low=None, ours_high=None)],
+    "notes": ["Figures tuned on the test split are upper bounds."],
+    "citation": "Somebody",
+}
+
+
+def test_published_results_stand_beside_ours_with_their_notes():
+    """Published, ours, interval, difference and the honest figure, per average and per label."""
+    _, _, test = tables(["joy"])
+    text = a_search_page([entry(1, 0.5)], test_results=test, comparison=COMPARED).text
+    assert "XLNet at 0.5 F1, simple mean 0.468 0.500 0.480 to 0.520 +0.032 0.490" in text
+    assert "XLNet at 0.5 MCC, simple mean 0.468 0.500 +0.032 0.490" in text
+    assert "joy 161 0.500 0.603 −0.103 0.600 0.605 −0.005 0.580" in text  # noqa: RUF001 - as the page writes it
+    assert "Figures tuned on the test split are upper bounds." in text
+    assert "Somebody" in text
+    assert "published" not in a_search_page([entry(1, 0.5)]).text.lower()
+
+
+def test_a_choice_without_its_fact_is_refused():
+    """The list of an explorer and its sentences must fit together."""
+    with pytest.raises(ValueError, match="one fact a choice, got 1 facts for 2 choices"):
+        Picture("Explorer", choices=["anger", "joy"], facts=["one"])
+
+
+def test_pages_of_trials_carry_no_scripts():
+    """The page that is logged for every trial stays small: pictures alone, well under a megabyte."""
+    html = a_trial_page([f"emotion {i}" for i in range(28)])
+    assert "<script" not in html
+    assert len(html) < 100_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import hypothesis.extra.numpy as hnp
@@ -12,9 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from goemo.configuration import THRESHOLD_METHODS
 from goemo.thresholds import (
-    FittedThresholds,
     apply_thresholds,
     cross_fitted_predictions,
     fit_thresholds,
@@ -66,14 +63,20 @@ def test_exact_is_brute_force_over_all_cut_points(case):
     assert fitted.f1.tolist() == [best for _, best in expected]
 
 
-def test_exact_does_not_depend_on_the_blocks(monkeypatch):
-    """Ranking labels in blocks, the last one smaller, gives what ranking them all at once gives."""
-    scores, targets = imbalanced(labels=7)
-    whole = fit_thresholds(scores, targets)
-    monkeypatch.setattr("goemo.thresholds._BLOCK_SCORES", 3 * len(scores))
-    blocks = fit_thresholds(scores, targets)
-    assert blocks.values.tolist() == whole.values.tolist()
-    assert blocks.f1.tolist() == whole.f1.tolist()
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([2, 5, 50, None]))
+def test_exact_is_brute_force_for_ten_thousand_labels(seed, examples, steps):
+    """A hundred random labels at a time: few or many ties, all frequencies, rounded to float16 or not."""
+    generator = np.random.default_rng(seed)
+    scores = generator.random((examples, 100), dtype=generator.choice([np.float32, np.float64]))
+    if steps is not None:
+        scores = np.floor(scores * (steps + 1)) / steps
+        scores = scores.clip(0, 1).astype(np.float16).astype(scores.dtype)
+    targets = generator.random((examples, 100)) < generator.random(100)
+    fitted = fit_thresholds(scores, targets)
+    expected = [brute_exact(scores[:, i], targets[:, i]) for i in range(100)]
+    assert fitted.values.tolist() == [cut for cut, _ in expected]
+    assert fitted.f1.tolist() == [best for _, best in expected]
 
 
 @settings(max_examples=300, deadline=None)
@@ -152,78 +155,6 @@ def test_fixed_ignores_the_data():
         assert fitted.f1[label] == brute_f1(scores[:, label] >= 0.3, targets[:, label])
 
 
-@pytest.mark.parametrize("method", THRESHOLD_METHODS)
-class TestEveryMethod:
-    def test_f1_is_that_of_the_predictions(self, method):
-        """The F1 that comes with the thresholds is the F1 of applying them to the same rows."""
-        scores, targets = imbalanced()
-        fitted = fit_thresholds(scores, targets, method=method)
-        predictions = apply_thresholds(scores, fitted)
-        expected = f1_score(targets, predictions, average=None, zero_division=0)
-        np.testing.assert_allclose(fitted.f1, expected, atol=1e-12)
-
-    def test_exact_is_an_upper_bound(self, method):
-        """No method has a better F1 on its own rows than exact, for any label."""
-        scores, targets = imbalanced()
-        upper = fit_thresholds(scores, targets, method="exact").f1
-        assert (fit_thresholds(scores, targets, method=method).f1 <= upper).all()
-
-    def test_row_order_does_not_change_the_thresholds(self, method):
-        """Shuffling examples, ties included, leaves the thresholds alone."""
-        scores, targets = imbalanced()
-        scores = scores.round(2)
-        order = np.random.default_rng(1).permutation(len(scores))
-        before = fit_thresholds(scores, targets, method=method)
-        after = fit_thresholds(scores[order], targets[order], method=method)
-        assert before.values.tolist() == after.values.tolist()
-
-    def test_label_order_permutes_the_thresholds(self, method):
-        """Labels reordered give the same thresholds, reordered."""
-        scores, targets = imbalanced()
-        order = np.random.default_rng(1).permutation(scores.shape[1])
-        before = fit_thresholds(scores, targets, method=method)
-        after = fit_thresholds(scores[:, order], targets[:, order], method=method)
-        assert before.values[order].tolist() == after.values.tolist()
-
-    def test_precision_of_the_scores_does_not_matter(self, method):
-        """Single precision scores, the same ones in double, and a strided view give the same thresholds."""
-        scores, targets = imbalanced(dtype=np.float32)
-        single = fit_thresholds(scores, targets, method=method)
-        double = fit_thresholds(scores.astype(np.float64), targets, method=method)
-        strided = fit_thresholds(np.repeat(scores, 2, axis=1)[:, ::2], targets, method=method)
-        assert single.values.tolist() == double.values.tolist() == strided.values.tolist()
-
-    def test_inputs_are_left_alone(self, method):
-        """Fitting and applying change neither scores nor targets."""
-        scores, targets = imbalanced()
-        before = scores.copy(), targets.copy()
-        apply_thresholds(scores, fit_thresholds(scores, targets, method=method))
-        assert (scores == before[0]).all()
-        assert (targets == before[1]).all()
-
-    def test_json_round_trip(self, method):
-        """Thresholds survive JSON exactly, an infinite one as null."""
-        scores, targets = imbalanced()
-        targets[:, 0] = False
-        fitted = fit_thresholds(scores, targets, method=method)
-        text = json.dumps(fitted.to_dict(), allow_nan=False)
-        again = FittedThresholds.from_dict(json.loads(text))
-        assert again.to_dict() == fitted.to_dict()
-        assert again.values.tolist() == fitted.values.tolist()
-        assert (json.loads(text)["values"][0] is None) == (method in {"exact", "grid"})
-
-    def test_cross_fitted_rows_are_cut_by_the_others(self, method):
-        """Each fold's predictions are those of thresholds fitted without that fold."""
-        scores, targets = imbalanced()
-        predictions = cross_fitted_predictions(scores, targets, method=method, folds=4, seed=3)
-        fold_of = fold_of_rows(len(scores), folds=4, seed=3)
-        assert set(fold_of) == {0, 1, 2, 3}
-        for fold in range(4):
-            held = fold_of == fold
-            fitted = fit_thresholds(scores[~held], targets[~held], method=method)
-            assert (predictions[held] == apply_thresholds(scores[held], fitted)).all()
-
-
 def test_equal_scores_stay_together_across_precisions():
     """A threshold fitted on single precision scores predicts the score it was taken from."""
     scores, targets = imbalanced(dtype=np.float32)
@@ -276,6 +207,7 @@ def test_fewer_rows_than_folds_leave_one_out():
 
 
 GOOD = np.full((4, 3), 0.5)
+ABC = ["a", "b", "c"]
 
 
 def with_value(value):
@@ -294,11 +226,21 @@ def with_value(value):
         (with_value(-0.1), GOOD > 1, {}, r"in \[0, 1\].*label 1 has -0.1 in example 2"),
         (GOOD, with_value(2.0), {}, r"targets must be true or false: label \d has 0.5"),
         (GOOD, GOOD.astype(str), {}, r"targets must be true or false, got dtype <U"),
+        (GOOD, with_value(np.nan), {}, r"targets must be true or false: label 0 has 0.5"),
+        (with_value(np.inf), GOOD > 1, {"labels": ABC}, r"label b has inf in example 2"),
+        (with_value(np.nan), GOOD > 1, {"labels": ABC}, r"label b has nan in example 2"),
+        (GOOD, np.eye(4, 3) * 3, {"labels": ABC}, r"targets must be true or false: label a has 3.0"),
+        (GOOD, GOOD > 1, {"labels": ["a", "b"]}, r"labels must name all 3 labels, got 2 names"),
         (GOOD.astype(str), GOOD > 1, {}, r"scores must be real numbers, got dtype <U"),
         (GOOD[:0], GOOD[:0] > 1, {}, r"at least one example.*got none"),
         (GOOD[:, :0], GOOD[:, :0] > 1, {}, r"at least one label, got shape \(4, 0\)"),
         (GOOD, GOOD > 1, {"method": "best"}, r"method must be one of exact, .*got 'best'"),
-        (GOOD, GOOD > 1, {"step": 0.1}, r"step is not an option of the method exact, which has none"),
+        (
+            GOOD,
+            GOOD > 1,
+            {"step": 0.1},
+            r"step is not an option of the method exact, .*belongs to the method grid",
+        ),
         (GOOD, GOOD > 1, {"method": "grid", "value": 1}, r"value is not an option.*grid, which knows step"),
         (GOOD, GOOD > 1, {"method": "grid", "step": 0}, r"step must lie in \(0, 1\), got 0"),
         (GOOD, GOOD > 1, {"method": "fixed", "value": 2}, r"value must lie in \[0, 1\], got 2"),
@@ -321,3 +263,12 @@ def test_wrong_thresholds_are_refused(thresholds, message):
     """Thresholds that do not fit the labels are refused."""
     with pytest.raises(ValueError, match=message):
         apply_thresholds(GOOD, thresholds)
+
+
+def test_wrong_input_names_the_label_everywhere():
+    """Where names are given, applying and cross-fitting name the label too."""
+    for call in (apply_thresholds, cross_fitted_predictions):
+        with pytest.raises(ValueError, match="label b has nan in example 2"):
+            call(with_value(math.nan), GOOD > 1, labels=ABC)
+    with pytest.raises(ValueError, match="not be NaN: label b has nan"):
+        apply_thresholds(GOOD, [0.5, math.nan, 0.5], labels=ABC)

@@ -126,7 +126,7 @@ def test_defaults_fill_a_minimal_file(load):
         "space": {},
         "search": {"algorithm": "grid"},
         "scheduler": {"algorithm": "asha", "grace": 20, "reduction_factor": 3},
-        "objective": {"metric": "macro_f1", "thresholds": "exact", "reports": 5, "test": "chosen"},
+        "objective": {"metric": "macro_f1", "thresholds": "proportional", "reports": 5, "test": "chosen"},
         "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto"},
         "seed": 42,
         "keep_models": 1,

@@ -198,6 +198,30 @@ class TestContent:
         assert [metrics["best/macro_f1"] for _, _, metrics in rows] == [0.1, 0.4, 0.4, 0.5, 0.5]
         assert [step for step, _, _ in rows] == list(REPORTS)
 
+    def test_a_search_has_its_best_at_each_end_of_a_trial(self, runs):
+        """Whenever it is written: step n is the best objective when n trials had ended, failures included."""
+        search = make_search(trials=4)
+        for number, (value, moment) in enumerate([(0.3, 40), (0.2, 20), (0.4, 30)], start=1):
+            report(search, f"t{number:03d}", 100, value)
+            search.trial(f"t{number:03d}").write_outcome(Outcome("completed", ended_at=START + moment))
+        search.trial("t004").write_outcome(Outcome("failed", "no", ended_at=START + 10))
+        assert content.best_by_ended(search.records()) == [
+            (2, int((START + 20) * 1000), {"best/macro_f1": 0.2}),
+            (3, int((START + 30) * 1000), {"best/macro_f1": 0.4}),
+            (4, int((START + 40) * 1000), {"best/macro_f1": 0.4}),
+        ]
+
+    def test_a_trial_says_how_it_ended(self, runs):
+        """Its description has the best report, the reason with its message, and the command that takes it."""
+        search = make_search(trials=1)
+        for progress, value in ((20, 0.1), (40, 0.4), (60, 0.3)):
+            report(search, "t001", progress, value)
+        end(search, "t001", "diverged", "loss is NaN at step 7")
+        text = content.trial_description(search.trial("t001").read())
+        assert "**0.4000**, at 40 %" in text
+        assert "Ended at 60 %, diverged: loss is NaN at step 7" in text
+        assert "goemo export tiny --trial t001" in text
+
     def test_the_fingerprint_sees_every_change(self, runs):
         """Another report, an outcome, and another message each change the fingerprint."""
         search = make_search(trials=1)

@@ -67,5 +67,7 @@ def _read_keys(given: Mapping[str, Any], section: str, problems: Problems) -> di
             try:
                 good[key] = rule(given[key])
             except WrongError as error:
-                problems.add((section, key) if section else (key,), str(error))
+                path = (section, key) if section else (key,)
+                for inside, message in error.problems:
+                    problems.add((*path, *inside), message)
     return good

@@ -50,7 +50,7 @@ def _read_domain(name: str, given: Any, problems: Problems) -> Domain | None:
 
 def _read_values(
     name: str, given: Sequence[Any], paths: Sequence[KeyPath], problems: Problems
-) -> tuple[int | float, ...] | None:
+) -> tuple[Any, ...] | None:
     """Return the values in the type of the hyperparameter, or None after adding to ``problems``."""
     hyperparameter, values = HYPERPARAMETERS[name], []
     for value, path in zip(given, paths, strict=True):
@@ -76,13 +76,21 @@ def _read_list(
     return Domain(kind, values)
 
 
+# What takes a range, by the type of the values; names have none and are listed.
+_RANGES: dict[type[int | float | str], tuple[str, ...]] = {
+    int: ("int",),
+    float: ("uniform", "log_uniform"),
+    str: ("grid", "choice"),
+}
+
+
 def _read_range(
     name: str, kind: DomainKind, given: list[Any], path: KeyPath, problems: Problems
 ) -> Domain | None:
-    is_int = HYPERPARAMETERS[name].type is int
-    if is_int != (kind == "int"):
-        takes = "int" if is_int else "uniform or log_uniform"
-        problems.add(path, f"{name} takes {'whole' if is_int else 'real'} numbers; use {takes}")
+    takes = _RANGES[HYPERPARAMETERS[name].type]
+    if kind not in takes:
+        words = {int: "whole numbers; use", float: "real numbers; use", str: "names; list them with"}
+        problems.add(path, f"{name} takes {words[HYPERPARAMETERS[name].type]} {' or '.join(takes)}")
         return None
     if len(given) != 2:
         problems.add(path, f"must be [low, high], got {show(given)}")

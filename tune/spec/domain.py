@@ -21,11 +21,11 @@ class Domain:
 
     Attributes:
         kind: How `values` is meant.
-        values: The list, or the two ends of the range, or the one value.
+        values: The list, or the two ends of the range, or the one value: numbers, or names in a list.
     """
 
     kind: DomainKind
-    values: tuple[int | float, ...]
+    values: tuple[Any, ...]
 
     @property
     def is_listed(self) -> bool:

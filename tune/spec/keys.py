@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from goemo.threshold_options import CHOICE_KEYS
 from tune.spec.domain import DOMAIN_KINDS
 from tune.spec.layout import HYPERPARAMETERS, RULES, TOP_LEVEL
 from tune.spec.problems import KeyPath, Problems
@@ -20,6 +21,8 @@ def is_known(path: KeyPath) -> bool:
             return name in HYPERPARAMETERS
         case ("space", name, kind):
             return name in HYPERPARAMETERS and kind in DOMAIN_KINDS
+        case ("objective", "thresholds", key):
+            return key in CHOICE_KEYS
         case (section, key):
             return key in RULES.get(section, ())
     return False
@@ -49,4 +52,5 @@ def nearest_dotted(path: KeyPath) -> str:
 
 def _dotted_keys() -> list[str]:
     sections = [f"{section}.{key}" for section, rules in RULES.items() if section for key in rules]
-    return [*TOP_LEVEL, *sections, *(f"space.{name}" for name in HYPERPARAMETERS)]
+    inner = [f"objective.thresholds.{key}" for key in CHOICE_KEYS]
+    return [*TOP_LEVEL, *sections, *(f"space.{name}" for name in HYPERPARAMETERS), *inner]

@@ -6,8 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from goemo.configuration import METRICS, POOLING, THRESHOLD_METHODS, TRAINABLE
-from tune.spec.rules import Rule, folder_name, gpus, number, one_of, share, text, trials, whole
+from goemo.configuration import METRICS, POOLING, TRAINABLE
+from goemo.threshold_options import DEFAULT_METHOD
+from tune.spec.rules import (
+    Rule,
+    folder_name,
+    gpus,
+    loss,
+    number,
+    one_of,
+    share,
+    text,
+    thresholds,
+    trials,
+    whole,
+)
 from tune.spec.sections import ALGORITHMS, SCHEDULERS, SECTIONS, TAXONOMIES, TEST_POLICIES
 
 
@@ -15,7 +28,7 @@ from tune.spec.sections import ALGORITHMS, SCHEDULERS, SECTIONS, TAXONOMIES, TES
 class Hyperparameter:
     """What a space may vary: the type of its values and the rule for each."""
 
-    type: type[int | float]
+    type: type[int | float | str]
     rule: Rule
 
 
@@ -26,6 +39,8 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     "max_length": Hyperparameter(int, whole(4)),
     "weight_decay": Hyperparameter(float, number(low=0)),
     "warmup_fraction": Hyperparameter(float, number(low=0, high=1)),
+    "loss": Hyperparameter(str, loss),
+    "label_smoothing": Hyperparameter(float, number(low=0, high=0.99)),
 }
 
 # Section to key to rule; the empty section is the top level.
@@ -46,7 +61,7 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "objective": {
         "metric": one_of(*METRICS),
-        "thresholds": one_of(*THRESHOLD_METHODS),
+        "thresholds": thresholds,
         "reports": whole(1, 100),
         "test": one_of(*TEST_POLICIES),
     },
@@ -59,10 +74,12 @@ REQUIRED = {
     ("model", "checkpoint"): "required: a hub id, a folder, package:NAME or scratch:albert-tiny",
 }
 
-_BARE_ALGORITHM = ("search", "scheduler")
+# What a bare word means, where one stands for a mapping.
+_BARE = {"search": "algorithm", "scheduler": "algorithm", "thresholds": "method"}
+_ABSENT = {"thresholds": DEFAULT_METHOD}
 
 
 def section_values(values: Mapping[str, Any], section: str) -> Any:
-    """Return what stands for a section; ``search`` and ``scheduler`` may be a bare algorithm."""
-    given = values.get(section, {})
-    return {"algorithm": given} if section in _BARE_ALGORITHM and isinstance(given, str) else given
+    """Return what stands for a section, which may be a bare algorithm, or a bare method of thresholds."""
+    given = values.get(section, _ABSENT.get(section, {}))
+    return {_BARE[section]: given} if section in _BARE and isinstance(given, str) else given

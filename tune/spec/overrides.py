@@ -28,7 +28,7 @@ def apply_override(values: dict[str, Any], override: str, problems: Problems) ->
     except (yaml.YAMLError, ValueError, RecursionError):
         problems.lost.append((origin, f"the value must be YAML, got {given!r}"))
         return
-    if len(path) == 3:  # one kind of domain takes the place of another
+    if path[0] == "space" and len(path) == 3:  # one kind of domain takes the place of another
         *head, kind = path
         path, value = tuple(head), {kind: value}
     place(values, path, value)

@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from tune.spec.problems import show
+from goemo.loss_options import loss_options
+from goemo.threshold_options import ThresholdChoice, option_problems
+from tune.spec.problems import KeyPath, show
 
 Rule = Callable[[Any], Any]
 
@@ -18,7 +20,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class WrongError(Exception):
-    """One value breaks a rule; the message states the rule and the value."""
+    """A value breaks a rule; the message states the rule and the value.
+
+    Attributes:
+        problems: Where in the value (no keys: all of it) and the message, for each problem.
+    """
+
+    def __init__(self, *problems: tuple[KeyPath, str] | str) -> None:
+        self.problems = [((), problem) if isinstance(problem, str) else problem for problem in problems]
+        super().__init__("; ".join(message for _, message in self.problems))
 
 
 def as_number(value: Any) -> Any:
@@ -97,6 +107,25 @@ def one_of(*names: str) -> Rule:
         raise WrongError(f"must be one of {', '.join(names)}, got {show(value)}{hint}")
 
     return check
+
+
+def thresholds(value: Any) -> ThresholdChoice:
+    """Return how thresholds are fitted: a method, or a mapping with ``method`` and its options."""
+    read = {key: as_number(part) for key, part in value.items()} if isinstance(value, dict) else value
+    if problems := list(option_problems(read)):
+        raise WrongError(*problems)
+    return cast("ThresholdChoice", read)
+
+
+def loss(value: Any) -> str:
+    """Return the name of a loss, with its options in brackets."""
+    if not isinstance(value, str):
+        raise WrongError(f"must be the name of a loss, got {show(value)}")
+    try:
+        loss_options(value)
+    except ValueError as error:
+        raise WrongError(str(error)) from None
+    return value.strip()
 
 
 def text(value: Any) -> str:

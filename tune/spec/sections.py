@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from goemo.configuration import Metric, Pooling, ThresholdMethod, Trainable
+from goemo.configuration import Metric, Pooling, Trainable
+from goemo.threshold_options import DEFAULT_METHOD, ThresholdChoice
 
 Taxonomy = Literal["fine", "ekman", "sentiment"]
 Algorithm = Literal["grid", "random", "tpe"]
@@ -57,7 +58,7 @@ class ObjectiveSpec:
     """What ranks, how thresholds are fitted, how often validation is measured, who sees the test split."""
 
     metric: Metric = "macro_f1"
-    thresholds: ThresholdMethod = "exact"
+    thresholds: ThresholdChoice = DEFAULT_METHOD
     reports: int = 5
     test: TestPolicy = "chosen"
 

@@ -1,8 +1,8 @@
 """Makes an MLflow store equal to the records of a search, in a thread of its own, as often as it takes.
 
 The records on disk are the truth (`tune.records`); this package is the only one that imports mlflow for
-searches. `store` decides where to, `content` says what in MLflow's words, `writer` makes the store have it,
-`tracker` does so while a search runs.
+searches. `store` decides where to, `content` says what in MLflow's words, `system` samples how busy the
+machine is, `writer` makes the store have it all, `tracker` does so while a search runs.
 """
 
 from tune.tracking.content import SEARCH

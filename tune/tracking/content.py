@@ -15,9 +15,12 @@ from tune.names import short_name
 from tune.records import SearchFolder, TrialRecord
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
+SYSTEM = "system"  # stands for the system metrics of the parent run
+SYSTEM_METRIC = "system/cpu_utilization_percentage"  # in every sample, so that it tells which steps are there
 STATUS_OF_REASON = {"completed": "FINISHED", "stopped_early": "FINISHED"}  # the others: FAILED
 STATUS_OF_SEARCH = {"running": "RUNNING", "complete": "FINISHED", "interrupted": "KILLED"}
 TREE_VIEW = "goemo-searches"
+RANKING_VIEW = "goemo-trials-"  # and the metric
 VIEW_TAG = "mlflow.sharedViewState."
 TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stores
 
@@ -78,6 +81,23 @@ def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
     return max(ranked, key=lambda record: record.objective or 0.0, default=None)
 
 
+def best_by_ended(records: Sequence[TrialRecord]) -> list[tuple[int, int, dict[str, float]]]:
+    """Return (step, timestamp in ms, metrics) of a search: its best when 1, 2, ... trials had ended.
+
+    Trials that failed or diverged count as ended and have no objective; before the first that has one there
+    is no row.
+    """
+    ended = [(record.outcome.ended_at, record.trial_id, record) for record in records if record.outcome]
+    rows: list[tuple[int, int, dict[str, float]]] = []
+    best = float("-inf")
+    for step, (moment, _, record) in enumerate(sorted(ended, key=lambda row: row[:2]), start=1):
+        if record.is_ranked and record.objective is not None:
+            best = max(best, record.objective)
+        if best > float("-inf"):
+            rows.append((step, int(moment * 1000), {f"best/{record.config['metric']}": best}))
+    return rows
+
+
 def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the params of a parent run: the search space, one line a hyperparameter, and the rest of it."""
     params = {}
@@ -90,7 +110,31 @@ def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
     return params | {"seed": str(spec.get("seed"))}
 
 
-def description(search: SearchFolder, records: Sequence[TrialRecord], best_so_far: str | None = None) -> str:
+def trial_description(record: TrialRecord) -> str:
+    """Return the Markdown at the top of a trial that has ended: its best report, how it ended, what next."""
+    assert record.outcome is not None
+    ended = record.outcome.stop_reason.replace("_", " ")
+    told = f": {record.outcome.message}" if record.outcome.message else ""
+    best = ""
+    if record.best is not None:
+        at = f"at {record.best['progress']:.0f} % of its training"
+        best = f"Best {record.config['metric']} **{record.objective:.4f}**, {at}. "
+    export = f"goemo export {record.search} --trial {record.trial_id} -o {record.trial_id}.yaml"
+    return f"""{best}Ended at {record.progress} %, {ended}{told}. Figures and report are under Artifacts.
+
+```
+{export}
+```
+"""[:TEXT_LIMIT]
+
+
+def description(
+    search: SearchFolder,
+    records: Sequence[TrialRecord],
+    best_so_far: str | None = None,
+    *,
+    experiment_id: str = "",
+) -> str:
     """Return the Markdown at the top of a parent run: what was searched, what came out, what to do next."""
     spec = search.spec
     model, data = spec.get("model", {}), spec.get("data", {})
@@ -107,11 +151,14 @@ def description(search: SearchFolder, records: Sequence[TrialRecord], best_so_fa
         best_so_far = "No trial has reported yet."
         if best is not None:
             score = f"{best.objective_name} **{best.objective:.4f}**"
-            best_so_far = f"`{best.trial_id}` {run_name(best)}: {score}"
+            best_so_far = f"Best: {best.trial_id} ({run_name(best)}), {score}."
     name = search.name
-    return f"""**Best so far.** {best_so_far}
+    metric = spec.get("objective", {}).get("metric", "macro_f1")
+    ranked = f"#/experiments/{experiment_id}/runs?viewStateShareKey={RANKING_VIEW}{metric}"
+    return f"""{best_so_far}
 
-**Trials.** {len(records)} so far: {counts or "none"}. Leaderboard, plots and report are under Artifacts.
+**Trials.** {len(records)}: {counts or "none yet"}. [All trials, best first]({ranked}). \
+Leaderboard, plots and report are under Artifacts.
 
 `{model.get("checkpoint")}` (trains: {model.get("trainable")}) on `{data.get("source")}`, \
 taxonomy {data.get("taxonomy")}; ranked on the validation split.
@@ -119,6 +166,8 @@ taxonomy {data.get("taxonomy")}; ranked on the validation split.
 | searched | values |
 | --- | --- |
 {chr(10).join(searched)}
+
+To go on with:
 
 ```
 goemo leaderboard {name}
@@ -165,7 +214,7 @@ def experiment_tags(metric: str) -> dict[str, str]:
     }
     named = {
         TREE_VIEW: ("Searches and their trials", _view(tree, tree_columns)),
-        f"goemo-trials-{metric}": (
+        f"{RANKING_VIEW}{metric}": (
             f"Trials by best {metric}",
             _view(ranking, ["tags.`goemo.search`", *columns]),
         ),

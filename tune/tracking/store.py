@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,10 @@ from goemo.errors import GoemoError, InputError
 from tune.records import runs_folder
 
 EXPERIMENT = "goemo"  # MLflow's experiment for all searches of a project
+OFF = "none"  # in place of a URI: nothing is logged
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or write them to ~/.mlflow/credentials"
 
 # Set only where the user has not. Our own queue retries: MLflow's hidden retry of a request whose answer
 # was lost could create a run twice.
@@ -33,12 +34,17 @@ class Store:
     """An MLflow store.
 
     Attributes:
-        uri: Where runs go: a database or a tracking server.
+        uri: Where runs go: a database, a tracking server, or `OFF`.
         artifact_location: Where the artifacts of a new experiment go; None leaves that to the server.
     """
 
     uri: str
     artifact_location: str | None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is to be logged."""
+        return self.uri == OFF
 
     @property
     def is_server(self) -> bool:
@@ -48,45 +54,87 @@ class Store:
     @property
     def shown(self) -> str:
         """The URI without its password, for messages."""
+        return self.hide(self.uri)
+
+    def hide(self, text: str) -> str:
+        """Return a text in which the URI's password is not shown."""
         password = urlsplit(self.uri).password
-        return self.uri.replace(f":{password}@", ":***@") if password else self.uri
+        return text.replace(f":{password}@", ":***@") if password else text
 
     @property
     def database(self) -> Path | None:
         """The file of a SQLite store; None for other stores."""
         return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:") else None
 
-    def check(self, timeout_s: float = 5.0) -> None:
-        """Ask a tracking server whether it is there; other stores are checked by `find_store`.
+    def ask_for_experiment(self, name: str = EXPERIMENT, *, timeout_s: float = 5.0) -> Any:
+        """Ask a tracking server for an experiment, logged in as MLflow's clients are; return its answer.
+
+        Returns:
+            A `requests.Response`, whatever its status.
 
         Raises:
-            GoemoError: It does not answer.
+            GoemoError: The server does not answer.
         """
-        if not self.is_server:
-            return
+        set_environment()
+        from mlflow.exceptions import MlflowException
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request
+
         try:
-            urllib.request.urlopen(f"{self.uri.rstrip('/')}/health", timeout=timeout_s).close()  # noqa: S310 - is_server
-        except urllib.error.HTTPError:
-            return  # it answers, and that is all we ask
-        except OSError as error:
+            return http_request(
+                get_default_host_creds(self.uri),
+                "/api/2.0/mlflow/experiments/get-by-name",
+                "GET",
+                params={"experiment_name": name},
+                timeout=timeout_s,
+                max_retries=0,
+                raise_on_status=False,
+            )
+        except MlflowException as error:
+            why = type(error.__cause__ or error.__context__ or error).__name__
             raise GoemoError(
-                f"{self.shown}: the MLflow server does not answer ({error}); start it, or unset "
+                f"{self.shown}: the MLflow server does not answer ({why}); start it, or unset "
                 "MLFLOW_TRACKING_URI to use the store in mlruns/"
             ) from error
 
+    def check(self) -> None:
+        """Ask a tracking server whether it is there and lets us in; other stores are checked by `find_store`.
+
+        Raises:
+            GoemoError: It does not answer.
+            InputError: It wants a login, or another one.
+        """
+        if not self.is_server:
+            return
+        status = self.ask_for_experiment().status_code
+        if status in {401, 403}:
+            raise InputError(self.shown, [f"{LOGIN} (the MLflow server answers {status})"])
+
     def client(self) -> Any:
-        """Return an `mlflow.MlflowClient` on this store; the first import of mlflow takes seconds."""
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        """Return an `mlflow.MlflowClient` on this store; the first import of mlflow takes seconds.
+
+        Raises:
+            InputError: Tracking is off.
+        """
+        if self.is_off:
+            raise InputError(OFF, ["tracking is off; name a store, or unset MLFLOW_TRACKING_URI"])
+        set_environment()
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
 
+def set_environment() -> None:
+    """Set how mlflow is to behave, before it is imported; what the user has set stays."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
 def find_store(tracking_uri: str | None = None) -> Store:
     """Decide which store to use: the given one, else ``$MLFLOW_TRACKING_URI``, else the one in mlruns/.
 
-    Nothing is created but the folder of the default store, and MLflow is not imported.
+    Nothing is created but the folder of the default store, and MLflow is not imported. ``none`` is the
+    store that takes nothing.
 
     Raises:
         InputError: A URI that MLflow or this project cannot use, a file that is no SQLite database, or an
@@ -102,6 +150,8 @@ def find_store(tracking_uri: str | None = None) -> Store:
         _refuse_foreign_file("mlruns", database)
         runs_folder().mkdir(parents=True, exist_ok=True)
         return Store(f"sqlite:///{database}", artifacts)
+    if uri.lower() == OFF:
+        return Store(OFF, None)
     scheme = urlsplit(uri).scheme.partition("+")[0]
     if scheme in {"http", "https"}:
         return Store(uri.rstrip("/"), None)
@@ -109,7 +159,7 @@ def find_store(tracking_uri: str | None = None) -> Store:
         folder = Path(unquote(urlsplit(uri).path)).absolute()
         raise InputError(where, [_migration(folder, folder.parent / "mlflow.db")])
     if scheme not in DATABASES:
-        known = "http(s)://HOST:PORT, sqlite:///FILE, postgresql://..., mysql://..., mssql://..."
+        known = f"{OFF}, http(s)://HOST:PORT, sqlite:///FILE, postgresql://..., mysql://..., mssql://..."
         raise InputError(where, [f"must be one of {known}, got {Store(uri, None).shown!r}"])
     if scheme == "sqlite":
         database = Path(uri.removeprefix("sqlite:///")).absolute()
@@ -122,7 +172,7 @@ def check_store(tracking_uri: str | None = None) -> str:
     """Return the URI of the store, without its password, after asking it whether it is there.
 
     Raises:
-        InputError: As `find_store`.
+        InputError: As `find_store`, or a tracking server wants a login.
         GoemoError: A tracking server does not answer.
     """
     store = find_store(tracking_uri)

@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 from goemo.errors import GoemoError
 from tune.records import SearchFolder
-from tune.tracking.content import SEARCH
+from tune.tracking.content import SEARCH, SYSTEM
 from tune.tracking.store import EXPERIMENT, find_store
+from tune.tracking.system import SystemMonitor
 from tune.tracking.writer import Writer
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 SEARCH_EVERY_S = 5.0  # the parent changes with every trial; writing it more often tells nobody more
+SEARCH_SHARE = 0.05  # of a core, at most: the parent's description ranks all trials, with intervals
 
 
 class Tracker:
@@ -27,8 +29,10 @@ class Tracker:
     Args:
         search: The records. ``data`` and ``environment`` among its facts become tags and inputs; `start` and
             `close` add ``status``: running, complete or interrupted.
-        tracking_uri: See `find_store`.
+        tracking_uri: See `find_store`; where it is ``none``, artifacts are prepared, as they are part of the
+            records, and that is all.
         experiment: MLflow's experiment for all searches of a project.
+        is_monitored: Whether to log how busy this machine is, as a search that runs trials does.
         describe: Returns Markdown on the best so far, for the parent's description; called in the thread.
         prepare_artifacts: Fills the ``artifacts/`` of an ended trial; called in the thread.
 
@@ -42,12 +46,19 @@ class Tracker:
         tracking_uri: str | None = None,
         *,
         experiment: str = EXPERIMENT,
+        is_monitored: bool = False,
         describe: Callable[[], str] | None = None,
         prepare_artifacts: Callable[[str], None] | None = None,
     ) -> None:
         self.store = find_store(tracking_uri)
         self._search = search
-        self._writer = Writer(search, self.store, experiment, describe, prepare_artifacts)
+        self._prepare_artifacts = prepare_artifacts
+        self._write: Callable[[str], None] = self._prepare
+        if not self.store.is_off:
+            self._write = Writer(search, self.store, experiment, describe, prepare_artifacts).write
+        self._monitor: SystemMonitor | None = None
+        if is_monitored and not self.store.is_off:
+            self._monitor = SystemMonitor(search, lambda: self.notice(SYSTEM))
         self._changed = threading.Condition()
         self._queue: dict[str, None] = {}  # a set in order
         self._busy: str | None = None
@@ -65,7 +76,7 @@ class Tracker:
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """What has not been written yet: trial ids, and `SEARCH` for the parent run."""
+        """What has not been written yet: trial ids, `SEARCH` for the parent run, `SYSTEM` for its load."""
         with self._changed:
             return tuple(dict.fromkeys([*([self._busy] if self._busy else []), *self._queue]))
 
@@ -98,6 +109,8 @@ class Tracker:
         Returns:
             What could not be written, as `waiting`; the records have it, and a later run writes it.
         """
+        if self._monitor is not None:
+            self._monitor.stop()
         self._search.add_facts(status="complete" if is_complete else "interrupted")
         self._notice_all()
         with self._changed:
@@ -121,20 +134,32 @@ class Tracker:
         for path in sorted(self._search.path.glob("trials/*/config.json")):
             self.notice(path.parent.name)
         self.notice(SEARCH)
+        if not self.store.is_off and self._search.system_samples():
+            self.notice(SYSTEM)
 
     def _work(self) -> None:
         failures = 0
+        if self._monitor is not None:
+            self._monitor.start()  # here, where mlflow is imported: two threads that import it can deadlock
         while (key := self._next()) is not None:
+            started = time.thread_time()
             try:
-                self._writer.write(key)
+                self._write(key)
             except Exception as error:  # noqa: BLE001 - told by `trouble` and tried again; never the search's problem
-                self._trouble = _one_line(error)
+                self._trouble = self.store.hide(_one_line(error))
                 failures += 1
                 self._failed(key, pause=min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (failures - 1)))
             else:
                 self._trouble = None
                 failures = 0
-                self._written(key)
+                self._written(key, time.thread_time() - started)
+
+    def _prepare(self, key: str) -> None:
+        """Stand in for the writer where tracking is off."""
+        if key == SEARCH or self._prepare_artifacts is None:
+            return
+        if self._search.trial(key).read().outcome is not None:
+            self._prepare_artifacts(key)
 
     def _next(self) -> str | None:
         """Wait for something to write; None when there is nothing left to do, or no time."""
@@ -154,12 +179,12 @@ class Tracker:
 
     def _first(self, now: float) -> str | None:
         """Return what to write now: in order, but the parent run not too often, and last at the end."""
-        trials = [key for key in self._queue if key != SEARCH]
-        if self._is_closing and self._trouble is None and trials:
-            return trials[0]
+        others = [key for key in self._queue if key != SEARCH]
+        if self._is_closing and self._trouble is None and others:
+            return others[0]
         if self._is_closing or now >= self._search_due:
             return next(iter(self._queue), None)
-        return trials[0] if trials else None
+        return others[0] if others else None
 
     def _failed(self, key: str, pause: float) -> None:
         with self._changed:
@@ -169,12 +194,12 @@ class Tracker:
             self._queue[key] = None
             self._retry_at = time.monotonic() + (min(pause, 2.0) if self._is_closing else pause)
 
-    def _written(self, key: str) -> None:
+    def _written(self, key: str, cpu_s: float) -> None:
         with self._changed:
             self._busy = None
             if key == SEARCH:
-                self._search_due = time.monotonic() + SEARCH_EVERY_S
-            else:
+                self._search_due = time.monotonic() + max(SEARCH_EVERY_S, cpu_s / SEARCH_SHARE)
+            elif key != SYSTEM:
                 self._queue.setdefault(SEARCH)
 
 
@@ -198,10 +223,11 @@ def sync_all(
     """
     store = find_store(tracking_uri)
     writer = Writer(search, store, experiment, describe, prepare_artifacts)
-    for key in [*(record.trial_id for record in search.records()), SEARCH]:
+    for key in [*(record.trial_id for record in search.records()), SEARCH, SYSTEM]:
         try:
             writer.write(key)
         except GoemoError:
             raise
         except Exception as error:
-            raise GoemoError(f"{store.shown}: {key} could not be written: {_one_line(error)}") from error
+            why = store.hide(_one_line(error))
+            raise GoemoError(f"{store.shown}: {key} could not be written: {why}") from error

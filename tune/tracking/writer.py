@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from typing import Any
 from goemo.errors import GoemoError
 from tune.records import SearchFolder, TrialRecord
 from tune.tracking import content
-from tune.tracking.content import SEARCH, TEXT_LIMIT
+from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
 from tune.tracking.store import Store
 
 MARK = "goemo.record"
+NOTE = "mlflow.note.content"  # what MLflow's UI shows as a run's description
 METRICS_PER_BATCH = 800  # MLflow takes 1,000 entries, of which some are params and tags
 
 
@@ -37,8 +38,10 @@ class _Run:
     params: dict[str, str]
     tags: dict[str, str]
     inputs: set[tuple[str, str]]
-    metrics: dict[str, float]
-    steps: set[int] | None  # None: not asked yet
+    is_new: bool
+    steps: dict[str, set[int]] = field(
+        default_factory=dict
+    )  # by the metric that tells; not there: not asked yet
 
 
 @dataclass
@@ -74,7 +77,7 @@ class Writer:
         self.search_id: str = search.facts["search_id"]
 
     def write(self, key: str) -> None:
-        """Write the trial of that id, or with `SEARCH` the parent run.
+        """Write the trial of that id, with `SEARCH` the parent run, or with `SYSTEM` its system metrics.
 
         Raises:
             Exception: Anything that MLflow, the disk or a hook raises; calling again is always right.
@@ -84,6 +87,8 @@ class Writer:
                 self._attached = self._attach()
             if key == SEARCH:
                 self._write_search(self._attached)
+            elif key == SYSTEM:
+                self._write_system(self._attached)
             else:
                 self._write_trial(self._attached, self.search.trial(key).read())
         except BaseException:
@@ -115,7 +120,7 @@ class Writer:
                 # A creation whose answer was lost, and which the store carried out after we had looked.
                 client.delete_run(run.info.run_id)
             else:
-                attached.runs[key] = _known(run)
+                attached.runs[key] = _known(run, is_new=False)
         return attached
 
     def _find_runs(self, client: Any, experiment_id: str) -> Iterator[Any]:
@@ -136,8 +141,7 @@ class Writer:
         run = at.client.create_run(
             at.experiment_id, start_time=int(start * 1000), tags=dict(tags), run_name=name
         )
-        at.runs[key] = _known(run)
-        at.runs[key].steps = set()
+        at.runs[key] = _known(run, is_new=True)
         return at.runs[key]
 
     def _common_tags(self, kind: str, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -170,26 +174,25 @@ class Writer:
         if best is not None:
             tags["goemo.best_trial"] = f"{best.trial_id} {content.run_name(best)}"
         text = self.describe() if self.describe is not None else None
-        tags["mlflow.note.content"] = content.description(self.search, records, text)
+        tags[NOTE] = content.description(self.search, records, text, experiment_id=at.experiment_id)
         _log(at.client, run, params=content.space_params(self.search.spec), tags=tags)
         self._log_inputs(at, run, facts)
-        if best is not None:
-            self._log_best(at, run, best, len(ended), max((o.ended_at for o in ended), default=0.0))
+        if rows := content.best_by_ended(records):
+            _log_steps(at.client, run, rows, next(iter(rows[0][2])))
         self._upload_search(at, run)
         status = content.search_status(facts)
         end = max((o.ended_at for o in ended), default=time.time())
         _set_status(at.client, run, status, end)
 
-    def _log_best(self, at: _Attached, run: _Run, best: TrialRecord, ended: int, moment: float) -> None:
-        """Write the best objective so far; the same step and time make a repetition harmless."""
-        from mlflow.entities import Metric
-
-        name = f"best/{best.config['metric']}"
-        value = best.objective
-        if value is None or run.metrics.get(name) == value:
-            return
-        at.client.log_batch(run.run_id, metrics=[Metric(name, value, int(moment * 1000), ended)])
-        run.metrics[name] = value
+    def _write_system(self, at: _Attached) -> None:
+        """Write the samples that the parent run does not have yet."""
+        samples = self.search.system_samples()
+        rows = [
+            (int(row["step"]), int(row["time"] * 1000), {k: v for k, v in row.items() if "/" in k})
+            for row in samples
+        ]
+        if rows:
+            _log_steps(at.client, self._parent(at), rows, content.SYSTEM_METRIC)
 
     def _upload_search(self, at: _Attached, run: _Run) -> None:
         folder = self.search.path / "artifacts"
@@ -221,7 +224,7 @@ class Writer:
             run = self._create(at, record.trial_id, content.run_name(record), start, tags)
         _log(at.client, run, params={k: str(v) for k, v in record.config.items()}, tags=tags)
         self._log_inputs(at, run, facts)
-        self._log_reports(at, run, record)
+        _log_steps(at.client, run, content.metrics_by_step(record), record.objective_name)
         if record.outcome is None:
             _set_status(at.client, run, status, time.time())
             return
@@ -231,32 +234,15 @@ class Writer:
             at.client.log_artifacts(run.run_id, str(record.folder / "artifacts"))
         if record.outcome.details:
             at.client.log_text(run.run_id, record.outcome.details, "traceback.txt")
-        final = {"goemo.stop_reason": record.outcome.stop_reason, MARK: mark}
+        final = {
+            "goemo.stop_reason": record.outcome.stop_reason,
+            NOTE: content.trial_description(record),
+            MARK: mark,
+        }
         if record.outcome.message:
             final["goemo.message"] = record.outcome.message[:TEXT_LIMIT]
         _log(at.client, run, tags=final)
         _set_status(at.client, run, status, record.outcome.ended_at)
-
-    def _log_reports(self, at: _Attached, run: _Run, record: TrialRecord) -> None:
-        from mlflow.entities import Metric
-
-        if run.steps is None:
-            history = at.client.get_metric_history(run.run_id, record.objective_name)
-            run.steps = {metric.step for metric in history}
-        steps: list[int] = []
-        metrics: list[Any] = []
-        for step, timestamp, values in content.metrics_by_step(record):
-            if step in run.steps:
-                continue
-            if len(metrics) + len(values) > METRICS_PER_BATCH:
-                at.client.log_batch(run.run_id, metrics=metrics)
-                run.steps.update(steps)
-                steps, metrics = [], []
-            steps.append(step)
-            metrics += [Metric(key, value, timestamp, step) for key, value in values.items()]
-        if metrics:
-            at.client.log_batch(run.run_id, metrics=metrics)
-            run.steps.update(steps)
 
     def _log_inputs(self, at: _Attached, run: _Run, facts: Mapping[str, Any]) -> None:
         """Name the data: one dataset a split, with its digest."""
@@ -281,7 +267,7 @@ class Writer:
         run.inputs |= {(f"{name} {split}", digests[split]) for split in missing}
 
 
-def _known(run: Any) -> _Run:
+def _known(run: Any, *, is_new: bool) -> _Run:
     inputs = run.inputs.dataset_inputs if run.inputs is not None else []
     return _Run(
         run_id=run.info.run_id,
@@ -289,8 +275,7 @@ def _known(run: Any) -> _Run:
         params=dict(run.data.params),
         tags=dict(run.data.tags),
         inputs={(entry.dataset.name, entry.dataset.digest) for entry in inputs},
-        metrics=dict(run.data.metrics),
-        steps=None,
+        is_new=is_new,
     )
 
 
@@ -309,6 +294,41 @@ def _log(client: Any, run: _Run, *, params: Mapping[str, str] | None = None, tag
     )
     run.params |= new_params
     run.tags |= new_tags
+
+
+def _log_steps(
+    client: Any, run: _Run, rows: Sequence[tuple[int, int, Mapping[str, float]]], telltale: str
+) -> None:
+    """Write the rows of metrics, (step, timestamp in ms, metrics), whose steps the store does not have.
+
+    A row is written whole, in one batch, so that one metric tells whether it is there.
+
+    Args:
+        client: MLflow's.
+        run: The run.
+        rows: In order of their steps.
+        telltale: A metric that every row has.
+    """
+    from mlflow.entities import Metric
+
+    if telltale not in run.steps:
+        history = [] if run.is_new else client.get_metric_history(run.run_id, telltale)
+        run.steps[telltale] = {metric.step for metric in history}
+    written = run.steps[telltale]
+    steps: list[int] = []
+    metrics: list[Any] = []
+    for step, timestamp, values in rows:
+        if step in written:
+            continue
+        if len(metrics) + len(values) > METRICS_PER_BATCH:
+            client.log_batch(run.run_id, metrics=metrics)
+            written.update(steps)
+            steps, metrics = [], []
+        steps.append(step)
+        metrics += [Metric(key, value, timestamp, step) for key, value in values.items()]
+    if metrics:
+        client.log_batch(run.run_id, metrics=metrics)
+        written.update(steps)
 
 
 def _set_status(client: Any, run: _Run, status: str, ended_at: float) -> None:

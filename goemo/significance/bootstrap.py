@@ -1,0 +1,194 @@
+"""The counts of all labels in all resamples: every average and every label's F1 follow from one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from goemo.metrics import average, label_metric
+from goemo.significance.intervals import Interval, check_level, interval, wilson
+from goemo.significance.resamples import count_flags, resamples
+from goemo.thresholds import Targets, check_flags
+
+Draws = NDArray[np.float64]  # the metric in each resample, (n_draws,)
+Labels = NDArray[np.float64]  # one number a label, (l,), or one a draw and label, (n_draws, l)
+Tallies = tuple[Labels, Labels, Labels]  # true positives, predictions and positives
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """One set of predictions on all examples and on each resample of them, as counts.
+
+    Attributes:
+        counts: True positives, predictions and positives of each label, shape (n_labels,) each.
+        resampled: The same in each resample, shape (n_draws, n_labels) each.
+    """
+
+    counts: Tallies
+    resampled: Tallies
+
+    def estimate(self, metric: str) -> float:
+        """Return an average of all examples: one of :data:`goemo.metrics.AVERAGES`.
+
+        Raises:
+            ValueError: Another name.
+        """
+        return float(average(metric, *self.counts))
+
+    def draws(self, metric: str) -> Draws:
+        """Return an average in each resample, shape (n_draws,).
+
+        Raises:
+            ValueError: Another name.
+        """
+        return average(metric, *self.resampled)
+
+    def interval(self, metric: str = "macro_f1", *, level: float = 0.95) -> Interval:
+        """Return the bias-corrected interval of an average; it holds the estimate.
+
+        A macro average is widened by its labels without spread: what is unknown of them is added to what the
+        draws show, as independent errors are (in squares), each end for itself.
+
+        Raises:
+            ValueError: The name of the average is unknown, or the level is not in (0, 1).
+        """
+        estimate = self.estimate(metric)
+        held = interval(self.draws(metric), level=level, estimate=estimate)
+        below, above = max(estimate - held.low, 0.0), max(held.high - estimate, 0.0)
+        if metric.startswith("macro_"):
+            unseen_below, unseen_above = self._unseen(metric.removeprefix("macro_"), level)
+            below, above = float(np.hypot(below, unseen_below)), float(np.hypot(above, unseen_above))
+        return Interval(low=max(estimate - below, 0.0), high=min(estimate + above, 1.0))
+
+    def label_f1_intervals(self, *, level: float = 0.95) -> list[Interval]:
+        """Return the interval of each label's F1: bias-corrected, Wilson's where the draws have no spread.
+
+        Raises:
+            ValueError: The level is not in (0, 1).
+        """
+        estimates, drawn = label_metric("f1", *self.counts), label_metric("f1", *self.resampled)
+        low, high = self._wilson("f1", level)
+        return [
+            Interval(float(low[label]), float(high[label]))
+            if np.ptp(drawn[:, label]) == 0
+            else interval(drawn[:, label], level=level, estimate=float(estimates[label]))
+            for label in range(len(estimates))
+        ]
+
+    def _unseen(self, metric: str, level: float) -> tuple[float, float]:
+        """Return how far labels without spread may move the mean over labels, down and up."""
+        estimates = label_metric(metric, *self.counts)
+        is_silent = np.ptp(label_metric(metric, *self.resampled), axis=0) == 0
+        low, high = self._wilson(metric, level)
+        down, up = (estimates - low)[is_silent], (high - estimates)[is_silent]
+        return float(np.linalg.norm(down)) / len(estimates), float(np.linalg.norm(up)) / len(estimates)
+
+    def _wilson(self, metric: str, level: float) -> tuple[Labels, Labels]:
+        """Return both ends of each label's precision, recall or F1, (l,) each, from its counts alone.
+
+        Of the examples that have the label or its prediction, a share J has both, and F1 is 2 J / (1 + J).
+        """
+        hits, predicted, positives = self.counts
+        trials = {"precision": predicted, "recall": positives, "f1": predicted + positives - hits}[metric]
+        low, high = wilson(hits, trials, level=check_level(level))
+        return (2 * low / (1 + low), 2 * high / (1 + high)) if metric == "f1" else (low, high)
+
+
+def bootstrap(
+    targets: ArrayLike,
+    *predictions: ArrayLike,
+    draws: int = 1000,
+    seed: int = 0,
+    labels: Sequence[str] | None = None,
+) -> list[Bootstrap]:
+    """Resample the examples once and count each set of predictions on every resample.
+
+    All sets see the same resamples, in this call and in any other with as many examples, draws and the same
+    seed: two of them can be paired (:func:`goemo.significance.compare`).
+
+    Args:
+        targets: True where the label applies, shape (n_examples, n_labels).
+        *predictions: True where the label is predicted, same shape.
+        draws: Number of resamples, at least 1.
+        seed: Seeds the resamples.
+        labels: Names of the labels, for messages; without it they are numbered.
+
+    Returns:
+        One for each set of predictions.
+
+    Raises:
+        ValueError: Arrays as in :func:`goemo.metrics.count`, no examples, or no draws.
+    """
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}")
+    true = check_flags("targets", targets, labels=labels)
+    sets = [check_flags("predictions", given, shape=true.shape, labels=labels) for given in predictions]
+    if not len(true):
+        raise ValueError("targets must have at least one example to resample, got none")
+    positives = np.empty((draws, true.shape[1]))
+    resampled = [(np.empty_like(positives), np.empty_like(positives), positives) for _ in sets]
+    done = 0
+    for weights in resamples(len(true), draws=draws, seed=seed):  # (c, n)
+        chunk = slice(done, done + len(weights))
+        done += len(weights)
+        positives[chunk] = count_flags(weights, true)
+        for (hits, predicted, _), given in zip(resampled, sets, strict=True):
+            hits[chunk] = count_flags(weights, true & given)
+            predicted[chunk] = count_flags(weights, given)
+    return [
+        Bootstrap(counts=_counts(true, given), resampled=tallies)
+        for tallies, given in zip(resampled, sets, strict=True)
+    ]
+
+
+def bootstrap_interval(
+    targets: ArrayLike,
+    predictions: ArrayLike,
+    *,
+    metric: str = "macro_f1",
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the interval of one average over resampled examples, as :meth:`Bootstrap.interval` does.
+
+    Args:
+        targets: True where the label applies, shape (n_examples, n_labels).
+        predictions: True where the label is predicted, same shape.
+        metric: ``macro_``, ``weighted_`` or ``micro_``, and ``f1``, ``precision`` or ``recall``.
+        draws: Number of resamples, at least 1.
+        level: How often such an interval shall hold the truth, in (0, 1).
+        seed: Seeds the resamples: the same for the same number of examples, draws and seed.
+
+    Raises:
+        ValueError: Arrays as in :func:`goemo.metrics.count`, no examples, or an argument out of its range.
+    """
+    (drawn,) = bootstrap(targets, predictions, draws=draws, seed=seed)
+    return drawn.interval(metric, level=level)
+
+
+def metric_draws(
+    targets: ArrayLike,
+    *predictions: ArrayLike,
+    metric: str = "macro_f1",
+    draws: int = 1000,
+    seed: int = 0,
+) -> Draws:
+    """Return one average of each set of predictions in each resample, shape (len(predictions), draws).
+
+    Raises:
+        ValueError: As in :func:`bootstrap_interval`.
+    """
+    drawn = bootstrap(targets, *predictions, draws=draws, seed=seed)
+    return np.array([one.draws(metric) for one in drawn]).reshape(len(drawn), draws)
+
+
+def _counts(targets: Targets, predictions: Targets) -> Tallies:
+    hits, predicted, positives = (
+        np.count_nonzero(flags, axis=0).astype(np.float64)
+        for flags in (targets & predictions, predictions, targets)
+    )
+    return hits, predicted, positives

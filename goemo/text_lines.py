@@ -1,0 +1,64 @@
+"""Texts from a file of any size, one a line, and in chunks that bound the memory.
+
+A line ends with a line feed, before which a carriage return may stand, and with nothing else: the further
+characters at which ``str.splitlines`` breaks (form feed, U+2028 and others) occur inside texts. So the number
+of texts is the number of lines that ``wc -l`` counts, and one more where the last has no line feed.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+_BLOCK_BYTES = 1 << 20
+
+# Enough texts that those of similar length fill whole passes, few enough that results appear soon.
+CHUNK_TEXTS = 4096
+
+# About as many characters as so many comments of 500; long texts make smaller chunks.
+CHUNK_CHARACTERS = 2_000_000
+
+
+def texts_of(file: BinaryIO) -> Iterator[str]:
+    """Yield the text of each line, as the file is read; an empty line is an empty text.
+
+    Bytes that are no UTF-8 are read as U+FFFD, a byte order mark at the start as nothing.
+    """
+    is_first = True
+    for line in file:
+        content = line.removeprefix(codecs.BOM_UTF8) if is_first else line
+        is_first = False
+        content = content.removesuffix(b"\n").removesuffix(b"\r")
+        yield content.decode("utf-8", errors="replace")
+
+
+def count_texts(file: BinaryIO) -> int:
+    """Return how many texts a file holds from where it stands; it then stands at its end."""
+    count, last = 0, b"\n"
+    while block := file.read(_BLOCK_BYTES):
+        count += block.count(b"\n")
+        last = block[-1:]
+    return count + (last != b"\n")
+
+
+def chunks(
+    texts: Iterable[str], *, most: int = CHUNK_TEXTS, characters: int = CHUNK_CHARACTERS
+) -> Iterator[list[str]]:
+    """Yield the texts in order, in lists of at most ``most``; a list ends with the text that fills it.
+
+    Args:
+        texts: Taken one by one, when they are needed.
+        most: Texts a list at most.
+        characters: A list is full with so many characters, too.
+    """
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        chunk.append(text)
+        size += len(text)
+        if len(chunk) == most or size >= characters:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

@@ -1,0 +1,115 @@
+"""How far a label's best threshold moves when the examples are drawn again.
+
+The bootstrap of Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 6, on the threshold
+itself: as many examples as there are, drawn with replacement, and the exact best threshold of each draw. A
+wide band says that the threshold follows the noise of a few examples.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from goemo.thresholds import check_flags, check_scores
+
+Values = npt.NDArray[np.float64]
+
+# Draws are made in chunks of about this many weights, so that memory does not grow with the data.
+_CHUNK_WEIGHTS = 4_000_000
+
+
+def threshold_draws(
+    scores: npt.ArrayLike, targets: npt.ArrayLike, *, draws: int = 200, seed: int = 0
+) -> Values:
+    """Return the threshold with the best F1 in each resample of the examples, label by label.
+
+    All labels see the same resamples.
+
+    Args:
+        scores: In [0, 1], shape (n_examples, n_labels), at least one example.
+        targets: True where the label applies, same shape.
+        draws: Number of resamples, at least 1.
+        seed: Seeds the resamples.
+
+    Returns:
+        What `fit_thresholds(..., method="exact")` finds in each resample, shape (draws, n_labels); ``inf``
+        where a resample has no positive of the label.
+
+    Raises:
+        ValueError: There are no examples or draws, or arrays as in `goemo.thresholds.fit_thresholds`.
+    """
+    score_array = check_scores(scores)
+    target_array = check_flags("targets", targets, shape=score_array.shape)
+    n, labels = score_array.shape
+    if not n:
+        raise ValueError("scores must have at least one example to resample, got none")
+    if draws < 1:
+        raise ValueError(f"draws must be at least 1, got {draws}")
+    generator = np.random.default_rng(seed)
+    values = np.empty((draws, labels))
+    chunk = max(1, _CHUNK_WEIGHTS // n)
+    for start in range(0, draws, chunk):
+        count = min(chunk, draws - start)
+        weights = np.empty((count, n), dtype=np.int32)
+        for draw in range(count):
+            weights[draw] = np.bincount(generator.integers(n, size=n), minlength=n)
+        for label in range(labels):
+            values[start : start + count, label] = weighted_best_thresholds(
+                score_array[:, label], target_array[:, label], weights
+            )
+    return values
+
+
+def weighted_best_thresholds(
+    scores: npt.NDArray[np.floating[Any]],
+    targets: npt.NDArray[np.bool_],
+    weights: npt.NDArray[np.integer[Any]],
+) -> Values:
+    """Return one label's threshold with the best F1 under each set of weights.
+
+    A weight of 0 is a row removed and a weight of 2 a row doubled; of equal F1 the higher threshold wins.
+
+    Args:
+        scores: In [0, 1], shape (n,).
+        targets: True where the label applies, shape (n,).
+        weights: Whole numbers of at least 0, shape (sets, n).
+
+    Returns:
+        Shape (sets,), values found in ``scores``; ``inf`` where no positive has a weight above 0.
+    """
+    # Downwards; of equal scores the positives come last, so that a cut inside such a group, which cannot be
+    # made, is never better than the cut below it.
+    order = np.lexsort((targets, -scores.astype(np.float64)))
+    at = np.flatnonzero(targets[order])  # the best cut is at a positive
+    if not len(at):
+        return np.full(len(weights), math.inf)
+    ranked = weights[:, order[: at[-1] + 1]]
+    starts = np.concatenate([[0], at[:-1] + 1])
+    predicted = np.add.reduceat(ranked, starts, axis=1).cumsum(axis=1)  # (sets, positives)
+    hits = ranked[:, at].cumsum(axis=1)
+    positives = hits[:, -1:]
+    best = (2 * hits / np.maximum(predicted + positives, 1)).argmax(axis=1)
+    return np.where(positives[:, 0] > 0, scores[order[at[best]]], math.inf)
+
+
+def threshold_band(drawn: npt.ArrayLike, *, level: float = 0.95) -> tuple[Values, Values]:
+    """Return the lower and the upper end of the middle ``level`` of the draws, both (n_labels,).
+
+    The ends are thresholds that were drawn, never values between two of them, so that ``inf`` stays ``inf``.
+
+    Args:
+        drawn: What `threshold_draws` returns, shape (draws, n_labels).
+        level: Share of the draws inside, in (0, 1).
+
+    Raises:
+        ValueError: The level is not in (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    ends = np.quantile(
+        np.asarray(drawn, dtype=np.float64), [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf"
+    )
+    return cast("Values", ends[0]), cast("Values", ends[1])

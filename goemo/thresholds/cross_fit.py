@@ -1,0 +1,42 @@
+"""`cross_fit`: any other method, averaged over folds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.thresholds.folds import fold_of_rows
+from goemo.thresholds.logits import logit_mean
+from goemo.thresholds.methods import FITS
+
+
+def cross_fit(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
+    """Return the thresholds of the method ``of``, averaged over folds, (l,).
+
+    For each fold, the method is fitted on the rows of all others, and a label's thresholds are averaged as
+    logits (see :mod:`goemo.thresholds.shrunk`). A label that at least half of the fits would never predict
+    (``inf``) is never predicted; else the finite ones are averaged. A best cut jumps from one score to
+    another as rows come and go; the average of several jumps less (bagging: Breiman 1996).
+
+    Options: of, folds, seed and those of the inner method. Which rows are a fold depends on their order. With
+    one row there is nothing to average, and the inner method fits it.
+    """
+    fit = FITS[options["of"]]
+    if len(scores) == 1:
+        return fit(scores, targets, options)
+    fold_of = fold_of_rows(len(scores), folds=options["folds"], seed=options["seed"])
+    of_folds = np.stack(
+        [
+            fit(scores[fold_of != fold], targets[fold_of != fold], options)
+            for fold in range(int(fold_of.max()) + 1)
+        ]
+    )  # (k, l)
+    finite = np.isfinite(of_folds)
+    values = np.full(scores.shape[1], math.inf)
+    predicted = finite.mean(axis=0) > 0.5
+    values[predicted] = logit_mean(of_folds[:, predicted], finite[:, predicted].astype(np.float64))
+    return values

@@ -1,0 +1,101 @@
+"""Fit thresholds: check everything, then let the method work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from goemo.threshold_options import filled_options, threshold_options
+from goemo.thresholds.arrays import Targets, check_flags, check_scores
+from goemo.thresholds.counting import f1_of
+from goemo.thresholds.cross_fit import cross_fit
+from goemo.thresholds.fitted import FittedThresholds, apply_thresholds
+from goemo.thresholds.folds import fold_of_rows
+from goemo.thresholds.methods import FITS
+
+_USUAL = {"target": "f1", "fallback": "none"}
+
+
+def fit_thresholds(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    *,
+    method: str = "exact",
+    labels: Sequence[str] | None = None,
+    **options: Any,
+) -> FittedThresholds:
+    """Choose one threshold a label on these rows; see the package for the methods and their options.
+
+    Args:
+        scores: In [0, 1], shape (n_examples, n_labels), at least one example and one label.
+        targets: True (or 1) where the label applies, same shape.
+        method: A key of :data:`goemo.threshold_options.METHODS`.
+        labels: Names of the labels, for messages; without it they are numbered.
+        **options: The method's own, those of its ``target``, and ``fallback``.
+
+    Returns:
+        The thresholds, with each label's F1 on these same rows.
+
+    Raises:
+        ValueError: The arrays are not two-dimensional, their shapes differ, there are no examples, a score
+            is NaN or outside [0, 1], a target is neither true nor false, the method or an option is unknown,
+            or an option is out of its range.
+    """
+    chosen = filled_options(threshold_options({"method": method, **options}))
+    score_array = check_scores(scores, labels=labels)
+    target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
+    if not len(score_array):
+        raise ValueError("scores must have at least one example to fit thresholds on, got none")
+    values = {**FITS, "cross_fit": cross_fit}[method](score_array, target_array, chosen)
+    own = {name: value for name, value in chosen.items() if _USUAL.get(name) != value}
+    fitted = FittedThresholds(values=values, method=method, f1=np.zeros(len(values)), options=own)
+    fitted.f1[:] = f1_of(apply_thresholds(score_array, fitted), target_array)
+    return fitted
+
+
+def cross_fitted_predictions(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    *,
+    method: str = "exact",
+    folds: int = 5,
+    seed: int = 0,
+    labels: Sequence[str] | None = None,
+    **options: Any,
+) -> Targets:
+    """Predict every row with thresholds that were fitted without it.
+
+    Metrics of these predictions do not reward over-fitted thresholds, and still use every row. The folds
+    depend on the number of rows, ``folds`` and ``seed`` alone (see :func:`fold_of_rows`), so all trials of a
+    search are judged on the same ones. A label whose only positives lie in one fold is never predicted there.
+
+    Args:
+        scores: In [0, 1], shape (n_examples, n_labels).
+        targets: True where the label applies, same shape.
+        method: As in :func:`fit_thresholds`.
+        folds: Number of folds, at least 2; with fewer rows than folds, each row is one. The method
+            ``cross_fit`` splits the rows that are left by the same number and seed again.
+        seed: Seeds the folds.
+        labels: Names of the labels, for messages.
+        **options: As in :func:`fit_thresholds`.
+
+    Returns:
+        Predictions, bool, shape (n_examples, n_labels).
+
+    Raises:
+        ValueError: As in :func:`fit_thresholds`, or there are fewer than 2 rows or 2 folds.
+    """
+    score_array = check_scores(scores, labels=labels)
+    target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
+    fold_of = fold_of_rows(len(score_array), folds=folds, seed=seed)
+    if method == "cross_fit":
+        options = {**options, "folds": folds, "seed": seed}
+    predictions = np.empty_like(target_array)
+    for fold in range(int(fold_of.max()) + 1):
+        held_out = fold_of == fold
+        fitted = fit_thresholds(score_array[~held_out], target_array[~held_out], method=method, **options)
+        predictions[held_out] = apply_thresholds(score_array[held_out], fitted)
+    return predictions

@@ -1,0 +1,126 @@
+"""Several searches in one ranking, on the same validation rows or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from goemo.errors import GoemoError, InputError
+from goemo.evaluation import validation_metrics
+from goemo.significance import paired_difference
+from goemo.thresholds import cross_fitted_predictions
+from tune import comparison, leaderboard
+from tune.records import Outcome, SearchFolder
+
+LABELS = ("joy", "anger", "neutral")
+TARGETS = np.random.default_rng(0).random((300, 3)) < 0.3
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+
+
+def make(name, checkpoint, noises, *, metric="macro_f1", targets=TARGETS, labels=LABELS, digest="d"):
+    """Make a search whose trials know the targets up to some noise each."""
+    search = SearchFolder.create(name, {"objective": {"metric": metric}})
+    search.write_validation(targets, labels)
+    search.add_facts(data={"splits": {"validation": {"digest": digest}}})
+    config = {"metric": metric, "thresholds": "exact", "checkpoint": checkpoint, "trainable": "all"}
+    for number, noise in enumerate(noises, start=1):
+        rng = np.random.default_rng(len(name) + number)
+        scores = np.clip(targets * 0.4 + 0.3 + noise * rng.normal(size=targets.shape), 0, 1)
+        kept = scores.astype(np.float16)
+        folder = search.trial(f"t{number:03}")
+        folder.write_config({**config, "batch_size": number}, {"batch_size": number})
+        metrics = validation_metrics(kept.astype(np.float32), targets)
+        folder.write_report({"progress": 100, "time": 1.0, "seconds": 2.0, **metrics}, kept)
+        folder.write_outcome(Outcome("completed"))
+    return search
+
+
+def test_searches_stand_in_the_order_of_their_best_trials():
+    """All trials of all searches are in one ranking, and each search is represented by its best."""
+    albert, xlnet = make("albert", "a", [0.3, 0.25]), make("xlnet", "x", [0.35, 0.15, 0.3])
+    compared = comparison.compare([albert, xlnet])
+    assert [c.search for c in compared.contenders] == ["xlnet", "albert"]
+    assert [c.trials for c in compared.contenders] == [3, 2]
+    for contender in compared.contenders:
+        own = leaderboard.build(SearchFolder.open(contender.search)).best
+        assert (contender.trial_id, contender.objective) == (own.trial_id, own.objective)
+        assert (contender.low, contender.high) == (own.low, own.high)
+    objectives = [row.objective for row in compared.rows]
+    assert objectives == sorted(objectives, reverse=True)
+    assert [row.rank for row in compared.rows] == [1, 2, 3, 4, 5]
+    assert {(row.search, row.trial_id) for row in compared.rows} == {
+        *(("albert", f"t00{i}") for i in (1, 2)),
+        *(("xlnet", f"t00{i}") for i in (1, 2, 3)),
+    }
+
+
+def test_the_gap_is_the_paired_difference_on_the_same_rows():
+    """How far a search is behind equals the paired bootstrap between the two best trials."""
+    searches = {s.name: s for s in (make("albert", "a", [0.3]), make("xlnet", "x", [0.25]))}
+    first, second = comparison.compare(list(searches.values())).contenders
+    predictions = [
+        cross_fitted_predictions(searches[c.search].trial(c.trial_id).read().scores(), TARGETS)
+        for c in (first, second)
+    ]
+    expected = paired_difference(TARGETS, *predictions, metric="macro_f1")
+    assert second.behind == pytest.approx(expected.difference, abs=1e-12)
+    assert (second.behind_low, second.behind_high) == (expected.low, expected.high)
+    assert second.probability_best_beats_it == expected.probability_a_beats_b
+    assert (first.behind, first.probability_best_beats_it) == (0, None)
+
+
+def test_the_summary_says_who_wins_and_whether_that_is_sure():
+    """A clear gap is called one; a gap whose interval holds 0 is called a tie."""
+    clear = comparison.compare([make("good", "a", [0.1]), make("bad", "b", [0.6])])
+    assert "bad (t001) is behind by" in comparison.summary(clear)
+    close = comparison.compare([make("one", "a", [0.2]), make("two", "b", [0.2])])
+    assert "cannot be told apart" in comparison.summary(close)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metric": "micro_f1"}, "other ranks by micro_f1, first by macro_f1"),
+        ({"labels": ("a", "b", "c")}, "other has 3 labels, first has 3, and they are not the same"),
+        ({"digest": "e"}, "other was measured on other validation rows than first"),
+        ({"targets": ~TARGETS}, "other was measured on other validation rows than first"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(changes, message):
+    """Searches with another metric, other labels or other validation rows are not put in one table."""
+    with pytest.raises(InputError, match=message):
+        comparison.compare([make("first", "a", [0.3]), make("other", "b", [0.3], **changes)])
+
+
+def test_a_search_named_twice_is_refused():
+    """A search is not compared with itself."""
+    search = make("first", "a", [0.3])
+    with pytest.raises(InputError, match="first is named twice"):
+        comparison.compare([search, search])
+
+
+def test_a_search_without_scores_is_named():
+    """A search none of whose trials has reported stops the comparison with its name."""
+    with pytest.raises(GoemoError, match="empty: no trial has a score"):
+        comparison.compare([make("first", "a", [0.3]), make("empty", "b", [])])
+
+
+def test_every_format_tells_the_same():
+    """JSON and CSV hold the same trials in the same order, with the search and the model of each."""
+    compared = comparison.compare([make("albert", "a", [0.3, 0.2]), make("xlnet", "x", [0.25])])
+    shape = json.loads(compared.to_json())
+    lines = list(csv.DictReader(io.StringIO(compared.to_csv())))
+    assert [(t["search"], t["trial_id"]) for t in shape["trials"]] == [
+        (line["search"], line["trial_id"]) for line in lines
+    ]
+    assert [line["checkpoint"] for line in lines] == [t["config"]["checkpoint"] for t in shape["trials"]]
+    assert shape["searches"] == [c["search"] for c in shape["best_of_each"]]
+    assert list(lines[0])[:5] == ["rank", "search", "trial_id", "checkpoint", "batch_size"]

@@ -1,0 +1,295 @@
+"""A retrain is the exported training again; its bundle outlives every store, and the card tells the truth."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from rich.console import Console
+from safetensors.torch import load_file
+
+from goemo import bundle, evaluation
+from goemo.configuration import Configuration
+from goemo.data import load_splits
+from goemo.errors import GoemoError, InputError
+from goemo.prepared import prepare
+from goemo.thresholds import fit_thresholds
+from goemo.training import Diverged, TrainingRun, train
+from tune import retrain as module
+from tune import tracking
+from tune.cli import main
+from tune.environment import describe
+from tune.registry import Record
+from tune.retrain import carried_options, evaluate_bundle, retrain
+
+CONFIGURATION = Configuration(
+    checkpoint="scratch:albert-tiny", max_length=16, epochs=1, reports=3, learning_rate=3e-3
+)
+SOURCE = "sample:300"
+NOBODY = "http://127.0.0.1:9"  # the discard port: nothing answers there
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return load_splits(SOURCE)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """The folder of the project's records, with an empty store and a cache that the tests share."""
+    folder = tmp_path_factory.mktemp("retrain")
+    tracking.Store(f"sqlite:///{folder / 'mlflow.db'}", None).client().search_experiments()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _here(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("GOEMO_RUNS", str(home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def prepared(splits, home):
+    return prepare(splits, CONFIGURATION.checkpoint, trainable="all", max_lengths=[16], cache=home / "cache")
+
+
+@pytest.fixture(scope="module")
+def trained(prepared):
+    """The trials that the exports come from: seeds 42 and 43 on one thread."""
+    return {seed: train(replace(CONFIGURATION, seed=seed), prepared, threads=1) for seed in (42, 43)}
+
+
+@pytest.fixture
+def exported(splits, trained, tmp_path) -> Path:
+    """What `goemo export` writes of the trial with seed 42."""
+    environment = describe()
+    values = {
+        "origin": {"search": "tiny", "trial": "t003", "threads": 1, "gpus": environment["gpus"]},
+        "expected": {"metric": "val/macro_f1", "value": trained[42].best.metrics["val/macro_f1"]},
+        "data": {
+            "source": SOURCE,
+            "taxonomy": "fine",
+            "seed": 42,
+            "digest": splits.digest,
+            "splits": {p.name: {"examples": len(p), "digest": p.digest} for p in splits.splits()},
+        },
+        "configuration": CONFIGURATION.to_dict(),
+        "versions": environment["versions"],
+    }
+    path = tmp_path / "best.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200)
+
+
+def said(console) -> str:
+    return console.file.getvalue()
+
+
+def objective(run) -> float:
+    return run.best.metrics["val/macro_f1"]
+
+
+def test_the_exported_score_comes_back_exactly_in_the_bundle_and_in_mlflow(exported, trained, console):
+    """With the exported seed alone: the trial's very score, its scores, and the metric of the logged run."""
+    done = retrain(exported, Path("model"), seeds=1, console=console)
+    record = Record.open(Path("model"))
+    expected = yaml.safe_load(exported.read_text())["expected"]["value"]
+    assert record.provenance["report"]["metrics"]["val/macro_f1"] == expected
+    assert np.array_equal(record.scores, trained[42].best.scores.astype(np.float32))
+    client = tracking.find_store().client()
+    assert client.get_run(done.registered.run_id).data.metrics["best/macro_f1"] == expected
+    history = client.get_metric_history(done.registered.run_id, "val/macro_f1")
+    assert (len(history), max(m.value for m in history)) == (3, expected)
+    assert done.registered.name == "sample-fine"
+    assert done.trouble is None
+    assert done.results == record.results == json.loads(Path("model/test_results.json").read_text())
+    assert "training, seed 42" in said(console)
+    assert "changed since the search" not in said(console)
+
+
+def test_the_best_seed_on_validation_is_kept(exported, trained, splits, console):
+    """Of two seeds, weights, thresholds and scores are those of the better one; both are told of."""
+    best = max((42, 43), key=lambda seed: objective(trained[seed]))
+    done = retrain(exported, Path("model"), seeds=2, tracking_uri="none", console=console)
+    record = Record.open(Path("model"))
+    assert record.configuration.seed == best
+    assert {e["seed"]: e["value"] for e in record.provenance["selection"]["seeds"]} == {
+        seed: objective(run) for seed, run in trained.items()
+    }
+    assert {row["seed"] for row in record.reports} == {42, 43}
+    assert {row["seed"] for row in record.kept_reports} == {best}
+    run = trained[best]
+    thresholds = fit_thresholds(run.best.scores.astype(np.float32), splits.validation.targets)
+    assert bundle.load(Path("model")).thresholds.values == pytest.approx(thresholds.values)
+    oracle = evaluation.results(
+        splits.labels, thresholds, evaluation.as_kept(run.scores("test")), splits.test.targets
+    )
+    assert done.results == oracle
+    assert done.registered is None
+    assert done.trouble is None
+    assert "the best of 2 seeds" in record.provenance["training"]
+
+
+def test_a_final_model_is_trained_on_both_splits_with_carried_thresholds(
+    exported, prepared, trained, splits, console
+):
+    """Weights of the joined training at the chosen progress; thresholds cross-fitted on the selection."""
+    retrain(exported, Path("final"), on="train+validation", tracking_uri="none", console=console)
+    chosen = trained[42].best
+    oracle = TrainingRun(CONFIGURATION, prepared.joined(), threads=1)
+    oracle.train_to(chosen.progress)
+    with oracle.best_model() as model:
+        weights = {name: p.detach().clone() for name, p in model.state_dict().items()}
+    saved = load_file("final/model.safetensors")
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in saved.items())
+
+    thresholds = fit_thresholds(
+        chosen.scores.astype(np.float32), splits.validation.targets, method="cross_fit", of="exact"
+    )
+    loaded = bundle.load(Path("final"))
+    assert loaded.thresholds.method == "cross_fit"
+    assert loaded.thresholds.values == pytest.approx(thresholds.values)
+
+    record = Record.open(Path("final"))
+    assert np.array_equal(record.scores, chosen.scores.astype(np.float32))
+    facts = record.provenance
+    assert facts["trained_on"] == "train+validation"
+    assert facts["selection"]["report"]["metrics"]["val/macro_f1"] == objective(trained[42])
+    assert facts["report"]["progress"] == chosen.progress
+    assert not any(name.startswith("val/") for name in facts["report"]["metrics"])
+    assert facts["data"]["digest"] == splits.digest
+    card = Path("final/README.md").read_text(encoding="utf-8")
+    words = " ".join(card.split())
+    assert "Trained on train and validation together" in words
+    assert "without looking at validation" in words
+    assert f"to {chosen.progress} % of the training" in words
+
+    evaluate_bundle(Path("final"), split="validation", console=console)
+    assert "final was trained on validation too" in said(console)
+
+
+def test_the_test_split_is_opened_once(exported, console, monkeypatch):
+    """One pass over the test texts, after everything has been chosen, whatever the number of seeds."""
+    opened = []
+    scores = TrainingRun.scores
+
+    def watched(run, split, **options):
+        opened.append((split, run.is_finished))
+        return scores(run, split, **options)
+
+    monkeypatch.setattr(TrainingRun, "scores", watched)
+    retrain(exported, Path("m"), seeds=2, on="train+validation", tracking_uri="none", console=console)
+    assert opened == [("test", True)]
+
+
+@pytest.mark.parametrize("choice", ["exact", "grid", {"method": "grid", "step": 0.1, "fallback": "top1"}])
+def test_thresholds_are_carried_over_by_the_same_method(choice):
+    """Averaged over folds, with the same options; what is averaged already stays as it is."""
+    options = carried_options(choice)
+    assert options["method"] == "cross_fit"
+    assert options["of"] == (choice if isinstance(choice, str) else choice["method"])
+    if not isinstance(choice, str):
+        assert (options["step"], options["fallback"]) == (0.1, "top1")
+    assert carried_options(options) == options
+
+
+# --- a store that is away ---
+
+
+def test_a_store_that_is_away_costs_no_model(exported, capsys):
+    """The model is whole, the exit code 1, one line says how to log it later, and that command does."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["retrain", str(exported), "-o", "model", "--register", "my model", "--tracking-uri", NOBODY])
+    assert stopped.value.code == 1
+    out, err = capsys.readouterr()
+    assert "test split" in out
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("goemo: ")
+    command = re.search(r"the bundle in model is safe, log it later with: goemo (.*)$", last)[1]
+    assert command == "register model --name 'my model'"
+    assert "the MLflow server does not answer" in err.splitlines()[0]  # before the training, too
+    assert bundle.load(Path("model")).predict(["thanks!"])
+    main(["register", "model", "--name", "my model"])
+    assert "my model version 1, champion" in capsys.readouterr().out
+
+
+def test_a_wrong_name_or_uri_is_refused_before_anything_is_trained(exported, monkeypatch, capsys):
+    """Exit code 2, and no folder."""
+    monkeypatch.setattr(module, "train", None)
+    for options in (
+        ["--register", "a/b"],
+        ["--tracking-uri", "ftp://x"],
+        ["--register", "a", "--no-register"],
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(["retrain", str(exported), "-o", "model", *options])
+        assert stopped.value.code == 2
+        assert not Path("model").exists()
+    assert "registered model's name" in capsys.readouterr().err
+
+
+# --- what has changed ---
+
+
+def stopped_before_training(*_, **__):
+    raise Diverged("stop")
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "expected"),
+    [
+        ("data", {"digest": "a" * 64}, r"the data \(sample:300: digest .{12}, was aaaaaaaaaaaa\)"),
+        ("versions", {"torch": "1.0"}, r"torch is .*, was 1\.0"),
+        ("versions", {"gone": "3"}, r"gone is missing, was 3"),
+        ("origin", {"gpus": ["H200", "H200"]}, r"the GPUs are .*, were H200, H200"),
+    ],
+)
+def test_what_has_changed_is_named_before_the_training(  # noqa: PLR0917 - fixtures and cases
+    exported, monkeypatch, console, part, change, expected
+):
+    """Data, versions and GPUs that are not those of the search, one line each, and nothing else."""
+    values = yaml.safe_load(exported.read_text())
+    values[part] |= change
+    exported.write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(module, "train", stopped_before_training)
+    with pytest.raises(GoemoError, match="every seed diverged"):
+        retrain(exported, Path("model"), tracking_uri="none", console=console)
+    lines = [line for line in said(console).splitlines() if "changed since the search" in line]
+    assert len(lines) == 1
+    assert re.search(expected, lines[0])
+    assert not Path("model").exists()
+
+
+def test_the_split_that_has_changed_is_named(exported, monkeypatch, console, splits):
+    """Where the export knows the digests of the splits, so does the message."""
+    values = yaml.safe_load(exported.read_text())
+    values["data"]["digest"] = "a" * 64
+    values["data"]["splits"]["test"]["digest"] = "b" * 64
+    exported.write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(module, "train", stopped_before_training)
+    with pytest.raises(GoemoError):
+        retrain(exported, Path("model"), tracking_uri="none", console=console)
+    assert "changed since the search: the data, in test (" in said(console)
+
+
+def test_a_folder_that_holds_something_is_refused(exported, tmp_path):
+    """Nobody's files are written over, and nothing is trained first."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="new or empty"):
+        retrain(exported, tmp_path / "model")
+    shutil.rmtree(tmp_path / "model")

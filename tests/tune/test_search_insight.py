@@ -1,0 +1,224 @@
+"""What a search says about its space: importance and edges."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+from tune.records import Outcome, TrialRecord
+from tune.search_insight import FEWEST_TRIALS, edge_warnings, hyperparameter_importance
+from tune.spec import SearchSpec
+
+GRID = {"batch_size": {"grid": [16, 32, 64]}, "learning_rate": {"grid": [1e-5, 3e-5, 1e-4]}}
+
+
+def spec(space, **sections):
+    return SearchSpec.from_dict({"name": "s", "model": {"checkpoint": "c"}, "space": space, **sections})
+
+
+def drawn(space):
+    return spec(space, search={"algorithm": "random", "trials": 20})
+
+
+def record(number, varied, objectives, reason="completed"):
+    """Return a trial that has reported every 20 per cent."""
+    history = tuple({"progress": 20 * (i + 1), "val/macro_f1": value} for i, value in enumerate(objectives))
+    outcome = Outcome(reason) if reason else None
+    return TrialRecord(f"t{number:03d}", {"metric": "macro_f1"}, varied, history, outcome, Path())
+
+
+def full_grid(score):
+    """Return the nine trials of the grid, their final scores given by a function of the two values."""
+    values = product(GRID["batch_size"]["grid"], GRID["learning_rate"]["grid"])
+    return [
+        record(i, {"batch_size": b, "learning_rate": r}, [score(b, r)]) for i, (b, r) in enumerate(values, 1)
+    ]
+
+
+def test_what_decides_the_score_gets_the_share():
+    """Of two hyperparameters, the one that the score depends on gets nearly all; shares add up to 1."""
+    for decides in ("batch_size", "learning_rate"):
+        records = full_grid(lambda b, r, by=decides: {"batch_size": b / 100, "learning_rate": r * 5000}[by])
+        found = hyperparameter_importance(spec(GRID), records)
+        assert next(iter(found.shares)) == decides
+        assert found.shares[decides] > 0.95
+        assert sum(found.shares.values()) == pytest.approx(1)
+        assert (found.reason, found.trials, found.progress) == ("", 9, 20)
+
+
+def test_the_order_of_the_records_does_not_matter():
+    """Trials end in any order; the shares are the same to the last bit, twice in a row too."""
+    generator = np.random.default_rng(0)
+    noise = iter(generator.random(9))
+    records = full_grid(lambda b, r: b / 1000 + r + 0.01 * next(noise))
+    first = hyperparameter_importance(spec(GRID), records)
+    assert hyperparameter_importance(spec(GRID), records[::-1]) == first
+
+
+def test_trials_are_compared_at_the_progress_that_all_reached():
+    """What survivors gained after the others were stopped counts for nothing."""
+    records = full_grid(lambda b, _: b / 100)
+    late = [
+        record(i, r.varied, [r.objective, r.objective, 0.9 + r.varied["learning_rate"]])
+        for i, r in enumerate(records, 1)
+        if i != 5
+    ]
+    stopped = [record(5, records[4].varied, [records[4].objective], "stopped_early")]
+    found = hyperparameter_importance(spec(GRID), [*late, *stopped])
+    assert found.progress == 20
+    assert found == hyperparameter_importance(spec(GRID), records)
+    assert "each at 20 % of its training, which is as far as all of them got" in found.basis
+    whole = hyperparameter_importance(
+        spec(GRID), [record(i, r.varied, [0, 0, 0, 0, r.objective]) for i, r in enumerate(records)]
+    )
+    assert whole.progress == 100
+    assert "as far as" not in whole.basis
+
+
+def test_failed_and_running_trials_are_left_out():
+    """A diverged trial with a wild score, and one that has just begun, change nothing."""
+    records = full_grid(lambda b, r: b / 100 + r)
+    others = [
+        record(10, {"batch_size": 16, "learning_rate": 1e-5}, [0.99], "diverged"),
+        record(11, {"batch_size": 64, "learning_rate": 1e-5}, [0.0], None),
+        record(12, {"batch_size": 64, "learning_rate": 1e-5}, [], "out_of_memory"),
+    ]
+    assert hyperparameter_importance(spec(GRID), [*records, *others]) == hyperparameter_importance(
+        spec(GRID), records
+    )
+
+
+def test_a_logarithmic_range_is_taken_by_its_logarithm():
+    """A step in the middle decade weighs as much as one between two batch sizes; the others weigh nothing."""
+    space = {
+        "learning_rate": {"log_uniform": [1e-6, 1e-2]},
+        "batch_size": {"choice": [16, 32]},
+        "epochs": {"int": [2, 6]},
+        "warmup_fraction": {"uniform": [0.0, 0.2]},
+    }
+    generator = np.random.default_rng(0)
+    records = []
+    for i in range(60):
+        varied = {
+            "learning_rate": float(10 ** generator.uniform(-6, -2)),
+            "batch_size": int(generator.choice([16, 32])),
+            "epochs": int(generator.integers(2, 7)),
+            "warmup_fraction": float(generator.uniform(0, 0.2)),
+        }
+        score = 0.1 * (varied["learning_rate"] > 1e-4) + 0.1 * (varied["batch_size"] == 32)
+        records.append(record(i, varied, [score]))
+    shares = hyperparameter_importance(drawn(space), records).shares
+    assert shares["learning_rate"] == pytest.approx(0.5, abs=0.1)
+    assert shares["batch_size"] == pytest.approx(0.5, abs=0.1)
+    assert shares["epochs"] < 0.02
+    assert shares["warmup_fraction"] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("space", "records", "reason"),
+    [
+        ({"epochs": 3}, [], "No hyperparameter varies"),
+        ({"epochs": {"grid": [1, 2]}}, [], "Only epochs varies"),
+        (GRID, [], f"needs {FEWEST_TRIALS} trials that have ended with a score; there are 0"),
+        (GRID, full_grid(lambda b, _: b)[:7], "there are 7"),
+        (GRID, full_grid(lambda *_: 0.3), "same score"),
+        (GRID, full_grid(lambda b, _: b * 1e-200), "differ too little"),
+        (
+            GRID,
+            [
+                record(i, {"batch_size": 16 * 2 ** (i % 3), "learning_rate": 1e-5}, [0.1 * i])
+                for i in range(9)
+            ],
+            "Fewer than two hyperparameters differ",
+        ),
+    ],
+)
+def test_where_nothing_can_be_said_a_sentence_says_why(space, records, reason):
+    """Too few trials, one hyperparameter, equal scores: no shares and a reason, never an exception."""
+    found = hyperparameter_importance(spec(space), records)
+    assert found.shares is None
+    assert reason in found.reason
+    assert found.basis == found.reason
+
+
+def test_optunas_log_stays_as_it_was(capfd):
+    """Nothing is printed, and the verbosity that the caller chose is the one found afterwards."""
+    before = optuna.logging.get_verbosity()
+    hyperparameter_importance(spec(GRID), full_grid(lambda b, r: b + r))
+    assert optuna.logging.get_verbosity() == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_best_value_on_the_edge_of_a_list_is_told_with_its_direction():
+    """At either end of a grid or a list of three values; the order in which they are written is no matter."""
+    space = {"batch_size": {"grid": [64, 16, 32]}, "learning_rate": {"choice": [2e-5, 3e-5, 5e-5]}}
+    chosen = drawn(space | {"batch_size": {"choice": [64, 16, 32]}})
+    assert edge_warnings(chosen, {"batch_size": 16, "learning_rate": 5e-5}) == [
+        "batch_size 16 is the lowest of the list; try lower values.",
+        "learning_rate 5e-05 is the highest of the list; try higher values.",
+    ]
+    grid = spec({"learning_rate": {"grid": [2e-5, 3e-5, 5e-5]}})
+    assert edge_warnings(grid, {"learning_rate": 5e-5}) == [
+        "learning_rate 5e-05 is the highest of the grid; try higher values."
+    ]
+    assert edge_warnings(chosen, {"batch_size": 32, "learning_rate": 3e-5}) == []
+
+
+def test_two_values_have_no_inside():
+    """With two values the best is always at an end, which says nothing."""
+    assert edge_warnings(spec({"epochs": {"grid": [2, 4]}}), {"epochs": 4}) == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "expected"),
+    [
+        ({"log_uniform": [1e-6, 1e-2]}, 1.4e-6, "lower bound of the range, 1e-06; try lower"),
+        ({"log_uniform": [1e-6, 1e-2]}, 1e-5, None),
+        ({"log_uniform": [1e-6, 1e-2]}, 7e-3, "upper bound of the range, 0.01; try higher"),
+        ({"uniform": [0.001, 0.101]}, 0.105 - 0.008, "upper bound of the range, 0.101; try higher"),
+        ({"uniform": [0.001, 0.101]}, 0.09, None),
+    ],
+)
+def test_near_a_bound_is_measured_on_the_scale_of_the_range(domain, value, expected):
+    """Within a twentieth of the width, in logarithms where the range is logarithmic."""
+    found = edge_warnings(drawn({"learning_rate": domain}), {"learning_rate": value})
+    assert len(found) == (expected is not None)
+    assert all(expected in sentence for sentence in found)
+
+
+def test_whole_numbers_are_on_the_edge_at_the_bound_itself():
+    """Of 2 to 60 epochs, 59 is not the edge, although it is near."""
+    epochs = drawn({"epochs": {"int": [2, 60]}})
+    assert edge_warnings(epochs, {"epochs": 59}) == []
+    assert edge_warnings(epochs, {"epochs": 60}) == [
+        "epochs 60 lies at the upper bound of the range, 60; try higher values."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "domain", "value"),
+    [
+        ("warmup_fraction", {"uniform": [0.0, 0.2]}, 0.001),
+        ("warmup_fraction", {"grid": [0.5, 0.8, 1.0]}, 1.0),
+        ("weight_decay", {"grid": [0.0, 0.01, 0.1]}, 0.0),
+        ("epochs", {"int": [1, 9]}, 1),
+        ("max_length", {"grid": [4, 8, 16]}, 4),
+    ],
+)
+def test_there_is_no_warning_where_nothing_lies_beyond(name, domain, value):
+    """A share cannot exceed 1, and nothing falls below the least value that is allowed."""
+    assert edge_warnings(drawn({name: domain}), {name: value}) == []
+
+
+def test_a_tied_trial_elsewhere_is_mentioned():
+    """The edge is no proof where a trial as good as the best does not lie on it."""
+    grid = spec(GRID)
+    best = {"batch_size": 16, "learning_rate": 1e-4}
+    tied = [{"batch_size": 16, "learning_rate": 1e-4}, {"batch_size": 64, "learning_rate": 1e-4}]
+    first, second = edge_warnings(grid, best, tied)
+    assert first.endswith("try lower values, although a trial with 64 cannot be told apart from the best.")
+    assert second == "learning_rate 0.0001 is the highest of the grid; try higher values."

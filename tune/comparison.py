@@ -1,0 +1,216 @@
+"""Several searches on the same validation rows, side by side: which model, and how sure is that?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from goemo.errors import GoemoError, InputError
+from goemo.significance import compare_draws, metric_draws
+from goemo.thresholds import cross_fitted_predictions, threshold_options
+from tune import leaderboard
+from tune.leaderboard import Row, word_for_under_way
+from tune.records import SearchFolder
+
+
+@dataclass(frozen=True)
+class Contender:
+    """The best trial of one search, against the best of all.
+
+    Attributes:
+        search: Its search.
+        trial_id: The trial.
+        model: The checkpoint and the part of it that trains.
+        varied: The hyperparameters that the search varies, with the trial's values.
+        trials: How many trials of the search have a rank; the best of more of them is luckier.
+        objective: On validation, thresholds cross-fitted.
+        low: Lower end of the objective's 95 % interval.
+        high: Upper end.
+        behind: Objective of the best of all less this one's; 0 for the best itself.
+        behind_low: Lower end of that difference's 95 % interval, paired on the same rows.
+        behind_high: Upper end.
+        probability_best_beats_it: Share of the resamples in which the best of all is ahead; None for itself.
+    """
+
+    search: str
+    trial_id: str
+    model: str
+    varied: dict[str, Any]
+    trials: int
+    objective: float
+    low: float
+    high: float
+    behind: float
+    behind_low: float
+    behind_high: float
+    probability_best_beats_it: float | None
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether the paired bootstrap cannot tell it from the best of all."""
+        return self.behind_low <= 0 <= self.behind_high
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Searches in the order of their best trials.
+
+    Attributes:
+        objective: The metric by which all of them rank.
+        contenders: The best trial of each search, best first.
+        rows: All ranked trials of all searches in one ranking.
+    """
+
+    objective: str
+    contenders: tuple[Contender, ...]
+    rows: tuple[Row, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "searches": [contender.search for contender in self.contenders],
+            "objective": self.objective,
+            "best_of_each": [asdict(contender) for contender in self.contenders],
+            "trials": [asdict(row) for row in self.rows],
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_csv(self) -> str:
+        """Return one line a trial; what any of the searches varies is a column."""
+        varied = list(dict.fromkeys(name for row in self.rows for name in row.varied))
+        sink = io.StringIO()
+        writer: csv.DictWriter[str] | None = None
+        for row in self.rows:
+            values = asdict(row)
+            config = values.pop("config")
+            del values["varied"]
+            head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
+            line = {**head, "checkpoint": config["checkpoint"], **{n: config[n] for n in varied}, **values}
+            if writer is None:
+                writer = csv.DictWriter(sink, fieldnames=list(line))
+                writer.writeheader()
+            writer.writerow(line)
+        return sink.getvalue()
+
+
+def compare(searches: Sequence[SearchFolder]) -> Comparison:
+    """Rank the trials of several searches together, as their records stand now.
+
+    Raises:
+        InputError: Two have the same name, they rank by different metrics, or their validation rows differ;
+            every difference is named.
+        GoemoError: A search has no trial to rank yet.
+    """
+    problems = _problems(searches)
+    if problems:
+        raise InputError("goemo leaderboard", problems)
+    targets, _ = searches[0].validation()
+    ranked = [record for search in searches for record in search.records() if record.is_ranked]
+    words = {search.name: word_for_under_way(search) for search in searches}
+    rows = tuple(
+        replace(row, stop_reason=words[row.search]) if row.stop_reason == "unfinished" else row
+        for row in leaderboard.rank(ranked, targets)
+    )
+    best = [next((row for row in rows if row.search == search.name), None) for search in searches]
+    for search, row in zip(searches, best, strict=True):
+        if row is None:
+            raise GoemoError(f"{search.name}: no trial has a score to rank by")
+    metric = searches[0].spec["objective"]["metric"]
+    folders = {search.name: search for search in searches}
+    chosen = sorted((row for row in best if row is not None), key=lambda row: row.rank)
+    return Comparison(metric, tuple(_contenders(chosen, rows, folders, targets, metric)), rows)
+
+
+def _contenders(
+    chosen: Sequence[Row],
+    rows: Sequence[Row],
+    folders: dict[str, SearchFolder],
+    targets: np.ndarray[Any, np.dtype[np.bool_]],
+    metric: str,
+) -> list[Contender]:
+    predictions = [
+        cross_fitted_predictions(
+            folders[row.search].trial(row.trial_id).read().scores(),
+            targets,
+            **threshold_options(row.config["thresholds"]),
+        )
+        for row in chosen
+    ]
+    draws = metric_draws(targets, *predictions, metric=metric)
+    first = chosen[0]
+    found = []
+    for row, drawn in zip(chosen, draws, strict=True):
+        paired = compare_draws(first.objective - row.objective, draws[0], drawn)
+        found.append(
+            Contender(
+                search=row.search,
+                trial_id=row.trial_id,
+                model=f"{row.config['checkpoint']} ({row.config['trainable']})",
+                varied=row.varied,
+                trials=sum(other.search == row.search for other in rows),
+                objective=row.objective,
+                low=row.low,
+                high=row.high,
+                behind=paired.difference,
+                behind_low=paired.low,
+                behind_high=paired.high,
+                probability_best_beats_it=None if row is first else paired.probability_a_beats_b,
+            )
+        )
+    return found
+
+
+def _problems(searches: Sequence[SearchFolder]) -> list[str]:
+    first, *others = searches
+    problems = []
+    seen = {first.name}
+    for search in others:
+        if search.name in seen:
+            problems.append(f"{search.name} is named twice")
+            continue
+        seen.add(search.name)
+        metric, expected = (s.spec["objective"]["metric"] for s in (search, first))
+        if metric != expected:
+            problems.append(f"{search.name} ranks by {metric}, {first.name} by {expected}")
+        (targets, labels), (expected_targets, expected_labels) = search.validation(), first.validation()
+        if labels != expected_labels:
+            problems.append(
+                f"{search.name} has {len(labels)} labels, {first.name} has {len(expected_labels)}, "
+                "and they are not the same"
+            )
+        elif _digest(search) != _digest(first) or not np.array_equal(targets, expected_targets):
+            problems.append(
+                f"{search.name} was measured on other validation rows than {first.name}: trials can be "
+                "compared on the same examples only"
+            )
+    return problems
+
+
+def _digest(search: SearchFolder) -> str | None:
+    """Return what identifies the validation rows, texts included."""
+    splits = search.facts.get("data", {}).get("splits", {})
+    digest: str | None = splits.get("validation", {}).get("digest")
+    return digest
+
+
+def summary(comparison: Comparison) -> str:
+    """Return the answer in a sentence a search."""
+    best, *others = comparison.contenders
+    score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
+    parts = [f"Best: {best.trial_id} of {best.search}, validation {comparison.objective} {score}."]
+    for other in others:
+        gap = f"{other.behind:.4f} [{other.behind_low:.4f}, {other.behind_high:.4f}]"
+        if other.is_tied:
+            parts.append(f"{other.search} ({other.trial_id}) cannot be told apart from it: behind by {gap}.")
+        else:
+            parts.append(f"{other.search} ({other.trial_id}) is behind by {gap}.")
+    return " ".join(parts)

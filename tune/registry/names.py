@@ -1,0 +1,44 @@
+"""Names of registered models."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from goemo.errors import InputError
+
+_ALLOWED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
+_RULE = "must be of letters, digits, '_', '-', '.' and spaces, and begin with none of the last three"
+
+
+def default_name(source: str, taxonomy: str) -> str:
+    """Return the name under which models of the same data and labels compete: ``go_emotions-fine``.
+
+    The checkpoint is not part of it: models of different searches compete when they answer the same question.
+
+    Args:
+        source: Of the data, as a search space has it.
+        taxonomy: ``fine``, ``ekman`` or ``sentiment``.
+    """
+    scheme, colon, place = source.partition(":")
+    if not colon:
+        scheme, place = "dir", source
+    if scheme == "sample":
+        place = "sample"
+    elif scheme in {"dir", "file"}:
+        path = Path(place).expanduser().absolute()
+        place = path.stem if scheme == "file" else path.name
+    else:
+        place = place.rpartition("/")[2]
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", place).strip("-.")
+    return f"{plain or scheme}-{taxonomy}"
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that MLflow, or a URI such as ``models:/NAME@champion``, cannot hold.
+
+    Raises:
+        InputError: With the rule.
+    """
+    if not _ALLOWED.fullmatch(name):
+        raise InputError("the registered model's name", [f"{_RULE}, got {name!r}"])

@@ -421,7 +421,7 @@ def onnx(folder: Path, output: Path | None) -> None:
     """Write a model as ONNX, for other runtimes, once its scores are found to be the same.
 
     Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
-    both free; the output is logits, whose sigmoid the scores are. Needs: pip install "goemo[onnx]".
+    both free; the output is logits, whose sigmoid the scores are. Needs: pip install -e ".[onnx]".
     """
     from goemo.onnx_export import export_onnx
 

@@ -148,8 +148,12 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
     )
 
 
-def search_figures(search: SearchFolder, board: Leaderboard, importance: Importance) -> dict[str, bytes]:
-    """Draw the figures of a search, by file name."""
+def search_figures(
+    search: SearchFolder, board: Leaderboard, importance: Importance | None = None
+) -> dict[str, bytes]:
+    """Draw the figures of a search, by file name; ``importance`` is computed where it is not given."""
+    if importance is None:
+        importance = hyperparameter_importance(SearchSpec.from_dict(search.spec), search.records())
     trials = _trials(search.records())
     best, objective = board.best.trial_id, f"val/{board.objective}"
     drawn = {"learning_curves.png": figures.learning_curves(trials, objective=objective, best=best)}

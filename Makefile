@@ -37,7 +37,7 @@ quickstart: install
 	@echo "The trials in the MLflow UI: $(BIN)/goemo ui"
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from goemo.thresholds import Targets, Values, check_flags, check_scores
+from goemo.arrays import Targets, Values, check_flags, check_scores
 from goemo.thresholds.logits import to_logits
 
 CalibrationMethod = Literal["platt", "isotonic", "temperature"]

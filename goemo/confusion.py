@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goemo.thresholds import check_flags
+from goemo.arrays import check_flags
 
 
 @dataclass(frozen=True, eq=False)

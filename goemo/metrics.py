@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from goemo.thresholds import FittedThresholds, Values, check_flags, threshold_values
+from goemo.arrays import Values, check_flags
+from goemo.thresholds import FittedThresholds, threshold_values
 
 COLUMNS = ("label", "accuracy", "precision", "recall", "f1", "mcc", "support", "threshold")
 AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from goemo.thresholds import check_flags, check_scores
+from goemo.arrays import check_flags, check_scores
 
 Values = npt.NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from goemo.arrays import Targets, check_flags
 from goemo.metrics import average, label_metric
 from goemo.significance.intervals import Interval, check_level, interval, wilson
 from goemo.significance.resamples import count_flags, resamples
-from goemo.thresholds import Targets, check_flags
 
 Draws = NDArray[np.float64]  # the metric in each resample, (n_draws,)
 Labels = NDArray[np.float64]  # one number a label, (l,), or one a draw and label, (n_draws, l)

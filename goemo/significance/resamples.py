@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.thresholds import Targets
+from goemo.arrays import Targets
 
 # Resamples are made in chunks of about this many weights, so that memory does not grow with the data.
 _CHUNK_WEIGHTS = 4_000_000

@@ -49,8 +49,8 @@ What else can happen, and the answer:
   the label.
 """
 
+from goemo.arrays import Scores, Targets, Values, check_flags, check_scores
 from goemo.threshold_options import DEFAULT_METHOD, threshold_options
-from goemo.thresholds.arrays import Scores, Targets, Values, check_flags, check_scores
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds, threshold_values
 from goemo.thresholds.fitting import cross_fitted_predictions, fit_thresholds
 from goemo.thresholds.folds import fold_of_rows

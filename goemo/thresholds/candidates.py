@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.thresholds.arrays import Scores, Targets
+from goemo.arrays import Scores, Targets
 
 # Labels are ranked in blocks of about this many scores, so that a million rows need no gigabytes.
 BLOCK_SCORES = 2_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.thresholds.arrays import Targets, Values
+from goemo.arrays import Targets, Values
 from goemo.thresholds.quality import f_measure
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.folds import fold_of_rows
 from goemo.thresholds.logits import logit_mean
 from goemo.thresholds.methods import FITS

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.micro_f1 import micro_f1
 from goemo.thresholds.quality import ratio
 

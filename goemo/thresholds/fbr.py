@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.counting import counts
 from goemo.thresholds.exact import exact
 from goemo.thresholds.quality import quality

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from goemo.thresholds.arrays import Targets, Values, check_scores, label_name
+from goemo.arrays import Targets, Values, check_scores, label_name
 
 
 @dataclass(frozen=True, eq=False)

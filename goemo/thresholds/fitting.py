@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from goemo.arrays import Targets, check_flags, check_scores
 from goemo.threshold_options import filled_options, threshold_options
-from goemo.thresholds.arrays import Targets, check_flags, check_scores
 from goemo.thresholds.counting import f1_of
 from goemo.thresholds.cross_fit import cross_fit
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds

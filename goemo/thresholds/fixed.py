@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 
 
 def fixed(scores: Scores, _targets: Targets, options: Mapping[str, Any]) -> Values:

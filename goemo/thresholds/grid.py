@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.candidates import column_blocks
 from goemo.thresholds.quality import UNMET, quality
 

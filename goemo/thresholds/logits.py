@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from goemo.thresholds.arrays import Values
+from goemo.arrays import Values
 
 # The smallest score above 0 that a kept score (float16) can have.
 _NEAREST_TO_CERTAIN = 2.0**-24

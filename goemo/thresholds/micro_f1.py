@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.candidates import candidate_blocks
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.quality import quality
 
 # Sums over labels carry rounding errors far below this, and real differences lie above it.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.exact import exact
 from goemo.thresholds.logits import logit_mean
 from goemo.thresholds.one_cut import best_cut

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.thresholds.arrays import Scores, Targets, Values
+from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.candidates import candidate_blocks
 from goemo.thresholds.quality import f_measure
 

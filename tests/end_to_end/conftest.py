@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# The number of threads is a user's, and so are folder and store, whatever other tests of the process have set.
+NOT_INHERITED = ("OMP_NUM_THREADS", "GOEMO_RUNS", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
+
 SPACE = """\
 name: tiny
 model: {checkpoint: "scratch:albert-tiny"}
@@ -40,8 +43,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Without OMP_NUM_THREADS: driver and trials have the threads that a user's have.
-            env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"HF_HUB_OFFLINE": "1"},
+            env={k: v for k, v in os.environ.items() if k not in NOT_INHERITED} | {"HF_HUB_OFFLINE": "1"},
         )
 
     def run(self, *arguments: str, code: int = 0, timeout: int = 240) -> subprocess.CompletedProcess:

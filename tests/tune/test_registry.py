@@ -310,7 +310,7 @@ def test_each_contender_is_cut_by_its_own_way_of_fitting():
     random = np.random.default_rng(0)
     targets = random.random((300, 4)) < 0.3
     scores = np.where(targets, 0.4, 0.2).astype(np.float32) + random.random((300, 4), dtype=np.float32) / 10
-    fitted = Configuration(checkpoint="x")
+    fitted = Configuration(checkpoint="x", thresholds="exact")
     fixed = Configuration(checkpoint="x", thresholds="fixed")
     contenders = {c.thresholds: Contender(c, scores, "d") for c in (fitted, fixed)}
     verdict = judge(contenders["exact"], targets, contenders["fixed"], old_name="version 1")

@@ -133,7 +133,9 @@ def test_the_best_seed_on_validation_is_kept(exported, trained, splits, console)
     assert {row["seed"] for row in record.reports} == {42, 43}
     assert {row["seed"] for row in record.kept_reports} == {best}
     run = trained[best]
-    thresholds = fit_thresholds(run.best.scores.astype(np.float32), splits.validation.targets)
+    thresholds = fit_thresholds(
+        run.best.scores.astype(np.float32), splits.validation.targets, method=run.configuration.thresholds
+    )
     assert bundle.load(Path("model")).thresholds.values == pytest.approx(thresholds.values)
     oracle = evaluation.results(
         splits.labels, thresholds, evaluation.as_kept(run.scores("test")), splits.test.targets

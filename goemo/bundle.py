@@ -210,7 +210,16 @@ def load(folder: Path, *, device: Any = None) -> Bundle:
         configuration = Configuration.from_dict(provenance["configuration"])
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = _load_model(folder)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ImportError,
+        SafetensorError,
+    ) as error:
         raise InputError(
             str(folder),
             [f"does not load: {type(error).__name__}: {error}; write it again with goemo retrain"],

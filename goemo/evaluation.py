@@ -19,6 +19,7 @@ from goemo import metrics
 from goemo.significance import Bootstrap, bootstrap
 from goemo.thresholds import (
     FittedThresholds,
+    Scores,
     Targets,
     apply_thresholds,
     check_flags,
@@ -127,7 +128,7 @@ def results(
     fitted = {
         "fixed_0.5": fit_thresholds(score_array, target_array, method="fixed", value=0.5),
         "validation": thresholds,
-        "test_tuned": again if thresholds.method == "grid" else fit_thresholds(score_array, target_array),
+        "test_tuned": _upper_bound(thresholds, score_array, target_array),
     }
     predictions = {name: apply_thresholds(score_array, cuts) for name, cuts in fitted.items()}
     drawn = bootstrap(target_array, *predictions.values(), labels=labels)
@@ -139,6 +140,14 @@ def results(
             for (name, cuts), resampled in zip(fitted.items(), drawn, strict=True)
         },
     }
+
+
+def _upper_bound(given: FittedThresholds, scores: Scores, targets: Targets) -> FittedThresholds:
+    """Fit the best cuts on the rows that they judge: of the published grid for its own, else of all."""
+    options = given.options
+    if "grid" in {given.method, options.get("of")} and "target" not in options:
+        return fit_thresholds(scores, targets, method="grid", step=options["step"])
+    return fit_thresholds(scores, targets)
 
 
 def _are_the_same(given: FittedThresholds, again: FittedThresholds) -> bool:

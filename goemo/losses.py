@@ -123,7 +123,8 @@ def _asymmetric(
     def formula(logits: Tensor, smooth: Tensor, _: Tensor) -> Tensor:
         positive = _power(-logits, positive_gamma) * F.softplus(-logits)
         if margin:
-            shifted = (logits.sigmoid() - margin).clamp(min=0)
+            # Not 0, whose powers below 1 have no gradient, and not 1, whose loss is infinite.
+            shifted = (logits.sigmoid() - margin).clamp(min=1e-8, max=1 - 1e-6)
             negative = shifted**negative_gamma * -torch.log1p(-shifted)
         else:  # by the logit, because the score may round to 1
             negative = _power(logits, negative_gamma) * F.softplus(logits)
@@ -159,9 +160,8 @@ def _distribution_balanced(
     bias = (-bias_scale * torch.log(max(examples, 2) / frequency - 1)).float()
 
     def formula(logits: Tensor, smooth: Tensor, targets: Tensor) -> Tensor:
-        share = (
-            inverse / (targets @ inverse)[:, None]
-        )  # inf in an example without a label: weight at its most
+        # In an example without a label the share has no end: weight at its most, but no 0 times infinity.
+        share = (inverse / (targets @ inverse)[:, None]).clamp(max=1e6)
         weight = map_alpha + torch.sigmoid(map_beta * (share - map_gamma))
         shifted = logits + bias
         scaled = negative_scale * shifted

@@ -224,7 +224,8 @@ def _training(configuration: Configuration, provenance: Mapping[str, Any]) -> st
 
 - Data: {sizes or data["source"]}; splits: {data.get("splitting", "as in the source")}.
 - What trained: {trained[configuration.trainable]}, of `{configuration.checkpoint}`.
-- Settings: {settings}; AdamW, linear schedule with warm-up, binary cross-entropy; seed {configuration.seed}.
+- Settings: {settings}; AdamW, linear schedule with warm-up, loss `{configuration.loss}`;
+  seed {configuration.seed}.
 - {provenance.get("training", weights)}
 
 `provenance.json` has the full configuration, digests and versions.

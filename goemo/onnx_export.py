@@ -163,6 +163,9 @@ def _write(bundle: Bundle, example: dict[str, Tensor], path: Path) -> None:
         {
             "goemo.labels": json.dumps(bundle.labels, ensure_ascii=False),
             "goemo.thresholds": json.dumps(cuts, ensure_ascii=False),
+            # top1: a text without a label gets that of its highest score.
+            "goemo.fallback": bundle.thresholds.fallback,
+            "goemo.round_scores_to": "float16",  # before they are compared with the thresholds
             "goemo.max_length": str(bundle.max_length),
         }
     )

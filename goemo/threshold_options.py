@@ -51,9 +51,14 @@ def _number(low: float, high: float, rule: str, default: float | None = None) ->
     interval = rule.rpartition(" in ")[2]
 
     def is_right(value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, Real):
             return False
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:  # a whole number beyond all floats
+            return False
+        if not math.isfinite(value):
+            return False
         from_low = value > low or (value == low and interval.startswith("["))
         return from_low and (value < high or (value == high and interval.endswith("]")))
 
@@ -87,7 +92,7 @@ _F = ("f1", "f_beta")
 
 METHODS: dict[str, Method] = {
     "exact": Method(_ALL),
-    "grid": Method(_ALL, {"step": _number(0, 1, "must lie in (0, 1)", 0.05)}),
+    "grid": Method(_ALL, {"step": _number(0.0001, 1, "must lie in [0.0001, 1)", 0.05)}),
     "global": Method(_SCORES),
     "fixed": Method((), {"value": _number(0, 1, "must lie in [0, 1]", 0.5)}),
     "proportional": Method((), {"tolerance": _number(0, math.inf, "must be a number in [0, inf)", 0.5)}),

@@ -51,14 +51,15 @@ def threshold_draws(
     generator = np.random.default_rng(seed)
     values = np.empty((draws, labels))
     chunk = max(1, _CHUNK_WEIGHTS // n)
+    ranks = [_rank(score_array[:, label], target_array[:, label]) for label in range(labels)]
     for start in range(0, draws, chunk):
         count = min(chunk, draws - start)
         weights = np.empty((count, n), dtype=np.int32)
         for draw in range(count):
             weights[draw] = np.bincount(generator.integers(n, size=n), minlength=n)
         for label in range(labels):
-            values[start : start + count, label] = weighted_best_thresholds(
-                score_array[:, label], target_array[:, label], weights
+            values[start : start + count, label] = _best_of_ranked(
+                score_array[:, label], *ranks[label], weights
             )
     return values
 
@@ -80,13 +81,31 @@ def weighted_best_thresholds(
     Returns:
         Shape (sets,), values found in ``scores``; ``inf`` where no positive has a weight above 0.
     """
-    # Downwards; of equal scores the positives come last, so that a cut inside such a group, which cannot be
-    # made, is never better than the cut below it.
+    return _best_of_ranked(scores, *_rank(scores, targets), weights)
+
+
+def _rank(
+    scores: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the rows by falling score down to the last positive, and where the positives are in that order.
+
+    Of equal scores the positives come last, so that a cut inside such a group, which cannot be made, is never
+    better than the cut below it. The best cut is at a positive.
+    """
     order = np.lexsort((targets, -scores.astype(np.float64)))
-    at = np.flatnonzero(targets[order])  # the best cut is at a positive
+    at = np.flatnonzero(targets[order])
+    return (order[: at[-1] + 1] if len(at) else order[:0]), at
+
+
+def _best_of_ranked(
+    scores: npt.NDArray[np.floating[Any]],
+    order: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.integer[Any]],
+) -> Values:
     if not len(at):
         return np.full(len(weights), math.inf)
-    ranked = weights[:, order[: at[-1] + 1]]
+    ranked = weights[:, order]
     starts = np.concatenate([[0], at[:-1] + 1])
     predicted = np.add.reduceat(ranked, starts, axis=1).cumsum(axis=1)  # (sets, positives)
     hits = ranked[:, at].cumsum(axis=1)

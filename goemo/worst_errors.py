@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from goemo.thresholds import FittedThresholds, apply_thresholds
+
 
 def worst_errors(
     scores: npt.NDArray[np.floating[Any]],
     targets: npt.NDArray[np.bool_],
-    thresholds: npt.NDArray[np.floating[Any]],
+    thresholds: FittedThresholds | npt.NDArray[np.floating[Any]],
     labels: Sequence[str],
     texts: Sequence[str],
     *,
@@ -28,7 +30,7 @@ def worst_errors(
     Args:
         scores: Sigmoid outputs in [0, 1], shape (n_examples, n_labels).
         targets: True where a label applies, same shape.
-        thresholds: One a label; the label is predicted where ``score >= threshold``.
+        thresholds: One a label; predictions are those of :func:`goemo.thresholds.apply_thresholds`.
         labels: Names, in the order of the columns.
         texts: One an example.
         most: Number of texts at most; examples without a mistake never count.
@@ -40,17 +42,12 @@ def worst_errors(
     Raises:
         ValueError: Shapes do not fit together.
     """
-    if (
-        scores.shape != targets.shape
-        or scores.shape != (len(texts), len(labels))
-        or len(thresholds) != len(labels)
-    ):
+    if scores.shape != targets.shape or scores.shape != (len(texts), len(labels)):
         raise ValueError(
-            "scores and targets must be (n_texts, n_labels), with a threshold a label, but got "
-            f"{scores.shape} and {targets.shape} for {len(texts)} texts, {len(labels)} labels and "
-            f"{len(thresholds)} thresholds"
+            f"scores and targets must be (n_texts, n_labels), but got {scores.shape} and {targets.shape} for "
+            f"{len(texts)} texts and {len(labels)} labels"
         )
-    predictions: npt.NDArray[np.bool_] = scores >= np.asarray(thresholds)
+    predictions = apply_thresholds(scores, thresholds)
     wrong = predictions & ~targets
     missed = targets & ~predictions
     sure_of_wrong = np.where(wrong, scores, 0).max(axis=1, initial=0)

@@ -19,7 +19,13 @@ from tune.cli import cli
 from tune.spec import HYPERPARAMETERS, RULES, SECTIONS, TOP_LEVEL, SearchSpec, load_spec, shipped_spaces
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+PAGES = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CHANGELOG.md",
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+    REPOSITORY / "deploy" / "mlflow" / "README.md",
+    REPOSITORY / "benchmarks" / "README.md",
+]
 SHELL = ("bash", "sh", "console")
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*([^)\s]+)[^)]*\)")

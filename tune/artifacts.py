@@ -155,7 +155,7 @@ class TrialArtifacts:
         for name, png in pictures.items():
             (folder / "figures" / name).write_bytes(png)
         errors = report.worst_errors(
-            tables.scores, targets, tables.thresholds.values, labels, self.splits.validation.texts
+            tables.scores, targets, tables.thresholds, labels, self.splits.validation.texts
         )
         if (record.folder / "test_scores.npz").is_file():
             write_json(folder / "test_results.json", self._test_results(record, tables))

@@ -170,7 +170,7 @@ def _show_result(result: Any) -> None:
         click.echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
     if result.unlogged:
         click.echo(
-            f"The MLflow store has not taken {len(result.unlogged)} trials; when it answers again: "
+            f"The MLflow store has not taken {len(result.unlogged)} runs; when it answers again: "
             f"goemo resume {result.name}",
             err=True,
         )

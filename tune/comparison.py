@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.errors import GoemoError, InputError
 from goemo.significance import compare_draws, metric_draws
+from goemo.threshold_options import words
 from goemo.thresholds import cross_fitted_predictions, threshold_options
 from tune import leaderboard
 from tune.leaderboard import Row, word_for_under_way
@@ -27,6 +29,7 @@ class Contender:
         search: Its search.
         trial_id: The trial.
         model: The checkpoint and the part of it that trains.
+        thresholds: How its thresholds are fitted, in words.
         varied: The hyperparameters that the search varies, with the trial's values.
         trials: How many trials of the search have a rank; the best of more of them is luckier.
         objective: On validation, thresholds cross-fitted.
@@ -41,6 +44,7 @@ class Contender:
     search: str
     trial_id: str
     model: str
+    thresholds: str
     varied: dict[str, Any]
     trials: int
     objective: float
@@ -93,8 +97,15 @@ class Comparison:
             values = asdict(row)
             config = values.pop("config")
             del values["varied"]
+            # Records of an earlier version lack what could not be varied then.
+            settings = {n: config.get(n, HYPERPARAMETER_DEFAULTS.get(n)) for n in varied}
             head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
-            line = {**head, "checkpoint": config["checkpoint"], **{n: config[n] for n in varied}, **values}
+            line = {
+                **head,
+                "checkpoint": config["checkpoint"],
+                **settings,
+                **values,
+            }
             if writer is None:
                 writer = csv.DictWriter(sink, fieldnames=list(line))
                 writer.writeheader()
@@ -155,6 +166,7 @@ def _contenders(
                 search=row.search,
                 trial_id=row.trial_id,
                 model=f"{row.config['checkpoint']} ({row.config['trainable']})",
+                thresholds=words(row.config["thresholds"]),
                 varied=row.varied,
                 trials=sum(other.search == row.search for other in rows),
                 objective=row.objective,
@@ -213,4 +225,8 @@ def summary(comparison: Comparison) -> str:
             parts.append(f"{other.search} ({other.trial_id}) cannot be told apart from it: behind by {gap}.")
         else:
             parts.append(f"{other.search} ({other.trial_id}) is behind by {gap}.")
+    methods = {contender.search: contender.thresholds for contender in comparison.contenders}
+    if len(set(methods.values())) > 1:
+        told = ", ".join(f"{search} by {method}" for search, method in methods.items())
+        parts.append(f"Part of the difference may be how thresholds are fitted: {told}.")
     return " ".join(parts)

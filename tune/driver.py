@@ -42,7 +42,8 @@ class SearchResult:
         leaderboard: Its trials, best first.
         is_complete: False when it was interrupted; `resume_search` goes on.
         remaining: How many trials have not ended.
-        unlogged: Trials that the MLflow store has not taken yet; `resume_search` logs them.
+        unlogged: What the MLflow store has not taken yet: trials, ``search`` for the parent run,
+            ``system`` for its metrics. `resume_search` logs them.
     """
 
     name: str
@@ -266,7 +267,11 @@ def _same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
     recorded: str | None = facts["tracking_uri"]
     if recorded is None:
         return f"sqlite:///{runs_folder() / 'mlflow.db'}"
-    if ":***@" in recorded:
+    if "***" in recorded:
+        from tune.tracking import find_store
+
+        if os.environ.get("MLFLOW_TRACKING_URI") and find_store(None).shown == recorded:
+            return None  # the environment has it whole
         raise InputError("--tracking-uri", [f"give {recorded} again, with the password: it was not kept"])
     return recorded
 

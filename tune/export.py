@@ -12,6 +12,7 @@ import yaml
 from goemo.configuration import Configuration
 from goemo.errors import InputError
 from tune import leaderboard
+from tune.preparation import max_lengths
 from tune.records import SearchFolder, write_text
 from tune.resources import threads_per_trial
 from tune.spec import SearchSpec
@@ -69,6 +70,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
             "rank": row.rank,
             "trials": len(board.rows),
             "threads": threads_per_trial(SearchSpec.from_dict(search.spec)),
+            "max_lengths": max_lengths(SearchSpec.from_dict(search.spec)),
             **{key: facts["environment"].get(key) for key in ("platform", "gpus", "git_commit")},
         },
         "expected": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 import uuid
@@ -16,7 +17,6 @@ import numpy as np
 from rich.console import Console
 
 from goemo import bundle, evaluation
-from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.prepared import Prepared, prepare
@@ -113,13 +113,13 @@ def retrain(
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise InputError(str(output), ["the folder must be new or empty; choose another or remove it"])
     bundle.check_target(output)
-    _warn_of_store(tracking_uri, output, console)
+    _warn_of_store(tracking_uri, output, register, console)
     splits = _load(exported, data)
     environment = describe()
     for difference in _differences(exported, splits, environment):
         console.print(f"changed since the search: {difference}", soft_wrap=True, markup=False)
     started = time.time()
-    prepared = _prepare(exported.configuration, splits, console)
+    prepared = _prepare(exported, splits, console)
     selection = _best_of(exported, prepared, seeds, console)
     run, thresholds = _final(selection, prepared, on, exported, console)
     scores = evaluation.as_kept(run.scores("test"))
@@ -206,7 +206,18 @@ def _load(exported: Exported, data: str | None) -> Splits:
     return load_splits(source, exported.data["taxonomy"], seed=exported.data["seed"])
 
 
-def _warn_of_store(tracking_uri: str | None, output: Path, console: Console) -> None:
+def _later(output: Path, register: str | bool, tracking_uri: str | None) -> str:
+    """Return the command that logs the bundle once the store is there."""
+    from tune.tracking import find_store
+
+    command = ["goemo", "register", str(output)]
+    command += ["--name", register] if isinstance(register, str) else []
+    command += [] if register else ["--log-only"]
+    command += ["--tracking-uri", find_store(tracking_uri).shown] if tracking_uri else []
+    return shlex.join(command)
+
+
+def _warn_of_store(tracking_uri: str | None, output: Path, register: str | bool, console: Console) -> None:
     """Say before the training that the store is away; nothing is lost by it, so it stops nothing."""
     from tune.tracking import check_store
 
@@ -215,7 +226,8 @@ def _warn_of_store(tracking_uri: str | None, output: Path, console: Console) -> 
     except InputError:
         raise
     except GoemoError as error:
-        note = f"note: {error}; training goes on, and goemo register {output} logs the model later"
+        later = _later(output, register, tracking_uri)
+        note = f"note: {error}; training goes on, and this logs the model later: {later}"
         console.print(note, soft_wrap=True, markup=False)
 
 
@@ -241,14 +253,19 @@ def _differences(exported: Exported, splits: Splits, environment: Mapping[str, A
     return found
 
 
-def _prepare(configuration: Configuration, splits: Splits, console: Console) -> Prepared:
+def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
+    """Prepare the data as the search did, a frozen encoder's features for all of its lengths together.
+
+    Which texts share a pass of the encoder depends on the lengths, and so do the last bits of features.
+    """
+    configuration = exported.configuration
     with progress_bars(console) as on_progress:
         return prepare(
             splits,
             configuration.checkpoint,
             trainable=configuration.trainable,
             pooling=configuration.pooling,
-            max_lengths=[configuration.max_length],
+            max_lengths=exported.origin.get("max_lengths", [configuration.max_length]),
             cache=runs_folder() / "cache",
             on_progress=on_progress,
         )
@@ -358,8 +375,8 @@ def _register(
         registered = register_bundle(
             output, name=name, is_registered=register is not False, tracking_uri=tracking_uri
         )
-    except GoemoError as error:
-        later = f"goemo register {output}" + (f" --name {name!r}" if name else "")
-        later += "" if register else " --log-only"
-        return None, f"{error}; the bundle in {output} is safe, log it later with: {later}"
+    except (GoemoError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        later = _later(output, register, tracking_uri)
+        return None, f"{why}; the bundle in {output} is safe, log it later with: {later}"
     return registered, None

@@ -104,7 +104,7 @@ def edge_warnings(
     """Return a sentence for each hyperparameter whose best value lies on the edge of the space.
 
     The optimum may then lie outside. Lists of at least three values are looked at, of the kind ``grid`` or
-    ``choice`` alike, because all hyperparameters are numbers; and ranges, where a value within `NEAR` of a
+    ``choice`` alike, of numbers, because names have no order; and ranges, where a value within `NEAR` of a
     bound (on the range's own scale) counts as on the edge. Of a range of whole numbers, it is the bound
     itself. There is no warning where nothing lies beyond: a warm-up share of 0 cannot be lower.
 
@@ -141,8 +141,10 @@ def _sentence(name: str, domain: Domain, value: float, edge: str, elsewhere: Seq
     return f"{hint}."
 
 
-def _edge(domain: Domain, value: float) -> str | None:
-    """Return ``low`` or ``high`` where the value lies on that edge of its domain, else None."""
+def _edge(domain: Domain, value: Any) -> str | None:
+    """Return ``low`` or ``high`` where the value lies on that edge of its domain, else None, as for names."""
+    if any(isinstance(known, str) for known in domain.values):
+        return None
     low, high = min(domain.values), max(domain.values)
     if domain.is_listed or domain.kind == "int":
         if domain.is_listed and len(domain.values) < 3:

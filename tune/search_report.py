@@ -133,7 +133,7 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
     tied = [row.varied for row in board.rows[1:] if row.tied_with_best]
     errors: list[dict[str, Any]] = []
     if texts is not None:
-        errors = report.worst_errors(tables.scores, targets, tables.thresholds.values, labels, texts)
+        errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
     test = _test_results(search, board)
     beside = None if test is None else published.comparison(test)
     return Findings(

@@ -71,7 +71,8 @@ def links(url: str, experiment: str = EXPERIMENT) -> list[str]:
         answer.raise_for_status()
         found = answer.json()["experiment"]
     except (OSError, ValueError, KeyError) as error:
-        raise GoemoError(f"{shown}: no MLflow server answers there ({error})") from error
+        why = Store(url, None).hide(str(error))
+        raise GoemoError(f"{shown}: no MLflow server answers there ({why})") from error
     runs = f"{shown}/#/experiments/{found['experiment_id']}/runs"
     lines = [f"Searches and their trials: {runs}?viewStateShareKey={TREE_VIEW}"]
     prefix = VIEW_TAG + RANKING_VIEW
@@ -96,7 +97,7 @@ def _refuse_taken(port: int) -> None:
 def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run MLflow's server in a process group of its own, and end all of it."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
-    command += ["--backend-store-uri", store.uri, "--default-artifact-root", str(store.artifact_location)]
+    command += ["--default-artifact-root", str(store.artifact_location)]
     command += ["--no-serve-artifacts", "--workers", "1"]
     environment = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -105,7 +106,8 @@ def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
     }
     server = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
         command,
-        env={**environment, **os.environ},
+        # Not an argument: the list of processes shows those, and the URI may hold a password.
+        env={**environment, **os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri},
         cwd=runs_folder() if runs_folder().is_dir() else None,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

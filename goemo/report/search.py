@@ -11,9 +11,11 @@ import pandas as pd
 from goemo.metrics import averages
 from goemo.outcomes import RANKED
 from goemo.report.pictures import Picture
-from goemo.report.rendering import label_rows, mean_rows, metric_words, plain, render, words
+from goemo.report.rendering import label_rows, mean_rows, metric_words, render, words
 from goemo.report.savings import duration, savings_sentence, seconds_saved
 from goemo.report.scripts import vega_bundle
+from goemo.threshold_options import DEFAULT_METHOD
+from goemo.threshold_options import words as threshold_words
 
 RESULT_NAMES = {
     "validation": "fitted on validation (the result)",
@@ -96,7 +98,7 @@ def search_page(
         ended_badly=_reasons([t for t in others if t.get("stop_reason") not in (*RANKED, None)]),
         labels=None if table is None or table_at_half is None else label_rows(table_at_half, table),
         means=None if table is None or table_at_half is None else mean_rows(table_at_half, table),
-        method=plain((best or {}).get("config", {}).get("thresholds", "exact")),
+        method=threshold_words((best or {}).get("config", {}).get("thresholds", DEFAULT_METHOD)),
         is_cross_fitted=is_cross_fitted,
         test=None if test_results is None else _test(test_results),
         tables=None if table is None or table_at_half is None else _tables(table_at_half, table),

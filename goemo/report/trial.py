@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from goemo.report.pictures import pictures_of
-from goemo.report.rendering import label_rows, mean_rows, metric_words, plain, render
+from goemo.report.rendering import label_rows, mean_rows, metric_words, render
+from goemo.threshold_options import DEFAULT_METHOD
+from goemo.threshold_options import words as threshold_words
 
 # Of a report, in the order of a reader's questions; other columns follow.
 HISTORY_FIRST = (
@@ -79,7 +81,7 @@ def trial_page(
         worst_errors=list(worst_errors),
         environment=dict(environment or {}),
         commands=list(commands),
-        method=plain(config.get("thresholds", "exact")),
+        method=threshold_words(config.get("thresholds", DEFAULT_METHOD)),
         is_cross_fitted=is_cross_fitted,
     )
 

@@ -12,8 +12,8 @@ from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.micro_f1 import micro_f1
 from goemo.thresholds.quality import ratio
 
-# Gains below this, in examples, are rounding errors.
-_SAME_SUM = 1e-9
+# Gains below this share of the examples are rounding errors of their sums.
+_SAME_SHARE = 1e-12
 
 
 def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -> Values:
@@ -30,6 +30,7 @@ def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) ->
     predictions = scores >= values
     hits = np.count_nonzero(predictions & targets, axis=1)  # (n,), of each example
     size = np.count_nonzero(predictions, axis=1) + np.count_nonzero(targets, axis=1)
+    same = _SAME_SHARE * max(1000, len(scores))
     changed = True
     while changed:
         changed = False
@@ -37,8 +38,8 @@ def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) ->
             column, true, on = scores[:, label], targets[:, label], predictions[:, label]
             other_hits, other_size = hits - (on & true), size - on
             gain = ratio(2 * (other_hits + true), other_size + 1) - ratio(2 * other_hits, other_size)
-            cut, best = _best_cut(column, gain)
-            if best <= float(gain[on].sum()) + _SAME_SUM:
+            cut, best = _best_cut(column, gain, same)
+            if cut == values[label] or best <= float(gain[on].sum()) + same:
                 continue
             changed, values[label] = True, cut
             predictions[:, label] = column >= cut
@@ -47,10 +48,10 @@ def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) ->
     return values
 
 
-def _best_cut(scores: Scores, gain: Values) -> tuple[float, float]:
+def _best_cut(scores: Scores, gain: Values, same: float) -> tuple[float, float]:
     """Return the cut with the greatest sum of gains, and the sum; ``inf`` and 0 where none is above 0."""
     order = np.argsort(-scores, kind="stable")
     ranked, total = scores[order], np.cumsum(gain[order])
     total[:-1][ranked[:-1] == ranked[1:]] = -math.inf  # cannot cut inside a group of equal scores
-    at = int(np.argmax(total >= total.max() - _SAME_SUM))
-    return (float(ranked[at]), float(total[at])) if total[at] > _SAME_SUM else (math.inf, 0.0)
+    at = int(np.argmax(total >= total.max() - same))
+    return (float(ranked[at]), float(total[at])) if total[at] > same else (math.inf, 0.0)

@@ -40,7 +40,7 @@ class FittedThresholds:
         """Return plain values, ready for JSON; a threshold of ``inf`` becomes ``None``."""
         return {
             "method": self.method,
-            "options": dict(self.options),
+            "options": {k: v.item() if isinstance(v, np.generic) else v for k, v in self.options.items()},
             "values": [value if math.isfinite(value) else None for value in self.values.tolist()],
             "f1": self.f1.tolist(),
         }

@@ -76,8 +76,8 @@ def cross_fitted_predictions(
         scores: In [0, 1], shape (n_examples, n_labels).
         targets: True where the label applies, same shape.
         method: As in :func:`fit_thresholds`.
-        folds: Number of folds, at least 2; with fewer rows than folds, each row is one. The method
-            ``cross_fit`` splits the rows that are left by the same number and seed again.
+        folds: Number of folds, at least 2; with fewer rows than folds, each row is one. For the method
+            ``cross_fit``, ``folds`` and ``seed`` are its own, and the folds that judge are the usual five.
         seed: Seeds the folds.
         labels: Names of the labels, for messages.
         **options: As in :func:`fit_thresholds`.
@@ -90,9 +90,9 @@ def cross_fitted_predictions(
     """
     score_array = check_scores(scores, labels=labels)
     target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
-    fold_of = fold_of_rows(len(score_array), folds=folds, seed=seed)
     if method == "cross_fit":
-        options = {**options, "folds": folds, "seed": seed}
+        options, folds, seed = {**options, "folds": folds, "seed": seed}, 5, 0
+    fold_of = fold_of_rows(len(score_array), folds=folds, seed=seed)
     predictions = np.empty_like(target_array)
     for fold in range(int(fold_of.max()) + 1):
         held_out = fold_of == fold

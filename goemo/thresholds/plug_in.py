@@ -33,7 +33,7 @@ def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Val
     n = len(scores)
     wanted = quality(options)
     positives = np.count_nonzero(targets, axis=0)
-    values = np.where(positives == n, scores.min(axis=0), math.inf)
+    values = np.where(positives == n, scores.min(axis=0).astype(np.float64), math.inf)
     mixed = np.flatnonzero((positives > 0) & (positives < n))
     for block in column_blocks(n, len(mixed)):
         columns = mixed[block]

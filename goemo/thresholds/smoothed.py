@@ -33,6 +33,9 @@ def smoothed(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Va
         worth = wanted.worth(block.true_positives, block.predicted, block.positives, n)
         at = block.best(worth)
         nothing = np.zeros(len(at))
-        found = worth[at] > wanted.worth(nothing, nothing, block.positives[at], n)
+        # Where b is 0 and there is no positive, predicting nothing is 0 / 0 and would lose to anything.
+        found = (block.positives[at] > 0) & (
+            worth[at] > wanted.worth(nothing, nothing, block.positives[at], n)
+        )
         values[block.columns] = np.where(found, block.cuts[at], math.inf)
     return values

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# The number of threads is a user's, and so are folder and store, whatever other tests of the process have set.
+# Threads, folder and store are those of a user, whatever other tests of the process have set.
 NOT_INHERITED = ("OMP_NUM_THREADS", "GOEMO_RUNS", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
 
 SPACE = """\

@@ -215,7 +215,14 @@ def test_export_retrain_and_use(shell, retrained, client):
     """The exported best configuration retrains to its very score, here and in MLflow; the bundle answers."""
     exported = yaml.safe_load((shell.folder / "best.yaml").read_text(encoding="utf-8"))
     best = board_of(shell, "tiny")["trials"][0]
-    origin = {"search": "tiny", "trial": best["trial_id"], "rank": 1, "trials": 4, "threads": 1}
+    origin = {
+        "search": "tiny",
+        "trial": best["trial_id"],
+        "rank": 1,
+        "trials": 4,
+        "threads": 1,
+        "max_lengths": [16],
+    }
     assert exported["origin"].items() >= origin.items()
     assert exported["expected"]["value"] == best["val_macro_f1"]
     assert (exported["expected"]["low"], exported["expected"]["high"]) == (best["low"], best["high"])

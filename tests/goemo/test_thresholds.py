@@ -242,7 +242,7 @@ def with_value(value):
             r"step is not an option of the method exact, .*belongs to the method grid",
         ),
         (GOOD, GOOD > 1, {"method": "grid", "value": 1}, r"value is not an option.*grid, which knows step"),
-        (GOOD, GOOD > 1, {"method": "grid", "step": 0}, r"step must lie in \(0, 1\), got 0"),
+        (GOOD, GOOD > 1, {"method": "grid", "step": 0}, r"step must lie in \[0.0001, 1\), got 0"),
         (GOOD, GOOD > 1, {"method": "fixed", "value": 2}, r"value must lie in \[0, 1\], got 2"),
     ],
 )

@@ -52,5 +52,5 @@ def test_no_mistake_no_list():
 
 def test_shapes_that_do_not_fit_are_refused():
     """A text too few is an error that gives both numbers."""
-    with pytest.raises(ValueError, match="for 1 texts, 3 labels and 3 thresholds"):
+    with pytest.raises(ValueError, match="for 1 texts and 3 labels"):
         worst_errors(np.eye(3), np.eye(3, dtype=bool), np.full(3, 0.5), list("abc"), ["x"])

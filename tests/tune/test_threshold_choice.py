@@ -88,7 +88,9 @@ def test_a_configuration_keeps_its_own_copy():
     asked = Configuration(checkpoint="c", thresholds=given)
     given["strength"] = 1
     assert asked.thresholds == CHOICE
-    with pytest.raises(ValueError, match=r"thresholds.step must lie in \(0, 1\), got 2; thresholds.vlaue is"):
+    with pytest.raises(
+        ValueError, match=r"thresholds.step must lie in \[0.0001, 1\), got 2; thresholds.vlaue is"
+    ):
         Configuration(checkpoint="c", thresholds={"method": "grid", "step": 2, "vlaue": 1})
 
 

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tune.registry import run
 from tune.registry.record import Record
 from tune.serving import BUNDLE, PYFUNC_MODEL
@@ -62,7 +64,9 @@ def create(client: Any, experiment_id: str, run_id: str, record: Record, *, name
 
     model = client.create_logged_model(
         experiment_id,
-        name=name,
+        name=name.replace(
+            ".", "-"
+        ),  # which names of registered models may have, and those of logged ones not
         source_run_id=run_id,
         tags={
             run.ID_TAG: record.provenance["retrain_id"],
@@ -103,6 +107,19 @@ def save(bundle: Path, path: Path, *, description: Any = None) -> None:
         pip_requirements=requirements(),
         mlflow_model=description,
     )
+    _forget_where_it_was_made(path / "MLmodel")
+
+
+def _forget_where_it_was_made(description: Path) -> None:
+    """Leave the places on this machine out of what others read; MLflow loads by names in the folder."""
+    values = yaml.safe_load(description.read_text(encoding="utf-8"))
+    flavour = values["flavors"]["python_function"]
+    for artifact in flavour.get("artifacts", {}).values():
+        artifact["uri"] = artifact["path"]
+    for holder in (values, flavour):
+        if "model_code_path" in holder:
+            holder["model_code_path"] = Path(holder["model_code_path"]).name
+    description.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def add_version(client: Any, model_id: str, version: Any) -> None:

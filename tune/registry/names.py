@@ -8,7 +8,11 @@ from pathlib import Path
 from goemo.errors import InputError
 
 _ALLOWED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*")
-_RULE = "must be of letters, digits, '_', '-', '.' and spaces, and begin with none of the last three"
+LONGEST = 200  # MLflow's databases take 256 characters, of which tags and paths want some
+_RULE = (
+    f"must be of at most {LONGEST} letters, digits, '_', '-', '.' and spaces, and begin with a letter, "
+    "a digit or '_'"
+)
 
 
 def default_name(source: str, taxonomy: str) -> str:
@@ -40,5 +44,5 @@ def check_name(name: str) -> None:
     Raises:
         InputError: With the rule.
     """
-    if not _ALLOWED.fullmatch(name):
+    if not _ALLOWED.fullmatch(name) or len(name) > LONGEST:
         raise InputError("the registered model's name", [f"{_RULE}, got {name!r}"])

@@ -10,6 +10,7 @@ DIR/record/environment.json         versions, hardware, commit
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ class Record:
                 scores=scores,
                 targets=targets,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
                 str(folder), [f"no record of a retrain that can be read ({error}); goemo retrain writes one"]
             ) from error

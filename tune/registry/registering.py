@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -200,19 +201,35 @@ def _description(record: Record, verdict: Verdict) -> str:
 
 def _verdict(client: Any, record: Record, version: Any) -> Verdict:
     present = client.get_registered_model(version.name).aliases.get(champion.CHAMPION)
-    if present is None or str(present) == str(version.version):
+    if str(present) == str(version.version):  # the store went away after the alias was set: the reason stands
+        told = (client.get_model_version(version.name, str(present)).description or "").partition("\n")[0]
+        return Verdict(champion.CHAMPION, told or f"{version.name} had no champion.")
+    if present is None:
         return champion.first(version.name)
     old_name = f"version {present}"
     old_run = client.get_model_version(version.name, str(present)).run_id
     old = _contender(client, old_run) if old_run else None
     if old is None:
-        return champion.not_comparable(f"{old_name} has no {SCORES}, so goemo did not register it")
+        return champion.not_comparable(f"{old_name} has no {SCORES}, so there is nothing to compare")
     new = Contender(record.configuration, record.scores, record.validation_digest)
     return champion.judge(new, record.targets, old, old_name=old_name)
 
 
 def _contender(client: Any, run_id: str) -> Contender | None:
-    """Read what a version is compared by from its run; None where the run is not one of a retrain."""
+    """Read what a version is compared by from its run; None where the run has none that can be read."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _read_contender(client, run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # the run was deleted for good
+            return None
+        raise  # the store is away: to be tried again
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile):  # of another version, or damaged
+        return None
+
+
+def _read_contender(client: Any, run_id: str) -> Contender | None:
     needed = {SCORES, "provenance.json"}
     if not needed <= {entry.path for entry in client.list_artifacts(run_id)}:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ class TextLabels(PythonModel):  # type: ignore[misc]  # MLflow has no types
         """Return scores in [0, 1], shape (texts, labels); texts of similar length go through together."""
         import torch
 
+        # Half a surrogate pair, which JSON may hold, stops tokenizers.
+        texts = [re.sub("[\ud800-\udfff]", "\ufffd", text) for text in texts]
         scores = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         encoded = self.tokenizer(texts, truncation=True)["input_ids"] if texts else []
         order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))

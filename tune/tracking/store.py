@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,15 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
+
+
+# What lets in: the password before the last @, of any characters; a token in its place; a key of the query.
+_SECRETS = (
+    re.compile(r"^(?P<before>[\w+.-]+://[^:/@]*:)(?P<secret>.+)(?P<after>@)(?=[^@]*$)"),
+    re.compile(r"^(?P<before>https?://)(?P<secret>[^:/@]+)(?P<after>@)"),
+    re.compile(r"(?P<before>[?&][^=&]*(?:pass|pwd|secret|token|key)[^=&]*=)(?P<secret>[^&]+)(?P<after>)"),
+)
+LEAST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,16 @@ class Store:
         return self.hide(self.uri)
 
     def hide(self, text: str) -> str:
-        """Return a text in which the URI's password is not shown."""
-        password = urlsplit(self.uri).password
-        return text.replace(f":{password}@", ":***@") if password else text
+        """Return a text in which nothing that lets in is shown: password, token, secrets of the query."""
+        masked, secrets = self.uri, set()
+        for secret in _SECRETS:
+            secrets |= {found["secret"] for found in secret.finditer(self.uri)}
+            masked = secret.sub(lambda found: f"{found['before']}***{found['after']}", masked)
+        text = text.replace(self.uri, masked)
+        for value in sorted(secrets, key=len, reverse=True):
+            if len(value) >= LEAST_SECRET:  # shorter ones would be found in any text
+                text = text.replace(value, "***")
+        return text
 
     @property
     def database(self) -> Path | None:

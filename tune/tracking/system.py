@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -49,6 +50,13 @@ class SystemMonitor:
             self._thread.join()
 
     def _sample(self, monitors: list[Any], interval_s: float) -> None:
+        """Sample until stopped; what goes wrong ends the samples and nothing else."""
+        try:
+            self._sample_until_stopped(monitors, interval_s)
+        except Exception as error:  # noqa: BLE001 - a full disk, a driver that went away
+            logging.getLogger(__name__).warning("system metrics end here: %s", error)
+
+    def _sample_until_stopped(self, monitors: list[Any], interval_s: float) -> None:
         earlier = self._search.system_samples()
         step = int(earlier[-1]["step"]) + 1 if earlier else 0
         for monitor in monitors:  # the use of the CPU is that since the last call of this thread

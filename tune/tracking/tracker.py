@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -140,7 +141,11 @@ class Tracker:
     def _work(self) -> None:
         failures = 0
         if self._monitor is not None:
-            self._monitor.start()  # here, where mlflow is imported: two threads that import it can deadlock
+            try:
+                # Here, where mlflow is imported: two threads that import it can deadlock.
+                self._monitor.start()
+            except Exception as error:  # noqa: BLE001 - a search is not worth less without system metrics
+                logging.getLogger(__name__).warning("no system metrics: %s", _one_line(error))
         while (key := self._next()) is not None:
             started = time.thread_time()
             try:

@@ -44,7 +44,9 @@ import sys
 from tune.cli import main
 
 arguments = sys.argv[1:]
-if arguments[0] == "search" and "--dry-run" not in arguments:
+if arguments[0] == "search" and {{"second", "mine", "mine-ekman"}} & {{*arguments}}:
+    arguments.append("--dry-run")  # what they show beyond the others is read, and the day is short
+elif arguments[0] == "search" and "--dry-run" not in arguments:
     arguments += {OWN_SPACE} if arguments[1].endswith(".yaml") else {SMALL}
 main(arguments)
 """

@@ -18,6 +18,9 @@ Rows = NDArray[np.int64]
 # Wide enough that batches of 16 short comments hold under 5 per cent padding, narrow enough to stay random.
 WINDOW_BATCHES = 50
 
+# Large batches get fewer: in a window as long as the epoch, the same texts would always meet.
+_MOST_WINDOW_ROWS = 4096
+
 # Widths that are multiples of this suit vector units and keep the number of distinct shapes small.
 WIDTH_MULTIPLE = 8
 
@@ -33,7 +36,7 @@ def epoch_batches(
     *,
     seed: int,
     epoch: int,
-    window_batches: int = WINDOW_BATCHES,
+    window_batches: int | None = None,
 ) -> list[Rows]:
     """Return the batches of one epoch as row numbers.
 
@@ -45,11 +48,14 @@ def epoch_batches(
         batch_size: Examples a batch, at least 1.
         seed: At least 0.
         epoch: Counted from 0.
-        window_batches: Batches among which texts are sorted; 1 is a plain shuffle.
+        window_batches: Batches among which texts are sorted; 1 is a plain shuffle. By default 50, or as many
+            as hold 4,096 rows, and at least 2.
 
     Returns:
         ``steps_per_epoch`` arrays that hold each of 0..n-1 once.
     """
+    if window_batches is None:
+        window_batches = max(2, min(WINDOW_BATCHES, _MOST_WINDOW_ROWS // batch_size))
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths))
     whole = len(order) - len(order) % batch_size

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from goemo.loss_options import loss_options
+from goemo.schedules import SCHEDULES, Schedule
 from goemo.threshold_options import DEFAULT_METHOD, METHODS, ThresholdChoice, option_problems
 
 Trainable = Literal["all", "last_layer", "head"]
@@ -19,18 +20,6 @@ TRAINABLE: tuple[str, ...] = get_args(Trainable)
 POOLING: tuple[str, ...] = get_args(Pooling)
 THRESHOLD_METHODS: tuple[str, ...] = tuple(METHODS)
 METRICS: tuple[str, ...] = get_args(Metric)
-
-# What a search space may vary, with the values of a trial that does not name them.
-HYPERPARAMETER_DEFAULTS: dict[str, int | float | str] = {
-    "batch_size": 32,
-    "learning_rate": 2e-5,
-    "epochs": 3,
-    "max_length": 64,
-    "weight_decay": 0.01,
-    "warmup_fraction": 0.1,
-    "loss": "bce",
-    "label_smoothing": 0.0,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +32,24 @@ class Configuration:
         trainable: Which part trains: all of it, the last encoder block and the head, or the head.
         pooling: What the head reads: the token its architecture reads by itself (``first``), or the
             mean over all tokens, for BERT-like encoders (``mean``).
-        batch_size: Examples per optimizer step, at least 1.
+        batch_size: Examples that go through the model together, at least 1; an optimizer step has
+            ``accumulation_steps`` times as many.
         learning_rate: Peak learning rate of AdamW, above 0.
         epochs: Passes over the training split, at least 1.
         max_length: Tokens per text, special tokens included, at least 4.
         weight_decay: AdamW's decoupled decay, at least 0; biases and norms are exempt.
         warmup_fraction: Share of all steps in which the learning rate rises linearly, in [0, 1].
+        schedule: How the learning rate goes on after that (:mod:`goemo.schedules`).
         loss: What is minimised: a name, with options in brackets (:func:`goemo.loss_options.loss_options`).
         label_smoothing: Share by which targets move to one half, in [0, 1).
+        dropout: Probability of every dropout in what trains, in [0, 1); None for those of the checkpoint.
+        layer_decay: What the learning rate of an encoder block is multiplied by for the block below, in
+            (0, 1]; see :func:`goemo.models.learning_rate_scales`.
+        head_lr_multiplier: What the learning rate is multiplied by for the head, above 0.
+        max_grad_norm: Total norm to which gradients are clipped; 0 for no clipping.
+        accumulation_steps: Batches whose gradients make one optimizer step, at least 1.
+        beta1: AdamW's decay of the mean of gradients, in [0, 1).
+        beta2: AdamW's decay of the mean of their squares, in [0, 1).
         seed: Seeds the new weights, the order of the examples and dropout.
         reports: Number of measurements on validation, at equal fractions of the training, 1 to 100.
         metric: What selects the best report, always with cross-fitted thresholds on validation.
@@ -70,8 +69,16 @@ class Configuration:
     max_length: int = 64
     weight_decay: float = 0.01
     warmup_fraction: float = 0.1
+    schedule: Schedule = "linear"
     loss: str = "bce"
     label_smoothing: float = 0.0
+    dropout: float | None = None
+    layer_decay: float = 1.0
+    head_lr_multiplier: float = 1.0
+    max_grad_norm: float = 1.0
+    accumulation_steps: int = 1
+    beta1: float = 0.9
+    beta2: float = 0.999
     seed: int = 42
     reports: int = 5
     metric: Metric = "macro_f1"
@@ -102,13 +109,54 @@ class Configuration:
         return cls(**values)
 
 
+# What a search space may vary, in the usual order, with the values of a trial that does not name them.
+HYPERPARAMETER_DEFAULTS: dict[str, int | float | str | None] = {
+    name: getattr(Configuration, name)
+    for name in (
+        "batch_size",
+        "learning_rate",
+        "epochs",
+        "max_length",
+        "weight_decay",
+        "warmup_fraction",
+        "schedule",
+        "loss",
+        "label_smoothing",
+        "dropout",
+        "layer_decay",
+        "head_lr_multiplier",
+        "max_grad_norm",
+        "accumulation_steps",
+        "beta1",
+        "beta2",
+    )
+}
+
 _LITERALS = {
     "trainable": TRAINABLE,
     "pooling": POOLING,
     "metric": METRICS,
+    "schedule": SCHEDULES,
 }
-_LEAST = {"batch_size": 1, "epochs": 1, "max_length": 4, "seed": 0, "reports": 1}
+_LEAST = {"accumulation_steps": 1, "batch_size": 1, "epochs": 1, "max_length": 4, "seed": 0, "reports": 1}
 _REPORTS = 100
+
+
+def _is_fraction(value: float) -> bool:
+    return 0 <= value < 1
+
+
+_REAL: dict[str, tuple[Callable[[float], bool], str]] = {
+    "learning_rate": (lambda value: value > 0, "be a number above 0"),
+    "weight_decay": (lambda value: value >= 0, "be a number of at least 0"),
+    "warmup_fraction": (lambda value: 0 <= value <= 1, "lie in [0, 1]"),
+    "label_smoothing": (_is_fraction, "lie in [0, 1)"),
+    "layer_decay": (lambda value: 0 < value <= 1, "lie in (0, 1]"),
+    "head_lr_multiplier": (lambda value: value > 0, "be a number above 0"),
+    "max_grad_norm": (lambda value: value >= 0, "be a number of at least 0"),
+    "beta1": (_is_fraction, "lie in [0, 1)"),
+    "beta2": (_is_fraction, "lie in [0, 1)"),
+}
 
 
 def _problems(configuration: Configuration) -> Iterator[str]:
@@ -127,14 +175,12 @@ def _problems(configuration: Configuration) -> Iterator[str]:
             yield f"{name} must be a whole number of at least {least}, got {value!r}"
     if isinstance(c.reports, Integral) and c.reports > _REPORTS:
         yield f"reports must be at most {_REPORTS}, got {c.reports!r}"
-    if not _is_finite(c.learning_rate) or c.learning_rate <= 0:
-        yield f"learning_rate must be a number above 0, got {c.learning_rate!r}"
-    if not _is_finite(c.weight_decay) or c.weight_decay < 0:
-        yield f"weight_decay must be a number of at least 0, got {c.weight_decay!r}"
-    if not _is_finite(c.warmup_fraction) or not 0 <= c.warmup_fraction <= 1:
-        yield f"warmup_fraction must lie in [0, 1], got {c.warmup_fraction!r}"
-    if not _is_finite(c.label_smoothing) or not 0 <= c.label_smoothing < 1:
-        yield f"label_smoothing must lie in [0, 1), got {c.label_smoothing!r}"
+    for name, (is_allowed, rule) in _REAL.items():
+        value = getattr(c, name)
+        if not _is_finite(value) or not is_allowed(value):
+            yield f"{name} must {rule}, got {value!r}"
+    if c.dropout is not None and not (_is_finite(c.dropout) and 0 <= c.dropout < 1):
+        yield f"dropout must lie in [0, 1), or be None, got {c.dropout!r}"
     try:
         loss_options(c.loss)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""AdamW with clipped gradients and a linear schedule, with as little around each step as can be.
+"""AdamW with clipped gradients, with as little around each step as can be.
 
 A head on cached features takes a step in a fraction of a millisecond, much of which ``torch.optim`` would
 spend on bookkeeping. This calls the same fused kernel on lists made once, and lets it divide by the norm
@@ -15,19 +15,6 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim.adamw import adamw
 
-MAX_GRADIENT_NORM = 1.0
-
-
-def learning_rate_factor(step: int, total_steps: int, warmup_steps: int) -> float:
-    """Return the share of the peak learning rate for a step, counted from 0.
-
-    It rises linearly from 0 during warm-up, then falls linearly to 0 at ``total_steps``, as
-    ``transformers.get_linear_schedule_with_warmup`` has it.
-    """
-    if step < warmup_steps:
-        return step / warmup_steps
-    return (total_steps - step) / (total_steps - warmup_steps)
-
 
 def decays(name: str, parameter: Tensor) -> bool:
     """Say whether weight decay applies: to matrices that are no biases, so not to norms either."""
@@ -36,9 +23,10 @@ def decays(name: str, parameter: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class _Group:
-    """Parameters with the same decay, and what goes with each."""
+    """Parameters with the same decay and learning rate, and what goes with each."""
 
     weight_decay: float
+    scale: float
     parameters: list[Tensor]
     first: list[Tensor]
     second: list[Tensor]
@@ -46,7 +34,7 @@ class _Group:
 
 
 class AdamW:
-    """Decoupled weight decay (Loshchilov and Hutter 2019), gradients clipped to a total norm of 1.
+    """Decoupled weight decay (Loshchilov and Hutter 2019), gradients clipped to a total norm.
 
     A parameter without a gradient in the first step takes no part in the loss (XLNet has one), and is left
     alone from then on.
@@ -54,24 +42,42 @@ class AdamW:
     Args:
         parameters: What trains, by name.
         weight_decay: For those of which ``decays`` holds.
+        betas: Decay of the mean of the gradients and of their squares.
+        max_norm: Total norm to which gradients are clipped; 0 for no clipping.
+        scales: By name, what the learning rate of a parameter is multiplied by; 1 where it is not given.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], *, weight_decay: float) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        *,
+        weight_decay: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        max_norm: float = 1.0,
+        scales: Mapping[str, float] | None = None,
+    ) -> None:
         self._parameters = dict(parameters)
-        self._weight_decay = weight_decay
+        self._weight_decay, self._betas, self._max_norm = weight_decay, betas, max_norm
+        self._scales = dict(scales or {})
         self._first = {name: torch.zeros_like(p.detach()) for name, p in parameters.items()}
         self._second = {name: torch.zeros_like(p.detach()) for name, p in parameters.items()}
         self._steps = {name: torch.zeros((), device=p.device) for name, p in parameters.items()}
         self._groups: list[_Group] = []
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Update the parameters from their gradients, then drop the gradients."""
+    def step(self, learning_rate: float | Tensor) -> None:
+        """Update the parameters from their gradients, then drop the gradients.
+
+        Args:
+            learning_rate: A number, or on a GPU a tensor of one, whose value is then read on the device.
+        """
         groups = self._groups = self._groups or self._grouped()
         gradients = [[p.grad for p in group.parameters] for group in groups]
-        norm = get_total_norm([g for of_group in gradients for g in of_group])  # type: ignore[misc]
         # The kernel divides gradients by this; it is 1 up to the norm that is allowed.
-        scale = norm.div_(MAX_GRADIENT_NORM).clamp_(min=1.0)
+        scale = None
+        if self._max_norm:
+            norm = get_total_norm([g for of_group in gradients for g in of_group])  # type: ignore[misc]
+            scale = norm.div_(self._max_norm).clamp_(min=1.0)
         for group, of_group in zip(groups, gradients, strict=True):
             adamw(
                 group.parameters,
@@ -83,9 +89,9 @@ class AdamW:
                 fused=True,
                 grad_scale=scale,
                 amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=learning_rate,
+                beta1=self._betas[0],
+                beta2=self._betas[1],
+                lr=learning_rate if group.scale == 1 else learning_rate * group.scale,
                 weight_decay=group.weight_decay,
                 eps=1e-8,
                 maximize=False,
@@ -93,21 +99,28 @@ class AdamW:
             for parameter in group.parameters:
                 parameter.grad = None
 
+    def drop_gradients(self) -> None:
+        """Forget the gradients, of a step that is not taken."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
     def _grouped(self) -> list[_Group]:
-        """Sort the parameters that have gradients by their decay, once; a step only hands lists on."""
-        used = {name: p for name, p in self._parameters.items() if p.grad is not None}
-        decayed = [name for name, p in used.items() if decays(name, p)]
-        exempt = [name for name, p in used.items() if not decays(name, p)]
+        """Sort the parameters that have gradients by decay and learning rate, once; a step hands lists on."""
+        names: dict[tuple[float, float], list[str]] = {}
+        for name, parameter in self._parameters.items():
+            if parameter.grad is not None:
+                weight_decay = self._weight_decay if decays(name, parameter) else 0.0
+                names.setdefault((weight_decay, self._scales.get(name, 1.0)), []).append(name)
         return [
             _Group(
                 weight_decay,
-                [self._parameters[name] for name in names],
-                [self._first[name] for name in names],
-                [self._second[name] for name in names],
-                [self._steps[name] for name in names],
+                scale,
+                [self._parameters[name] for name in of_group],
+                [self._first[name] for name in of_group],
+                [self._second[name] for name in of_group],
+                [self._steps[name] for name in of_group],
             )
-            for weight_decay, names in ((self._weight_decay, decayed), (0.0, exempt))
-            if names
+            for (weight_decay, scale), of_group in names.items()
         ]
 
     def state(self) -> dict[str, Tensor]:

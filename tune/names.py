@@ -13,6 +13,14 @@ SHORT_NAMES = {
     "weight_decay": "wd",
     "warmup_fraction": "wu",
     "label_smoothing": "ls",
+    "schedule": "sched",
+    "dropout": "drop",
+    "layer_decay": "ld",
+    "head_lr_multiplier": "head",
+    "max_grad_norm": "clip",
+    "accumulation_steps": "acc",
+    "beta1": "b1",
+    "beta2": "b2",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from goemo.configuration import HYPERPARAMETER_DEFAULTS
+from goemo.configuration import Configuration
 from goemo.data import Splits
 from goemo.models import build_model, resolve_checkpoint
 from goemo.prepared import Prepared
@@ -46,7 +46,7 @@ def max_lengths(spec: SearchSpec) -> list[int]:
     """Return every maximum length that a trial of the search may ask for, ascending."""
     domain = spec.space.get("max_length")
     if domain is None:
-        return [int(HYPERPARAMETER_DEFAULTS["max_length"])]
+        return [Configuration.max_length]
     values = [int(value) for value in domain.values]
     return sorted(set(values)) if domain.is_listed else list(range(min(values), max(values) + 1))
 

@@ -10,6 +10,7 @@ from goemo.models.architectures import (
 from goemo.models.building import build_model, train_mode
 from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpoint
 from goemo.models.configs import load_config
+from goemo.models.learning_rates import learning_rate_scales
 from goemo.models.quiet import quiet_transformers
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "encoder_blocks",
     "head_features",
     "head_logits",
+    "learning_rate_scales",
     "load_config",
     "load_tokenizer",
     "model_inputs",

@@ -15,13 +15,19 @@ from goemo.configuration import POOLING, TRAINABLE
 from goemo.errors import InputError
 from goemo.models.architectures import ARCHITECTURES, encoder_blocks
 from goemo.models.checkpoints import Checkpoint
-from goemo.models.configs import load_config
+from goemo.models.configs import load_config, set_dropout
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
 from goemo.models.quiet import quiet_transformers
 
 
 def build_model(
-    checkpoint: Checkpoint, *, labels: Sequence[str], trainable: str, seed: int, pooling: str = "first"
+    checkpoint: Checkpoint,
+    *,
+    labels: Sequence[str],
+    trainable: str,
+    seed: int,
+    pooling: str = "first",
+    dropout: float | None = None,
 ) -> Any:
     """Build the multi-label classifier of a checkpoint, in eval mode, on the CPU, in float32.
 
@@ -34,6 +40,7 @@ def build_model(
             and torch's global random state is left as it was.
         pooling: ``first`` lets the head read the token that the architecture reads; ``mean`` appends a
             frozen block that makes it the mean over tokens (``make_mean_block``).
+        dropout: Probability of every dropout, in [0, 1); None for those of the checkpoint.
 
     Returns:
         A plain ``transformers`` model. ALBERT with ``last_layer`` has untied blocks (one group a layer).
@@ -46,6 +53,8 @@ def build_model(
     assert pooling in POOLING, pooling
     with quiet_transformers(), _seeded(seed):
         config = _config(checkpoint, labels)
+        if dropout is not None:
+            set_dropout(config, dropout)
         _check_options(checkpoint, config, trainable, pooling)
         adds_block = pooling == "mean" and getattr(config, POOLING_KEY, "first") != "mean"
         if adds_block:
@@ -131,7 +140,7 @@ def _load(checkpoint: Checkpoint, config: Any, *, added_blocks: int) -> Any:
 
 def _new_encoder_weights(model: Any, report: dict[str, Any], added_blocks: int) -> list[str]:
     """Return the names of encoder weights that the file lacks or has in another shape."""
-    allowed = [name for name, _ in _head_children(model)]
+    allowed = [name for name, _ in head_modules(model)]
     blocks = encoder_blocks(model)
     if added_blocks and blocks is not None:
         allowed.append(f"{ARCHITECTURES[model.config.model_type].blocks}.{len(blocks) - 1}")
@@ -140,7 +149,7 @@ def _new_encoder_weights(model: Any, report: dict[str, Any], added_blocks: int) 
     return sorted(name for name in names if not name.startswith(tuple(f"{part}." for part in allowed)))
 
 
-def _head_children(model: Any) -> list[tuple[str, nn.Module]]:
+def head_modules(model: Any) -> list[tuple[str, nn.Module]]:
     """Return the modules around the encoder, by name, and the encoder's pooler where it has one."""
     prefix = model.base_model_prefix
     head = [(name, module) for name, module in model.named_children() if name != prefix]
@@ -153,7 +162,7 @@ def _head_children(model: Any) -> list[tuple[str, nn.Module]]:
 
 def _trained_modules(model: Any, trainable: str) -> list[nn.Module]:
     """Return the modules that train where not all do."""
-    modules = [module for _, module in _head_children(model)]
+    modules = [module for _, module in head_modules(model)]
     if trainable == "last_layer":
         modules.append(_last_block(model, mean=False))
     return modules

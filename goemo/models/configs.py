@@ -46,6 +46,13 @@ def load_config(folder: Path, **changes: Any) -> Any:
     return config
 
 
+def set_dropout(config: Any, probability: float) -> None:
+    """Give every dropout of a configuration one probability; families name theirs differently."""
+    for name, value in config.to_dict().items():
+        if "dropout" in name and (value is None or isinstance(value, int | float)):
+            setattr(config, name, probability)
+
+
 def _check(folder: Path) -> None:
     if (folder / "adapter_config.json").exists():
         raise UnsafeConfigError(

@@ -34,6 +34,7 @@ METRICS = {
     "val/loss",
     "train/loss",
     "train/samples_per_second",
+    "train/peak_memory_gb",
 }
 
 

@@ -115,7 +115,7 @@ def test_an_unmeasured_training_ends_where_it_was_told_to(prepared):
     assert run.is_finished
     assert (run.progress, report.progress, report.step) == (50, 50, run.total_steps // 2)
     assert steps == [(step, report.step) for step in range(1, report.step + 1)]
-    assert set(report.metrics) == {"train/loss", "train/samples_per_second"}
+    assert set(report.metrics) == {"train/loss", "train/samples_per_second", "train/peak_memory_gb"}
     for again in (run.advance, lambda: run.train_to(75)):
         with pytest.raises(GoemoError):
             again()

@@ -15,15 +15,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import get_linear_schedule_with_warmup
 
-from goemo import training
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
-from goemo.optimization import AdamW, learning_rate_factor
+from goemo.optimization import AdamW
 from goemo.prepared import Prepared, prepare
-from goemo.training import Diverged, TrainingRun, report_progress, report_step, train
+from goemo.schedules import learning_rate_factors
+from goemo.training import Diverged, TrainingRun, report_progress, report_step, state_file, train
+from goemo.training import run as training_run
+from goemo.training.precision import autocast
 
 KINDS = ["head", "all", "last_layer"]
+MEASURED = ("train/samples_per_second", "train/peak_memory_gb")
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +40,14 @@ def _configuration(prepared, **changes) -> Configuration:
 
 
 def _history(run_or_reports) -> list[dict]:
-    """What must be the same to the last bit: everything but the speed."""
+    """What must be the same to the last bit: everything but speed and memory."""
     return [
         {
             "progress": r.progress,
             "step": r.step,
             "is_best": r.is_best,
             "scores": r.scores.tobytes(),
-            **{name: value for name, value in r.metrics.items() if name != "train/samples_per_second"},
+            **{name: value for name, value in r.metrics.items() if name not in MEASURED},
         }
         for r in run_or_reports
     ]
@@ -89,8 +92,8 @@ def test_the_schedule_is_that_of_transformers(total, warmup):
     """Every step's factor equals the library's linear schedule with warm-up."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)
-    for step in range(total):
-        assert learning_rate_factor(step, total, warmup) == pytest.approx(schedule.get_last_lr()[0])
+    for factor in learning_rate_factors("linear", total, warmup):
+        assert factor == pytest.approx(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
 
@@ -170,7 +173,7 @@ def test_every_thresholded_metric_follows_from_the_scores_that_are_kept(prepared
         seen.append((scores, method))
         return validation_metrics(scores, targets, method=method)
 
-    monkeypatch.setattr(training, "validation_metrics", recording)
+    monkeypatch.setattr(training_run, "validation_metrics", recording)
     reports = _reports(_configuration(prepared, trainable="head", thresholds="grid"), prepared)
     for report, (scores, method) in zip(reports, seen, strict=True):
         assert report.scores.dtype == np.float16
@@ -185,7 +188,9 @@ def test_the_best_report_keeps_its_weights(prepared, monkeypatch):
     def reports(*, disturbed):
         left = iter(values)
         monkeypatch.setattr(
-            training, "validation_metrics", lambda *_, **__: {"val/macro_f1": 0.0, "val/micro_f1": next(left)}
+            training_run,
+            "validation_metrics",
+            lambda *_, **__: {"val/macro_f1": 0.0, "val/micro_f1": next(left)},
         )
         run = TrainingRun(_configuration(prepared, trainable="all", metric="micro_f1", reports=5), prepared)
         made = []
@@ -282,7 +287,7 @@ def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
     run.advance()
     other.advance()
     other.advance()
-    save, inner = training.save_file, [other]
+    save, inner = state_file.save_file, [other]
 
     def interrupted(tensors, path, metadata):
         Path(path).write_bytes(b"half")
@@ -291,7 +296,7 @@ def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
             assert TrainingRun.restore(configuration, prepared, tmp_path / "state").progress == 50
         save(tensors, path, metadata)
 
-    monkeypatch.setattr(training, "save_file", interrupted)
+    monkeypatch.setattr(state_file, "save_file", interrupted)
     run.save(tmp_path / "state")
     assert TrainingRun.restore(configuration, prepared, tmp_path / "state").progress == 25
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
@@ -300,7 +305,7 @@ def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
 def test_emulated_bfloat16_is_not_used(monkeypatch):
     """GPUs before Ampere compute it many times slower than float32."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
-    assert isinstance(training._autocast(torch.device("cuda")), nullcontext)
+    assert isinstance(autocast(torch.device("cuda")), nullcontext)
 
 
 def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):
@@ -316,7 +321,7 @@ def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_file", cut_off)
+        patch.setattr(state_file, "save_file", cut_off)
         for folder in ("state", "new"):
             with pytest.raises(OSError, match="no space"):
                 run.save(tmp_path / folder)
@@ -337,7 +342,7 @@ def test_a_state_that_does_not_fit_is_refused(prepared, tmp_path):
     file = tmp_path / "state" / "training.safetensors"
     tensors = load_file(file)
     metadata = {"state": json.dumps({"step": 0, "reported": 0, "progress": 0})}
-    metadata["made_by"] = json.dumps(training._identity(run))
+    metadata["made_by"] = json.dumps(training_run._identity(run))
     del tensors["model/classifier.bias"]
     save_file(tensors, file, metadata)
     for damage in (lambda: None, lambda: file.write_bytes(file.read_bytes()[:99]), file.unlink):

@@ -28,7 +28,10 @@ def configuration(spec: SearchSpec, varied: Mapping[str, Any]) -> Configuration:
     return Configuration.from_dict(
         {
             **asdict(spec.model),
-            **{name: HYPERPARAMETERS[name].type(value) for name, value in values.items()},
+            **{
+                name: None if value is None else HYPERPARAMETERS[name].type(value)
+                for name, value in values.items()
+            },
             "seed": spec.seed,
             "reports": spec.objective.reports,
             "metric": spec.objective.metric,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goemo.configuration import METRICS, POOLING, TRAINABLE
+from goemo.schedules import SCHEDULES
 from goemo.threshold_options import DEFAULT_METHOD
 from tune.spec.rules import (
     Rule,
@@ -39,8 +40,16 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     "max_length": Hyperparameter(int, whole(4)),
     "weight_decay": Hyperparameter(float, number(low=0)),
     "warmup_fraction": Hyperparameter(float, number(low=0, high=1)),
+    "schedule": Hyperparameter(str, one_of(*SCHEDULES)),
     "loss": Hyperparameter(str, loss),
     "label_smoothing": Hyperparameter(float, number(low=0, high=0.99)),
+    "dropout": Hyperparameter(float, number(low=0, high=0.99)),
+    "layer_decay": Hyperparameter(float, number(low=0.01, high=1)),
+    "head_lr_multiplier": Hyperparameter(float, number(above=0)),
+    "max_grad_norm": Hyperparameter(float, number(low=0)),
+    "accumulation_steps": Hyperparameter(int, whole(1)),
+    "beta1": Hyperparameter(float, number(low=0, high=0.9999)),
+    "beta2": Hyperparameter(float, number(low=0, high=0.999999)),
 }
 
 # Section to key to rule; the empty section is the top level.

@@ -7,76 +7,43 @@ put away after, so that nothing else that runs in the process changes it, or is 
 
 from __future__ import annotations
 
-import copy
-import json
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
-from goemo.batches import Rows, epoch_batches, steps_per_epoch
+from goemo.batches import epoch_batches, steps_per_epoch
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
-from goemo.files import remove_abandoned
-from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores, token_batch
+from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.losses import Loss
-from goemo.models import build_model, head_logits, load_tokenizer, model_inputs, train_mode
-from goemo.optimization import AdamW, learning_rate_factor
-from goemo.prefix import FrozenFeatures
+from goemo.memory import PeakMemory
+from goemo.models import learning_rate_scales, load_tokenizer, train_mode
+from goemo.optimization import AdamW
 from goemo.prepared import Prepared
+from goemo.schedules import learning_rate_factors
 from goemo.threshold_options import threshold_options
 from goemo.tokens import TokenStore
-
-_STATE_FILE = "training.safetensors"
-_FEATURES_PER_PASS = 4096
+from goemo.training.fresh_model import fresh_model
+from goemo.training.graphs import ReplayedSteps, graphs_are_wanted
+from goemo.training.inputs import choose_inputs
+from goemo.training.randomness import random_state, seeded_random, set_random_state
+from goemo.training.report import Report, report_progress, report_step
+from goemo.training.state_file import read_state, state_path, write_state
+from goemo.training.steps import PlainSteps, Steps
 
 
 class Diverged(GoemoError):  # noqa: N818 - the name of an outcome, as in the records
     """The loss or a score is not a number, or infinite; the training cannot go on."""
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """One measurement on the validation split.
-
-    Attributes:
-        progress: Per cent of the training that is done, 1 to 100.
-        step: Optimizer steps done.
-        metrics: By their names in MLflow: ``val/macro_f1`` and the others of
-            ``goemo.evaluation.validation_metrics``, ``val/loss``, ``train/loss`` (mean over the steps since
-            the report before) and ``train/samples_per_second``.
-        scores: float16, shape (validation texts, labels); the thresholded metrics were computed from these.
-        is_best: The configuration's metric is higher than in all reports before.
-    """
-
-    progress: int
-    step: int
-    metrics: dict[str, float]
-    scores: NDArray[np.float16]
-    is_best: bool
-
-
-def report_step(number: int, reports: int, total_steps: int) -> int:
-    """Return the step after which a report comes, of ``reports`` at equal fractions; ``number`` from 1."""
-    return (2 * number * total_steps + reports) // (2 * reports)
-
-
-def report_progress(number: int, reports: int) -> int:
-    """Return the per cent of the training that stand for a report, rounded; ``number`` from 1."""
-    return (200 * number + reports) // (2 * reports)
 
 
 class TrainingRun:
@@ -114,28 +81,41 @@ class TrainingRun:
         self.progress = 0
         self.best: Report | None = None
 
-        examples = len(prepared.tokens["train"])
-        self._steps_per_epoch = steps_per_epoch(examples, configuration.batch_size)
-        self.total_steps = self._steps_per_epoch * configuration.epochs
-        self.reports = min(configuration.reports, self.total_steps)
-        self._warmup_steps = min(int(self.total_steps * configuration.warmup_fraction), self.total_steps - 1)
+        c = configuration
+        self._effective_batch = c.batch_size * c.accumulation_steps
+        self._steps_per_epoch = steps_per_epoch(len(prepared.tokens["train"]), self._effective_batch)
+        self.total_steps = self._steps_per_epoch * c.epochs
+        self.reports = min(c.reports, self.total_steps)
+        warmup_steps = min(int(self.total_steps * c.warmup_fraction), self.total_steps - 1)
+        self._factors = learning_rate_factors(c.schedule, self.total_steps, warmup_steps)
         self._step = 0
         self._reported = 0
 
-        self._model = _fresh_model(configuration, prepared, self.device)
+        self._model = fresh_model(c, prepared, self.device)
         self._trained = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
-        self._optimizer = AdamW(self._trained, weight_decay=configuration.weight_decay)
-        self._best_weights: dict[str, Tensor] = {}
-        self._lengths = prepared.tokens["train"].lengths(configuration.max_length)
-        self._targets = torch.from_numpy(prepared.targets["train"].astype(np.float32)).to(self.device)
-        self._loss = Loss(
-            configuration.loss,
-            prepared.targets["train"],
-            label_smoothing=configuration.label_smoothing,
-            device=self.device,
+        self._optimizer = AdamW(
+            self._trained,
+            weight_decay=c.weight_decay,
+            betas=(c.beta1, c.beta2),
+            max_norm=c.max_grad_norm,
+            scales=learning_rate_scales(
+                self._model, layer_decay=c.layer_decay, head_multiplier=c.head_lr_multiplier
+            ),
         )
-        self._inputs = _choose_inputs(configuration, prepared, self._model, self.device)
-        self._random = _seeded_random(configuration.seed, self.device)
+        self._best_weights: dict[str, Tensor] = {}
+        self._lengths = prepared.tokens["train"].lengths(c.max_length)
+        self._inputs = choose_inputs(c, prepared, self._model, self.device)
+        self._plain_steps = PlainSteps(
+            self._inputs,
+            Loss(c.loss, prepared.targets["train"], label_smoothing=c.label_smoothing, device=self.device),
+            torch.from_numpy(prepared.targets["train"].astype(np.float32)).to(self.device),
+            self._optimizer,
+            piece=c.batch_size,
+        )
+        self._steps: Steps = self._plain_steps
+        if graphs_are_wanted(self.device):
+            self._steps = ReplayedSteps(self._plain_steps, self.device)
+        self._random = seeded_random(c.seed, self.device)
 
     @property
     def is_finished(self) -> bool:
@@ -266,12 +246,12 @@ class TrainingRun:
         tensors |= {f"random/{name}": state for name, state in self._random.items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self._best_weights.items()}
         facts: dict[str, Any] = {"step": self._step, "reported": self._reported, "progress": self.progress}
+        facts["piece"] = self._plain_steps.piece
         if self.best is not None:
             tensors["best_scores"] = torch.from_numpy(self.best.scores)
             best = {"progress": self.best.progress, "step": self.best.step, "metrics": self.best.metrics}
             facts["best"] = best
-        metadata = {"state": json.dumps(facts), "made_by": json.dumps(_identity(self))}
-        _write_whole(folder, {name: t.cpu().contiguous() for name, t in tensors.items()}, metadata)
+        write_state(folder, tensors, facts, _identity(self))
 
     @classmethod
     def restore(
@@ -288,17 +268,13 @@ class TrainingRun:
         Raises:
             GoemoError: The file is missing or damaged, or of another configuration or other data.
         """
-        path = Path(folder) / _STATE_FILE
         run = cls(configuration, prepared, device=device, threads=threads)
+        path = state_path(folder)
         try:
-            with safe_open(path, framework="pt", device=str(run.device)) as file:
-                metadata = file.metadata()
-                if json.loads(metadata["made_by"]) != json.loads(json.dumps(_identity(run))):
-                    raise GoemoError(
-                        f"{path}: of another configuration or other data; start the training anew"
-                    )
-                names = file.keys()
-                run._take_over(json.loads(metadata["state"]), {name: file.get_tensor(name) for name in names})
+            tensors, facts, made_by = read_state(folder, str(run.device))
+            if made_by != _identity(run):
+                raise GoemoError(f"{path}: of another configuration or other data; start the training anew")
+            run._take_over(facts, tensors)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise GoemoError(f"{path}: no training to go on from ({error}); start it anew") from error
         return run
@@ -308,6 +284,7 @@ class TrainingRun:
             return {n.removeprefix(prefix): tensor for n, tensor in tensors.items() if n.startswith(prefix)}
 
         self._step, self._reported, self.progress = facts["step"], facts["reported"], facts["progress"]
+        self._plain_steps.piece = facts["piece"]
         _copy_weights(part("model/"), self._trained)
         self._optimizer.load(part("optimizer/"))
         self._random = {name: state.cpu() for name, state in part("random/").items()}
@@ -319,25 +296,24 @@ class TrainingRun:
     def _train_until(
         self, last_step: int, on_progress: Progress | None, *, of: int | None = None
     ) -> dict[str, float]:
-        """Train up to a step, one of as many as progress is told of; return the mean loss and the speed."""
+        """Train up to a step, one of as many as progress is told of; return what it took."""
         c = self.configuration
         train_mode(self._model, c.trainable)
         first_step, samples = self._step, 0
         # In float64 and on the device: exact enough for any number of steps, and nothing waits for it.
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        memory = PeakMemory(self.device)
         started = time.perf_counter()
         with self._own_random():
             while self._step < last_step:
                 epoch, position = divmod(self._step, self._steps_per_epoch)
-                batches = epoch_batches(self._lengths, c.batch_size, seed=c.seed, epoch=epoch)
+                batches = epoch_batches(self._lengths, self._effective_batch, seed=c.seed, epoch=epoch)
                 batches = batches[position : position + last_step - self._step]
-                for logits, targets in self._forward(batches):
-                    loss = self._loss(logits, targets)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    factor = learning_rate_factor(self._step, self.total_steps, self._warmup_steps)
-                    self._optimizer.step(c.learning_rate * factor)
-                    loss_sum += loss.detach()
-                    samples += len(targets)
+                order = torch.from_numpy(np.concatenate(batches)).to(self.device)
+                on_device = torch.split(order, [len(rows) for rows in batches])
+                for rows, at in zip(batches, on_device, strict=True):
+                    loss_sum += self._steps.take(rows, at, c.learning_rate * self._factors[self._step])
+                    samples += len(rows)
                     self._step += 1
                     if on_progress is not None:
                         on_progress(self._step, of or self.total_steps)
@@ -345,26 +321,22 @@ class TrainingRun:
         if not math.isfinite(mean_loss):
             raise Diverged(f"the loss is not a number by step {self._step}; try a lower learning rate")
         seconds = time.perf_counter() - started
-        return {"train/loss": mean_loss, "train/samples_per_second": samples / seconds}
-
-    def _forward(self, batches: Sequence[Rows]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield float32 logits and targets of each batch."""
-        order = torch.from_numpy(np.concatenate(batches)).to(self.device)
-        rows = torch.split(order, [len(numbers) for numbers in batches])
-        logits = self._inputs.train_logits(batches, rows)
-        for of_batch, at in zip(logits, rows, strict=True):
-            yield of_batch, self._targets.index_select(0, at)
+        return {
+            "train/loss": mean_loss,
+            "train/samples_per_second": samples / seconds,
+            "train/peak_memory_gb": memory.bytes() / 1e9,
+        }
 
     @contextmanager
     def _own_random(self) -> Iterator[None]:
         """Put this training's random state in place, and the process's back afterwards."""
-        before = _random_state(self.device)
-        _set_random_state(self._random, self.device)
+        before = random_state(self.device)
+        set_random_state(self._random, self.device)
         try:
             yield
         finally:
-            self._random = _random_state(self.device)
-            _set_random_state(before, self.device)
+            self._random = random_state(self.device)
+            set_random_state(before, self.device)
 
 
 def train(
@@ -397,150 +369,10 @@ def train(
     return run
 
 
-class _Inputs(Protocol):
-    """Where logits come from."""
-
-    def train_logits(self, batches: Sequence[Rows], rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Yield logits, with gradients, of batches of the training split; both arguments hold the rows."""
-
-    def logits(self, split: str) -> NDArray[np.float32]:
-        """Return logits of a whole split, shape (texts, labels), in eval mode."""
-
-
-class _TokenInputs:
-    """The whole model reads tokens."""
-
-    def __init__(self, model: Any, prepared: Prepared, max_length: int, device: torch.device) -> None:
-        self._model, self._tokens, self._max_length, self._device = model, prepared.tokens, max_length, device
-        self._lengths = prepared.tokens["train"].lengths(max_length)
-
-    def train_logits(self, batches: Sequence[Rows], rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        store = self._tokens["train"]
-        for numbers, _ in zip(batches, rows, strict=True):
-            longest = int(self._lengths[numbers].max())
-            batch = token_batch(store, numbers, self._max_length, longest, self._device)
-            with _autocast(self._device):
-                logits = self._model(**model_inputs(self._model, *batch)).logits
-            yield logits.float()
-
-    def logits(self, split: str) -> NDArray[np.float32]:
-        self._model.eval()
-        return predict_logits(self._model, self._tokens[split], self._max_length)
-
-
-class _FeatureInputs:
-    """The head reads what the frozen encoder gave once."""
-
-    def __init__(self, model: Any, frozen: FrozenFeatures, max_length: int, device: torch.device) -> None:
-        self._model = model
-        # On the CPU this is the mapped file itself, shared by all processes.
-        self._features = torch.from_numpy(frozen.features).to(device)
-        self._rows = {
-            split: torch.from_numpy(frozen.rows_for(split, max_length).copy()).to(device)
-            for split in frozen.rows
-        }
-
-    def train_logits(self, batches: Sequence[Rows], rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        del batches  # the same rows, on the host
-        where = self._rows["train"]
-        for at in rows:
-            yield head_logits(self._model, self._features.index_select(0, where.index_select(0, at)))
-
-    def logits(self, split: str) -> NDArray[np.float32]:
-        self._model.eval()
-        with torch.inference_mode():
-            passes = [
-                head_logits(self._model, self._features.index_select(0, rows))
-                for rows in torch.split(self._rows[split], _FEATURES_PER_PASS)
-            ]
-            logits: NDArray[np.float32] = torch.cat(passes).cpu().numpy()
-        return logits
-
-
-def _choose_inputs(
-    configuration: Configuration, prepared: Prepared, model: Any, device: torch.device
-) -> _Inputs:
-    if configuration.trainable == "head" and prepared.checkpoint.has_weights:
-        frozen = prepared.frozen_features(configuration.pooling, configuration.max_length)
-        if frozen is not None:
-            return _FeatureInputs(model, frozen, configuration.max_length, device)
-    return _TokenInputs(model, prepared, configuration.max_length, device)
-
-
-# The model as it is before training, of the configuration that this process trained last. A worker that
-# trains one configuration of a search after the other reads the checkpoint once.
-_pristine: dict[tuple[Any, ...], Any] = {}
-
-
-def _fresh_model(configuration: Configuration, prepared: Prepared, device: torch.device) -> Any:
-    """Return an untrained model of its own, built as cheaply as can be."""
-    c = configuration
-    key = (prepared.checkpoint.digest, prepared.labels, c.trainable, c.seed, c.pooling)
-    if key not in _pristine:
-        _pristine.clear()
-        _pristine[key] = build_model(
-            prepared.checkpoint, labels=prepared.labels, trainable=c.trainable, seed=c.seed, pooling=c.pooling
-        )
-    model = _pristine[key]
-    # What is frozen never changes, so on the CPU all models share it; a copy to a GPU is a copy.
-    shared = [p for p in model.parameters() if not p.requires_grad] if device.type == "cpu" else []
-    return copy.deepcopy(model, {id(p): p for p in shared}).to(device)
-
-
-def _autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Return bfloat16 arithmetic for GPUs that have it; elsewhere float32."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def _seeded_random(seed: int, device: torch.device) -> dict[str, Tensor]:
-    """Return the random state that a seed gives; the process keeps its own."""
-    before = _random_state(device)
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.default_generators[device.index].manual_seed(seed)
-    state = _random_state(device)
-    _set_random_state(before, device)
-    return state
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
-
-
 @torch.no_grad()
 def _copy_weights(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
     for name, parameter in target.items():
         parameter.copy_(source[name])
-
-
-def _write_whole(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Put the state in its folder such that a crash leaves the earlier one, or none and no folder."""
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.goemo-partial-"
-    remove_abandoned(folder.parent, prefix)
-    # Of its own name: a trial may be started again elsewhere while its last process is still writing.
-    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
-        save_file(dict(tensors), partial / _STATE_FILE, dict(metadata))
-        partial.chmod(0o755)
-        try:
-            partial.rename(folder)
-        except OSError:  # the folder is there, and holds a state
-            (partial / _STATE_FILE).replace(folder / _STATE_FILE)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _identity(run: TrainingRun) -> dict[str, Any]:

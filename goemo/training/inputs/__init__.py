@@ -1,0 +1,53 @@
+"""Where a training's logits come from: the whole model, or the part behind what is frozen and cached."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from goemo.batches import Rows
+from goemo.configuration import Configuration
+from goemo.prepared import Prepared
+from goemo.training.inputs.features import FeatureInputs
+from goemo.training.inputs.tokens import TokenInputs
+
+__all__ = ["Inputs", "choose_inputs"]
+
+
+class Inputs(Protocol):
+    """Where logits come from."""
+
+    def width(self, rows: Rows) -> int:
+        """Return the padded width of a batch of training rows, known without asking the device."""
+
+    def train_logits(self, at: Tensor, width: int) -> Tensor:
+        """Return logits of training rows, with gradients, in the mode that the model is in.
+
+        Only launches work on the device: nothing is copied from the host and nothing is waited for, so that
+        a step can be captured as a CUDA graph.
+
+        Args:
+            at: Rows of the training split, int64, shape (b,), on the device.
+            width: From ``width`` for these rows.
+
+        Returns:
+            float32, shape (b, labels).
+        """
+
+    def logits(self, split: str) -> NDArray[np.float32]:
+        """Return logits of a whole split in eval mode, shape (texts, labels), in the order of the split."""
+
+
+def choose_inputs(
+    configuration: Configuration, prepared: Prepared, model: Any, device: torch.device
+) -> Inputs:
+    """Return the cheapest source of logits that gives what the whole model would."""
+    if configuration.trainable == "head" and prepared.checkpoint.has_weights:
+        frozen = prepared.frozen_features(configuration.pooling, configuration.max_length)
+        if frozen is not None:
+            return FeatureInputs(model, frozen, configuration.max_length, device)
+    return TokenInputs(model, prepared, configuration.max_length, device)

@@ -186,18 +186,6 @@ def micro_f1(targets: ArrayLike, predictions: ArrayLike) -> float:
     return float(count(targets, predictions).pooled().f1[0])
 
 
-def average_f1(metric: str, targets: ArrayLike, predictions: ArrayLike) -> float:
-    """Return the average that an objective names: ``macro_f1``, ``weighted_f1`` or ``micro_f1``.
-
-    Raises:
-        ValueError: Another name, or arrays as in :func:`count`.
-    """
-    functions = {"macro_f1": macro_f1, "weighted_f1": weighted_f1, "micro_f1": micro_f1}
-    if metric not in functions:
-        raise ValueError(f"metric must be one of {', '.join(functions)}, got {metric!r}")
-    return functions[metric](targets, predictions)
-
-
 def average(metric: str, hits: Values, predicted: Values, positives: Values) -> Values:
     """Return one of :data:`AVERAGES` from counts whose last axis is the labels; that axis goes.
 

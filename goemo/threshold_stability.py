@@ -8,17 +8,14 @@ wide band says that the threshold follows the noise of a few examples.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from goemo.arrays import check_flags, check_scores
-
-Values = npt.NDArray[np.float64]
-
-# Draws are made in chunks of about this many weights, so that memory does not grow with the data.
-_CHUNK_WEIGHTS = 4_000_000
+from goemo.arrays import Values, check_flags, check_scores
+from goemo.significance.resamples import resamples
 
 
 def threshold_draws(
@@ -26,7 +23,7 @@ def threshold_draws(
 ) -> Values:
     """Return the threshold with the best F1 in each resample of the examples, label by label.
 
-    All labels see the same resamples.
+    All labels see the same resamples, those of :func:`goemo.significance.bootstrap`.
 
     Args:
         scores: In [0, 1], shape (n_examples, n_labels), at least one example.
@@ -48,70 +45,57 @@ def threshold_draws(
         raise ValueError("scores must have at least one example to resample, got none")
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
-    generator = np.random.default_rng(seed)
-    values = np.empty((draws, labels))
-    chunk = max(1, _CHUNK_WEIGHTS // n)
-    ranks = [_rank(score_array[:, label], target_array[:, label]) for label in range(labels)]
-    for start in range(0, draws, chunk):
-        count = min(chunk, draws - start)
-        weights = np.empty((count, n), dtype=np.int32)
-        for draw in range(count):
-            weights[draw] = np.bincount(generator.integers(n, size=n), minlength=n)
-        for label in range(labels):
-            values[start : start + count, label] = _best_of_ranked(
-                score_array[:, label], *ranks[label], weights
-            )
-    return values
+    ranked = [RankedLabel.of(score_array[:, label], target_array[:, label]) for label in range(labels)]
+    # Whole numbers: of nearly equal F1, single precision would not know the better.
+    chunks = (weights.astype(np.int32) for weights in resamples(n, draws=draws, seed=seed))
+    found = [np.stack([label.best_thresholds(chunk) for label in ranked], axis=1) for chunk in chunks]
+    return np.concatenate(found)
 
 
-def weighted_best_thresholds(
-    scores: npt.NDArray[np.floating[Any]],
-    targets: npt.NDArray[np.bool_],
-    weights: npt.NDArray[np.integer[Any]],
-) -> Values:
-    """Return one label's threshold with the best F1 under each set of weights.
+@dataclass(frozen=True, eq=False)
+class RankedLabel:
+    """One label's scores, ranked once for any number of weightings of the examples.
 
-    A weight of 0 is a row removed and a weight of 2 a row doubled; of equal F1 the higher threshold wins.
-
-    Args:
-        scores: In [0, 1], shape (n,).
-        targets: True where the label applies, shape (n,).
-        weights: Whole numbers of at least 0, shape (sets, n).
-
-    Returns:
-        Shape (sets,), values found in ``scores``; ``inf`` where no positive has a weight above 0.
+    Attributes:
+        order: The examples by falling score down to the last positive, shape (m,). Of equal scores the
+            positives come last, so that a cut inside such a group, which cannot be made, is never better than
+            the cut below it.
+        at: Where the positives are in that order, shape (p,); the best cut is at one of them.
+        cuts: Their scores, shape (p,).
     """
-    return _best_of_ranked(scores, *_rank(scores, targets), weights)
 
+    order: npt.NDArray[np.int64]
+    at: npt.NDArray[np.int64]
+    cuts: npt.NDArray[np.floating[Any]]
 
-def _rank(
-    scores: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the rows by falling score down to the last positive, and where the positives are in that order.
+    @classmethod
+    def of(cls, scores: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.bool_]) -> RankedLabel:
+        """Rank scores in [0, 1] and targets, shape (n,) each."""
+        order = np.lexsort((targets, -scores.astype(np.float64)))
+        at = np.flatnonzero(targets[order])
+        order = order[: at[-1] + 1] if len(at) else order[:0]
+        return cls(order, at, scores[order[at]])
 
-    Of equal scores the positives come last, so that a cut inside such a group, which cannot be made, is never
-    better than the cut below it. The best cut is at a positive.
-    """
-    order = np.lexsort((targets, -scores.astype(np.float64)))
-    at = np.flatnonzero(targets[order])
-    return (order[: at[-1] + 1] if len(at) else order[:0]), at
+    def best_thresholds(self, weights: npt.NDArray[np.integer[Any]]) -> Values:
+        """Return the threshold with the best F1 under each set of weights, shape (sets,).
 
+        A weight of 0 is a row removed and a weight of 2 a row doubled; of equal F1 the higher threshold wins.
 
-def _best_of_ranked(
-    scores: npt.NDArray[np.floating[Any]],
-    order: npt.NDArray[np.int64],
-    at: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.integer[Any]],
-) -> Values:
-    if not len(at):
-        return np.full(len(weights), math.inf)
-    ranked = weights[:, order]
-    starts = np.concatenate([[0], at[:-1] + 1])
-    predicted = np.add.reduceat(ranked, starts, axis=1).cumsum(axis=1)  # (sets, positives)
-    hits = ranked[:, at].cumsum(axis=1)
-    positives = hits[:, -1:]
-    best = (2 * hits / np.maximum(predicted + positives, 1)).argmax(axis=1)
-    return np.where(positives[:, 0] > 0, scores[order[at[best]]], math.inf)
+        Args:
+            weights: Whole numbers of at least 0, shape (sets, n).
+
+        Returns:
+            Scores of positives; ``inf`` where no positive has a weight above 0.
+        """
+        if not len(self.at):
+            return np.full(len(weights), math.inf)
+        ranked = weights[:, self.order]
+        starts = np.concatenate([[0], self.at[:-1] + 1])
+        predicted = np.add.reduceat(ranked, starts, axis=1).cumsum(axis=1)  # (sets, p)
+        hits = ranked[:, self.at].cumsum(axis=1)
+        positives = hits[:, -1:]
+        best = (2 * hits / np.maximum(predicted + positives, 1)).argmax(axis=1)
+        return np.where(positives[:, 0] > 0, self.cuts[best], math.inf)
 
 
 def threshold_band(drawn: npt.ArrayLike, *, level: float = 0.95) -> tuple[Values, Values]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,9 +14,8 @@ import numpy as np
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.errors import GoemoError, InputError
-from goemo.significance import compare_draws, metric_draws
+from goemo.significance import PairedDifference
 from goemo.threshold_options import words
-from goemo.thresholds import cross_fitted_predictions, threshold_options
 from tune import leaderboard
 from tune.leaderboard import Row, word_for_under_way
 from tune.records import SearchFolder
@@ -124,61 +124,50 @@ def compare(searches: Sequence[SearchFolder]) -> Comparison:
     problems = _problems(searches)
     if problems:
         raise InputError("goemo leaderboard", problems)
-    targets, _ = searches[0].validation()
     ranked = [record for search in searches for record in search.records() if record.is_ranked]
-    words = {search.name: word_for_under_way(search) for search in searches}
-    rows = tuple(
-        replace(row, stop_reason=words[row.search]) if row.stop_reason == "unfinished" else row
-        for row in leaderboard.rank(ranked, targets)
-    )
-    best = [next((row for row in rows if row.search == search.name), None) for search in searches]
-    for search, row in zip(searches, best, strict=True):
-        if row is None:
+    trials = Counter(record.search for record in ranked)
+    for search in searches:
+        if not trials[search.name]:
             raise GoemoError(f"{search.name}: no trial has a score to rank by")
-    metric = searches[0].spec["objective"]["metric"]
-    folders = {search.name: search for search in searches}
-    chosen = sorted((row for row in best if row is not None), key=lambda row: row.rank)
-    return Comparison(metric, tuple(_contenders(chosen, rows, folders, targets, metric)), rows)
-
-
-def _contenders(
-    chosen: Sequence[Row],
-    rows: Sequence[Row],
-    folders: dict[str, SearchFolder],
-    targets: np.ndarray[Any, np.dtype[np.bool_]],
-    metric: str,
-) -> list[Contender]:
-    predictions = [
-        cross_fitted_predictions(
-            folders[row.search].trial(row.trial_id).read().scores(),
-            targets,
-            **threshold_options(row.config["thresholds"]),
-        )
-        for row in chosen
+    under_way = {search.name: word_for_under_way(search) for search in searches}
+    found = [
+        (replace(row, stop_reason=under_way[row.search]) if row.stop_reason == "unfinished" else row, behind)
+        for row, behind in leaderboard.rank(ranked, searches[0].validation()[0])
     ]
-    draws = metric_draws(targets, *predictions, metric=metric)
-    first = chosen[0]
-    found = []
-    for row, drawn in zip(chosen, draws, strict=True):
-        paired = compare_draws(first.objective - row.objective, draws[0], drawn)
-        found.append(
-            Contender(
-                search=row.search,
-                trial_id=row.trial_id,
-                model=f"{row.config['checkpoint']} ({row.config['trainable']})",
-                thresholds=words(row.config["thresholds"]),
-                varied=row.varied,
-                trials=sum(other.search == row.search for other in rows),
-                objective=row.objective,
-                low=row.low,
-                high=row.high,
-                behind=paired.difference,
-                behind_low=paired.low,
-                behind_high=paired.high,
-                probability_best_beats_it=None if row is first else paired.probability_a_beats_b,
-            )
-        )
-    return found
+    return Comparison(
+        objective=searches[0].spec["objective"]["metric"],
+        contenders=tuple(_contender(row, behind, trials[row.search]) for row, behind in _best_of_each(found)),
+        rows=tuple(row for row, _ in found),
+    )
+
+
+def _best_of_each(
+    ranked: Iterable[tuple[Row, PairedDifference]],
+) -> Iterator[tuple[Row, PairedDifference]]:
+    """Yield the first trial of each search."""
+    seen = set()
+    for row, behind in ranked:
+        if row.search not in seen:
+            seen.add(row.search)
+            yield row, behind
+
+
+def _contender(row: Row, behind: PairedDifference, trials: int) -> Contender:
+    return Contender(
+        search=row.search,
+        trial_id=row.trial_id,
+        model=f"{row.config['checkpoint']} ({row.config['trainable']})",
+        thresholds=words(row.config["thresholds"]),
+        varied=row.varied,
+        trials=trials,
+        objective=row.objective,
+        low=row.low,
+        high=row.high,
+        behind=behind.difference,
+        behind_low=behind.low,
+        behind_high=behind.high,
+        probability_best_beats_it=None if row.rank == 1 else behind.probability_a_beats_b,
+    )
 
 
 def _problems(searches: Sequence[SearchFolder]) -> list[str]:

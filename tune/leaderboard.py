@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
 from goemo.outcomes import RANKED
-from goemo.significance import bootstrap, compare
+from goemo.significance import PairedDifference, bootstrap, compare
 from goemo.thresholds import Targets, cross_fitted_predictions, threshold_options
 from tune.records import SearchFolder, TrialRecord
 
@@ -144,8 +144,8 @@ def build(search: SearchFolder) -> Leaderboard:
     under_way = word_for_under_way(search)
     reasons = Counter(r.outcome.stop_reason if r.outcome else under_way for r in records)
     ranked = [record for record in records if record.is_ranked]
-    rows = rank(ranked, search.validation()[0], under_way=under_way) if ranked else []
-    return Leaderboard(search.name, metric, tuple(rows), dict(reasons))
+    found = rank(ranked, search.validation()[0], under_way=under_way) if ranked else []
+    return Leaderboard(search.name, metric, tuple(row for row, _ in found), dict(reasons))
 
 
 def word_for_under_way(search: SearchFolder) -> str:
@@ -153,13 +153,18 @@ def word_for_under_way(search: SearchFolder) -> str:
     return "running" if search.facts.get("status") == "running" else "unfinished"
 
 
-def rank(records: Sequence[TrialRecord], targets: Targets, *, under_way: str = "unfinished") -> list[Row]:
-    """Return trials that were measured on the same validation rows by the same metric, best first.
+def rank(
+    records: Sequence[TrialRecord], targets: Targets, *, under_way: str = "unfinished"
+) -> list[tuple[Row, PairedDifference]]:
+    """Rank trials that were measured on the same validation rows by the same metric.
 
     Args:
         records: At least one, each with a report; of one search or of several.
         targets: Of the validation split, shape (n_examples, n_labels).
         under_way: What to call a trial that has not ended.
+
+    Returns:
+        Best first, each with how far the best is ahead of it, paired on the same rows.
     """
     ranked = sorted(records, key=lambda r: (-(r.objective or 0.0), r.trial_id))
     metric = ranked[0].config["metric"]
@@ -168,34 +173,33 @@ def rank(records: Sequence[TrialRecord], targets: Targets, *, under_way: str = "
         for record in ranked
     ]
     resampled = bootstrap(targets, *predictions)  # one a trial, all on the same resamples
-    rows = []
+    found = []
     for place, (record, drawn) in enumerate(zip(ranked, resampled, strict=True), start=1):
         best = record.best
         assert best is not None
         between = drawn.interval(metric)
         difference = compare(resampled[0], drawn, metric)
-        rows.append(
-            Row(
-                rank=place,
-                search=record.search,
-                trial_id=record.trial_id,
-                config=record.config,
-                varied=record.varied,
-                stop_reason=record.outcome.stop_reason if record.outcome else under_way,
-                progress=record.progress,
-                best_progress=int(best["progress"]),
-                objective=best[record.objective_name],
-                val_macro_f1=best["val/macro_f1"],
-                val_weighted_f1=best["val/weighted_f1"],
-                val_micro_f1=best["val/micro_f1"],
-                val_macro_f1_at_half=best["val/macro_f1_at_0.5"],
-                low=between.low,
-                high=between.high,
-                tied_with_best=not difference.can_tell_apart,
-                seconds=record.seconds,
-            )
+        row = Row(
+            rank=place,
+            search=record.search,
+            trial_id=record.trial_id,
+            config=record.config,
+            varied=record.varied,
+            stop_reason=record.outcome.stop_reason if record.outcome else under_way,
+            progress=record.progress,
+            best_progress=int(best["progress"]),
+            objective=best[record.objective_name],
+            val_macro_f1=best["val/macro_f1"],
+            val_weighted_f1=best["val/weighted_f1"],
+            val_micro_f1=best["val/micro_f1"],
+            val_macro_f1_at_half=best["val/macro_f1_at_0.5"],
+            low=between.low,
+            high=between.high,
+            tied_with_best=not difference.can_tell_apart,
+            seconds=record.seconds,
         )
-    return rows
+        found.append((row, difference))
+    return found
 
 
 def summary(board: Leaderboard) -> str:

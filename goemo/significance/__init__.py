@@ -5,13 +5,7 @@ Examples are drawn with replacement, and every metric is computed again from tho
 move the numbers further. Which interval is made of the draws, and why: :mod:`goemo.significance.intervals`.
 """
 
-from goemo.significance.bootstrap import (
-    Bootstrap,
-    Draws,
-    bootstrap,
-    bootstrap_interval,
-    metric_draws,
-)
+from goemo.significance.bootstrap import Bootstrap, Draws, bootstrap, bootstrap_interval
 from goemo.significance.intervals import Interval, interval
 from goemo.significance.paired import PairedDifference, compare, compare_draws, paired_difference
 
@@ -25,6 +19,5 @@ __all__ = [
     "compare",
     "compare_draws",
     "interval",
-    "metric_draws",
     "paired_difference",
 ]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goemo.arrays import Targets, check_flags
+from goemo.arrays import check_flags
 from goemo.metrics import average, label_metric
 from goemo.significance.intervals import Interval, check_level, interval, wilson
 from goemo.significance.resamples import count_flags, resamples
+from goemo.thresholds.counting import counts
 
 Draws = NDArray[np.float64]  # the metric in each resample, (n_draws,)
 Labels = NDArray[np.float64]  # one number a label, (l,), or one a draw and label, (n_draws, l)
@@ -138,10 +139,11 @@ def bootstrap(
         for (hits, predicted, _), given in zip(resampled, sets, strict=True):
             hits[chunk] = count_flags(weights, true & given)
             predicted[chunk] = count_flags(weights, given)
-    return [
-        Bootstrap(counts=_counts(true, given), resampled=tallies)
-        for tallies, given in zip(resampled, sets, strict=True)
-    ]
+    found = []
+    for tallies, given in zip(resampled, sets, strict=True):
+        hits, predicted, present = (number.astype(np.float64) for number in counts(given, true))
+        found.append(Bootstrap(counts=(hits, predicted, present), resampled=tallies))
+    return found
 
 
 def bootstrap_interval(
@@ -168,27 +170,3 @@ def bootstrap_interval(
     """
     (drawn,) = bootstrap(targets, predictions, draws=draws, seed=seed)
     return drawn.interval(metric, level=level)
-
-
-def metric_draws(
-    targets: ArrayLike,
-    *predictions: ArrayLike,
-    metric: str = "macro_f1",
-    draws: int = 1000,
-    seed: int = 0,
-) -> Draws:
-    """Return one average of each set of predictions in each resample, shape (len(predictions), draws).
-
-    Raises:
-        ValueError: As in :func:`bootstrap_interval`.
-    """
-    drawn = bootstrap(targets, *predictions, draws=draws, seed=seed)
-    return np.array([one.draws(metric) for one in drawn]).reshape(len(drawn), draws)
-
-
-def _counts(targets: Targets, predictions: Targets) -> Tallies:
-    hits, predicted, positives = (
-        np.count_nonzero(flags, axis=0).astype(np.float64)
-        for flags in (targets & predictions, predictions, targets)
-    )
-    return hits, predicted, positives

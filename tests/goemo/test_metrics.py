@@ -11,7 +11,6 @@ from goemo.metrics import (
     AVERAGES,
     Counts,
     average,
-    average_f1,
     averages,
     count,
     macro_f1,
@@ -99,16 +98,6 @@ def test_averages_are_those_of_scikit_learn(case):
     assert macro_f1(targets, predictions) == pytest.approx(means["macro"]["f1"])
     assert weighted_f1(targets, predictions) == pytest.approx(means["weighted"]["f1"])
     assert micro_f1(targets, predictions) == pytest.approx(means["micro"]["f1"])
-
-
-def test_an_average_goes_by_its_name():
-    """The name of an objective picks its function, and another name is refused."""
-    arrays = imbalanced()
-    assert average_f1("macro_f1", *arrays) == macro_f1(*arrays)
-    assert average_f1("weighted_f1", *arrays) == weighted_f1(*arrays)
-    assert average_f1("micro_f1", *arrays) == micro_f1(*arrays)
-    with pytest.raises(ValueError, match=r"metric must be one of macro_f1, .*, got 'f2'"):
-        average_f1("f2", *arrays)
 
 
 @pytest.mark.parametrize("case", [imbalanced, degenerate])

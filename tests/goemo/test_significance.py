@@ -9,7 +9,7 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.metrics import f1_score
 
 from goemo.configuration import METRICS
-from goemo.metrics import AVERAGES, average_f1
+from goemo.metrics import AVERAGES
 from goemo.significance import (
     Interval,
     PairedDifference,
@@ -18,7 +18,6 @@ from goemo.significance import (
     compare,
     compare_draws,
     interval,
-    metric_draws,
     paired_difference,
 )
 
@@ -42,11 +41,11 @@ def imbalanced(n=200, labels=5, noise=0.1, seed=0):
 def test_draws_are_those_of_resampling_by_hand(metric):
     """Each draw equals scikit-learn's figure of the rows that the seeded generator picks."""
     targets, predictions = imbalanced(n=60)
-    draws = metric_draws(targets, predictions, metric=metric, draws=20, seed=7)[0]
+    (drawn,) = bootstrap(targets, predictions, draws=20, seed=7)
     generator = np.random.default_rng(7)
     of, _, name = metric.partition("_")
     score = getattr(sklearn_metrics, f"{name}_score")
-    for value, rows in zip(draws, generator.integers(60, size=(20, 60)), strict=True):
+    for value, rows in zip(drawn.draws(metric), generator.integers(60, size=(20, 60)), strict=True):
         expected = score(targets[rows], predictions[rows], average=of, zero_division=0)
         assert value == pytest.approx(expected, abs=1e-12)
 
@@ -74,12 +73,13 @@ def test_the_draws_of_each_label_come_from_the_same_pass():
 def test_interval_agrees_with_a_naive_bootstrap(metric):
     """Without correction, the interval lies where an independent bootstrap with a loop puts it."""
     targets, predictions = imbalanced()
-    held = interval(metric_draws(targets, predictions, metric=metric, draws=2000)[0])
+    held = interval(bootstrap(targets, predictions, draws=2000)[0].draws(metric))
     generator = np.random.default_rng(123)
+    of = metric.partition("_")[0]
     naive = []
     for _ in range(2000):
         rows = generator.choice(len(targets), len(targets))
-        naive.append(average_f1(metric, targets[rows], predictions[rows]))
+        naive.append(f1_score(targets[rows], predictions[rows], average=of, zero_division=0))
     low, high = np.quantile(naive, [0.025, 0.975])
     width = high - low
     assert held.low == pytest.approx(low, abs=width / 10)
@@ -100,17 +100,17 @@ def test_the_interval_of_an_average_holds_it(metric):
 def test_chunks_do_not_change_the_draws(monkeypatch):
     """Resampling in chunks, the last one smaller, gives the same draws as all at once."""
     arrays = imbalanced()
-    whole = metric_draws(*arrays, draws=50)
+    whole = bootstrap(*arrays, draws=50)[0].draws("macro_f1")
     monkeypatch.setattr("goemo.significance.resamples._CHUNK_WEIGHTS", 7 * len(arrays[0]))
-    assert metric_draws(*arrays, draws=50).tolist() == whole.tolist()
+    assert bootstrap(*arrays, draws=50)[0].draws("macro_f1").tolist() == whole.tolist()
 
 
 def test_double_precision_counts_are_the_same(monkeypatch):
     """The path for more examples than single precision can count gives the same draws."""
     arrays = imbalanced()
-    single = metric_draws(*arrays, draws=50)
+    single = bootstrap(*arrays, draws=50)[0].draws("macro_f1")
     monkeypatch.setattr("goemo.significance.resamples._SINGLE_PRECISION_COUNTS", 0)
-    assert metric_draws(*arrays, draws=50).tolist() == single.tolist()
+    assert bootstrap(*arrays, draws=50)[0].draws("macro_f1").tolist() == single.tolist()
 
 
 def test_the_seed_decides():
@@ -215,17 +215,16 @@ def test_intervals_hold_the_truth():
 def test_nothing_to_find_is_zero(metric):
     """Without positives and predictions, every draw is 0, and nothing warns."""
     nothing = np.zeros((20, 2), dtype=np.bool_)
-    assert metric_draws(nothing, nothing, metric=metric, draws=5).tolist() == [[0.0] * 5]
+    assert bootstrap(nothing, nothing, draws=5)[0].draws(metric).tolist() == [0.0] * 5
 
 
 def test_sets_of_predictions_share_their_resamples():
     """Draws of several sets in one call equal those of each set in a call of its own."""
     targets, a = imbalanced(seed=1)
     _, b = imbalanced(seed=2)
-    together = metric_draws(targets, a, b, draws=30)
-    assert together.shape == (2, 30)
-    assert together[:1].tolist() == metric_draws(targets, a, draws=30).tolist()
-    assert together[1:].tolist() == metric_draws(targets, b, draws=30).tolist()
+    for together, predictions in zip(bootstrap(targets, a, b, draws=30), (a, b), strict=True):
+        (alone,) = bootstrap(targets, predictions, draws=30)
+        assert together.draws("macro_f1").tolist() == alone.draws("macro_f1").tolist()
 
 
 def test_a_trial_ties_with_itself():
@@ -247,7 +246,8 @@ def test_a_clearly_better_trial_is_told_apart(metric):
     assert forth.low > 0 > back.high
     assert forth.probability_a_beats_b == 1.0
     assert back.probability_a_beats_b == 0.0
-    expected = average_f1(metric, targets, good) - average_f1(metric, targets, bad)
+    of = metric.partition("_")[0]
+    expected = f1_score(targets, good, average=of) - f1_score(targets, bad, average=of)
     assert forth.difference == pytest.approx(expected)
     assert (back.difference, back.low) == pytest.approx((-forth.difference, -forth.high))
 
@@ -265,7 +265,7 @@ def test_the_interval_of_a_difference_is_that_of_its_draws():
     """The ends are percentiles of the differences, and the probability the share of them above 0."""
     targets, a = imbalanced(seed=1)
     _, b = imbalanced(seed=2)
-    gains = np.subtract(*metric_draws(targets, a, b, metric="weighted_f1"))
+    gains = np.subtract(*(drawn.draws("weighted_f1") for drawn in bootstrap(targets, a, b)))
     paired = paired_difference(targets, a, b, metric="weighted_f1")
     assert (paired.low, paired.high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
     assert paired.probability_a_beats_b == np.mean(gains > 0)

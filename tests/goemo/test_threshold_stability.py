@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goemo.threshold_stability import threshold_band, threshold_draws, weighted_best_thresholds
+from goemo.threshold_stability import RankedLabel, threshold_band, threshold_draws
 from goemo.thresholds import fit_thresholds
 
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.booleans(), st.integers(0, 3)), min_size=1, max_size=25)
@@ -19,7 +19,7 @@ def test_a_weight_is_a_number_of_copies(rows):
     """Fitting with weights equals the exact fit on rows that are repeated so often, ties included."""
     steps, positive, weight = (np.array(column) for column in zip(*rows, strict=True))
     scores = (steps / 8).astype(np.float32)
-    found = weighted_best_thresholds(scores, positive, weight[None])
+    found = RankedLabel.of(scores, positive).best_thresholds(weight[None])
     copies = np.repeat(np.arange(len(rows)), weight)
     expected = np.inf
     if len(copies):
@@ -44,7 +44,7 @@ def test_chunks_change_nothing(monkeypatch):
     generator = np.random.default_rng(0)
     scores, targets = generator.random((40, 2)), generator.random((40, 2)) < 0.3
     whole = threshold_draws(scores, targets, draws=10)
-    monkeypatch.setattr("goemo.threshold_stability._CHUNK_WEIGHTS", 3 * 40)
+    monkeypatch.setattr("goemo.significance.resamples._CHUNK_WEIGHTS", 3 * 40)
     np.testing.assert_array_equal(threshold_draws(scores, targets, draws=10), whole)
 
 

@@ -18,7 +18,7 @@ from goemo.errors import GoemoError
 from tune.registry import champion, logged_model, names, run
 from tune.registry.champion import Contender, Verdict
 from tune.registry.record import SCORES, Record, read_json
-from tune.tracking import EXPERIMENT, Store, content, find_store
+from tune.tracking import Store, content, find_experiment, find_store
 
 VERDICT_TAG = "goemo.alias"  # set last: a version that has it is done
 DIGEST_TAG = "goemo.validation_digest"
@@ -98,7 +98,7 @@ def register(
 
 def _log(client: Any, store: Store, record: Record, name: str) -> Registered:
     """Return the run and the logged model of a record, making them where the store lacks them."""
-    experiment_id = _experiment(client, store, record)
+    experiment_id = find_experiment(client, store, metric=record.configuration.metric)
     tag = f"tags.`{run.ID_TAG}` = '{record.provenance['retrain_id']}'"
     for found in client.search_runs([experiment_id], tag):
         models = client.search_logged_models([experiment_id], f"source_run_id = '{found.info.run_id}'")
@@ -109,7 +109,7 @@ def _log(client: Any, store: Store, record: Record, name: str) -> Registered:
         client.delete_run(found.info.run_id)  # of an attempt that failed half way
     run_id = run.create(client, experiment_id, record)
     client.log_batch(run_id, params=_params(record))
-    client.log_inputs(run_id, run.dataset_inputs(record.provenance["data"]))
+    client.log_inputs(run_id, content.dataset_inputs(record.provenance["data"]))
     run.log_files(client, run_id, record)
     model_id = logged_model.create(client, experiment_id, run_id, record, name=name)
     client.log_batch(run_id, metrics=run.metrics(record, model_id))
@@ -121,22 +121,6 @@ def _params(record: Record) -> list[Any]:
     from mlflow.entities import Param
 
     return [Param(key, value) for key, value in run.params(record).items()]
-
-
-def _experiment(client: Any, store: Store, record: Record) -> str:
-    """Return the id of the project's experiment, which the first search or retrain makes."""
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
-        experiment_id = str(client.create_experiment(EXPERIMENT, store.artifact_location))
-        for tag, value in content.experiment_tags(record.configuration.metric).items():
-            client.set_experiment_tag(experiment_id, tag, value)
-        return experiment_id
-    if found.lifecycle_stage == "deleted":
-        raise GoemoError(
-            f"the MLflow experiment {EXPERIMENT!r} was deleted; bring it back with: "
-            f"mlflow experiments restore --experiment-id {found.experiment_id}"
-        )
-    return str(found.experiment_id)
 
 
 def _version(client: Any, store: Store, record: Record, logged: Registered, name: str) -> Any:

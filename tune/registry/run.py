@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -105,30 +104,13 @@ def ended_at(record: Record) -> float:
     return float(record.provenance["ended_at"])
 
 
-def dataset_inputs(data: Mapping[str, Any]) -> list[Any]:
-    """Return one dataset a split, with its digest."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    scheme, _, place = str(data["source"]).partition(":")
-    name = Path(place).name or scheme
-    kinds = {"hub": ("hugging_face", {"path": place}), "sample": ("code", {"tags": {"source": "sample"}})}
-    kind, source = kinds.get(scheme, ("local", {"uri": place}))
-    inputs = []
-    for split, facts in data["splits"].items():
-        profile = json.dumps({"num_rows": facts["examples"]})
-        digest = facts["digest"][:16]  # MLflow takes 36
-        dataset = Dataset(f"{name} {split}", digest, kind, json.dumps(source), profile=profile)
-        inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", split)]))
-    return inputs
-
-
 def description(record: Record) -> str:
     """Return the Markdown at the top of the run."""
     p, c = record.provenance, record.configuration
     origin, expected, selection = p["origin"], p["expected"], p["selection"]
     test = test_metrics(record)
     rows = "\n".join(
-        f"| {entry['seed']} | {_score(entry['value'])} | {_per_cent(entry['progress'])} |"
+        f"| {entry['seed']} | {_score(entry)} | {_per_cent(entry['progress'])} |"
         f" {'kept' if entry['seed'] == selection['seed'] else ''} |"
         for entry in selection["seeds"]
     )
@@ -146,8 +128,11 @@ The trial scored {expected["value"]:.4f}. {p["training"]}
 """
 
 
-def _score(value: float | None) -> str:
-    return "diverged" if value is None else f"{value:.4f}"
+def _score(entry: Mapping[str, Any]) -> str:
+    """Return a seed's score, or why it has none; records of an earlier version know one reason alone."""
+    if entry["value"] is None:
+        return str(entry.get("stop_reason", "diverged")).replace("_", " ")
+    return f"{entry['value']:.4f}"
 
 
 def _per_cent(progress: int | None) -> str:

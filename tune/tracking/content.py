@@ -9,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tune.names import short_name
@@ -189,6 +190,28 @@ def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
         "mlflow.source.git.commit": (environment.get("git_commit") or "").removesuffix("+") or None,
     }
     return {key: str(value)[:TEXT_LIMIT] for key, value in tags.items() if value is not None}
+
+
+def dataset_inputs(data: Mapping[str, Any]) -> list[Any]:
+    """Return one MLflow dataset a split, with its digest; none where the splits are not known.
+
+    Args:
+        data: ``source`` and ``splits``, each with ``examples`` and ``digest``, as a search's facts or the
+            provenance of a bundle have them.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    scheme, _, place = str(data.get("source", "")).partition(":")
+    name = Path(place).name or scheme
+    kinds = {"hub": ("hugging_face", {"path": place}), "sample": ("code", {"tags": {"source": "sample"}})}
+    kind, source = kinds.get(scheme, ("local", {"uri": place}))
+    inputs = []
+    for split, facts in data.get("splits", {}).items():
+        profile = json.dumps({"num_rows": facts["examples"]})
+        digest = facts["digest"][:16]  # MLflow takes 36
+        dataset = Dataset(f"{name} {split}", digest, kind, json.dumps(source), profile=profile)
+        inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", split)]))
+    return inputs
 
 
 def experiment_tags(metric: str) -> dict[str, str]:

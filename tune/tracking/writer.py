@@ -10,7 +10,6 @@ can be repeated after any crash, by any later process, without doubling a run, a
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from goemo.errors import GoemoError
 from tune.records import SearchFolder, TrialRecord
 from tune.tracking import content
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
+from tune.tracking.experiment import find_experiment
 from tune.tracking.store import Store
 
 MARK = "goemo.record"
@@ -97,22 +96,8 @@ class Writer:
 
     def _attach(self) -> _Attached:
         client = self.store.client()
-        found = client.get_experiment_by_name(self.experiment)
-        if found is not None and found.lifecycle_stage == "deleted":
-            raise GoemoError(
-                f"the MLflow experiment {self.experiment!r} was deleted; bring it back with: "
-                f"mlflow experiments restore --experiment-id {found.experiment_id}"
-            )
-        if found is None:
-            experiment_id = client.create_experiment(self.experiment, self.store.artifact_location)
-        else:
-            experiment_id = found.experiment_id
-        known = found.tags if found is not None else {}
-        for tag, value in content.experiment_tags(
-            self.search.spec.get("objective", {}).get("metric", "macro_f1")
-        ).items():
-            if tag not in known:  # else it is there, perhaps changed by the user
-                client.set_experiment_tag(experiment_id, tag, value)
+        metric = self.search.spec.get("objective", {}).get("metric", "macro_f1")
+        experiment_id = find_experiment(client, self.store, metric=metric, name=self.experiment)
         attached = _Attached(client, experiment_id)
         for run in self._find_runs(client, experiment_id):
             key = run.data.tags.get("goemo.trial_id", SEARCH)
@@ -246,25 +231,12 @@ class Writer:
 
     def _log_inputs(self, at: _Attached, run: _Run, facts: Mapping[str, Any]) -> None:
         """Name the data: one dataset a split, with its digest."""
-        data = facts.get("data", {})
-        splits = data.get("splits", {})
-        digests = {split: entry["digest"][:16] for split, entry in splits.items()}  # MLflow takes 36
-        scheme, _, place = str(data.get("source", "data:")).partition(":")
-        name = Path(place).name or scheme
-        missing = [s for s, digest in digests.items() if (f"{name} {s}", digest) not in run.inputs]
-        if not missing:
-            return
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        kinds = {"hub": ("hugging_face", {"path": place}), "sample": ("code", {"tags": {"source": "sample"}})}
-        kind, source = kinds.get(scheme, ("local", {"uri": place}))
-        inputs = []
-        for split in missing:
-            profile = json.dumps({"num_rows": splits[split]["examples"]})
-            dataset = Dataset(f"{name} {split}", digests[split], kind, json.dumps(source), profile=profile)
-            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", split)]))
-        at.client.log_inputs(run.run_id, inputs)
-        run.inputs |= {(f"{name} {split}", digests[split]) for split in missing}
+        missing = [
+            given for given in content.dataset_inputs(facts.get("data", {})) if _key(given) not in run.inputs
+        ]
+        if missing:
+            at.client.log_inputs(run.run_id, missing)
+            run.inputs |= {_key(given) for given in missing}
 
 
 def _known(run: Any, *, is_new: bool) -> _Run:
@@ -274,9 +246,14 @@ def _known(run: Any, *, is_new: bool) -> _Run:
         status=run.info.status,
         params=dict(run.data.params),
         tags=dict(run.data.tags),
-        inputs={(entry.dataset.name, entry.dataset.digest) for entry in inputs},
+        inputs={_key(given) for given in inputs},
         is_new=is_new,
     )
+
+
+def _key(given: Any) -> tuple[str, str]:
+    """Return by what a dataset of a run is known: its name and digest."""
+    return given.dataset.name, given.dataset.digest
 
 
 def _log(client: Any, run: _Run, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str]) -> None:

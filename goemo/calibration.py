@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from goemo.arrays import Targets, Values, check_flags, check_scores
-from goemo.thresholds.logits import to_logits
+from goemo.logits import to_logits
 
 CalibrationMethod = Literal["platt", "isotonic", "temperature"]
 METHODS: tuple[str, ...] = get_args(CalibrationMethod)

@@ -115,10 +115,7 @@ def results(
     """
     score_array = check_scores(scores, labels=labels)
     target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
-    again = fit_thresholds(
-        score_array, target_array, method=thresholds.method, labels=labels, **thresholds.options
-    )
-    if split == "validation" or _are_the_same(thresholds, again):
+    if split == "validation" or _were_fitted_on(thresholds, score_array, target_array):
         warnings.warn(
             "thresholds are fitted on the rows that they are then judged on, so the figures under "
             '"validation" flatter the model; evaluate another split, or use validation_metrics',
@@ -150,17 +147,15 @@ def _upper_bound(given: FittedThresholds, scores: Scores, targets: Targets) -> F
     return fit_thresholds(scores, targets)
 
 
-def _are_the_same(given: FittedThresholds, again: FittedThresholds) -> bool:
-    """Return whether both were fitted on the same rows, as far as thresholds and F1 can tell.
+def _were_fitted_on(given: FittedThresholds, scores: Scores, targets: Targets) -> bool:
+    """Return whether thresholds were fitted on these rows, as far as fitting them again can tell.
 
     A fixed threshold is fitted on nothing. Where every F1 is 0 or 1, other rows may well give the same.
     """
-    return (
-        given.method != "fixed"
-        and np.array_equal(given.values, again.values)
-        and np.array_equal(given.f1, again.f1)
-        and bool(((given.f1 > 0) & (given.f1 < 1)).any())
-    )
+    if given.method == "fixed" or not ((given.f1 > 0) & (given.f1 < 1)).any():
+        return False
+    again = fit_thresholds(scores, targets, method=given.method, **given.options)
+    return np.array_equal(given.values, again.values) and np.array_equal(given.f1, again.f1)
 
 
 def _result(

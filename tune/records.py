@@ -25,6 +25,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,13 +141,18 @@ class TrialRecord:
         """Return the validation scores of the best report, shape (n_examples, n_labels).
 
         Raises:
-            GoemoError: The trial has not left any.
+            GoemoError: The trial has not left any, or the file is damaged.
         """
         path = self.folder / "scores.npz"
         if not path.is_file():
             raise GoemoError(f"{self.trial_id}: no scores in {path}; the trial ended before its first report")
-        with np.load(path, allow_pickle=False) as archive:
-            return np.asarray(archive["scores"], dtype=np.float32)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return np.asarray(archive["scores"], dtype=np.float32)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise GoemoError(
+                f"{self.trial_id}: {path} is damaged ({error}); to leave the trial out, move its folder away"
+            ) from error
 
 
 class TrialFolder:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.logits import logit_mean
 from goemo.thresholds.folds import fold_of_rows
-from goemo.thresholds.logits import logit_mean
 from goemo.thresholds.methods import FITS
 
 

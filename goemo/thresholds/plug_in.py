@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.calibration import calibrate
 from goemo.thresholds.candidates import column_blocks
 from goemo.thresholds.quality import UNMET, quality
 
@@ -28,8 +29,6 @@ def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Val
     The threshold is the raw score of an example; of equally good cuts the higher. A label without a positive
     gets ``inf``, and one without a negative its lowest score.
     """
-    from goemo.calibration import calibrate  # which builds on this package
-
     n = len(scores)
     wanted = quality(options)
     positives = np.count_nonzero(targets, axis=0)

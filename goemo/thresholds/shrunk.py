@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.logits import logit_mean
 from goemo.thresholds.exact import exact
-from goemo.thresholds.logits import logit_mean
 from goemo.thresholds.one_cut import best_cut
 
 

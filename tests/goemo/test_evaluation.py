@@ -107,11 +107,12 @@ def test_results_are_plain_json(arrays):
 
 
 def test_the_published_grid_is_tuned_on_its_own_step(arrays):
-    """Thresholds of the published grid are compared with the best of the same grid on the judged rows."""
-    given = fit_thresholds(*arrays[:2], method="grid", step=0.25)
-    found = results(LABELS, given, *arrays[2:])["results"]["test_tuned"]["per_label"]
-    expected = fit_thresholds(*arrays[2:], method="grid", step=0.25)
-    assert [row["threshold"] for row in found] == expected.values.tolist()
+    """Thresholds of the published grid, averaged or not, are compared with the best of the same grid."""
+    expected = fit_thresholds(*arrays[2:], method="grid", step=0.25).values.tolist()
+    for method in ({"method": "grid"}, {"method": "cross_fit", "of": "grid"}):
+        given = fit_thresholds(*arrays[:2], **method, step=0.25)
+        found = results(LABELS, given, *arrays[2:])["results"]["test_tuned"]["per_label"]
+        assert [row["threshold"] for row in found] == expected
 
 
 def test_options_reach_the_method(arrays):

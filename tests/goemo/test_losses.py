@@ -124,7 +124,17 @@ def test_label_smoothing_moves_targets_to_one_half():
     assert value("bce", label_smoothing=0.2) == pytest.approx(expected.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("choice", [*LOSSES, "focal(gamma=0.5)", "asymmetric(margin=0, negative_gamma=0.5)"])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *LOSSES,
+        "focal(gamma=0.5)",
+        "asymmetric(margin=0, negative_gamma=0.5)",
+        "asymmetric(margin=0.5, negative_gamma=0.5)",
+        "asymmetric(margin=1e-8)",
+        "distribution_balanced(map_beta=0)",
+    ],
+)
 def test_gradients_are_finite_at_any_logit(choice):
     """However sure and wrong the model is, loss and gradient are numbers."""
     logits = torch.tensor([[-300.0, -40, -1, 0, 40, 300]] * 2, requires_grad=True)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from goemo import bundle, onnx_export
+from goemo import bundle, evaluation, onnx_export
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
 from goemo.prepared import prepare
@@ -22,7 +22,7 @@ def runtime():
     return pytest.importorskip("onnxruntime", reason='install the extra: pip install "goemo[onnx]"')
 
 
-def saved(splits, checkpoint, cache, folder, **changes):
+def saved(splits, checkpoint, cache, folder, *, fallback="none", **changes):
     """Train a little and save the bundle."""
     c = Configuration(
         checkpoint=checkpoint, epochs=1, reports=1, max_length=16, learning_rate=3e-3, **changes
@@ -31,7 +31,8 @@ def saved(splits, checkpoint, cache, folder, **changes):
         splits, checkpoint, trainable=c.trainable, pooling=c.pooling, max_lengths=[16], cache=cache
     )
     run = train(c, prepared)
-    thresholds = fit_thresholds(run.best.scores.astype(np.float32), run.prepared.targets["validation"])
+    targets = run.prepared.targets["validation"]
+    thresholds = fit_thresholds(run.best.scores.astype(np.float32), targets, fallback=fallback)
     bundle.save(run, folder, thresholds=thresholds, provenance={})
     return folder
 
@@ -39,7 +40,7 @@ def saved(splits, checkpoint, cache, folder, **changes):
 @pytest.fixture(scope="module")
 def minilm_bundle(minilm, small_splits, cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "minilm"
-    return saved(small_splits, minilm, cache, folder, trainable="head", pooling="mean")
+    return saved(small_splits, minilm, cache, folder, fallback="top1", trainable="head", pooling="mean")
 
 
 def scores_of(runtime, path, model, texts):
@@ -53,7 +54,7 @@ def scores_of(runtime, path, model, texts):
 
 @pytest.mark.slow
 def test_minilm_with_its_mean_block_scores_the_same(runtime, minilm_bundle, tmp_path):
-    """One text, many, short, long and none: within 1e-4; the labels and thresholds stand in the file."""
+    """One text, many, short, long and none: within 1e-4; what makes labels of scores stands in the file."""
     done = onnx_export.export_onnx(minilm_bundle, tmp_path / "m.onnx")
     model = bundle.load(minilm_bundle, device="cpu")
     for texts in (["wow"], ["", "so happy today", "i hate this " * 40], ["a b c d"] * 9):
@@ -65,6 +66,9 @@ def test_minilm_with_its_mean_block_scores_the_same(runtime, minilm_bundle, tmp_
     assert tuple(json.loads(facts["goemo.labels"])) == model.labels
     written = json.loads((minilm_bundle / "thresholds.json").read_text())["thresholds"]
     assert json.loads(facts["goemo.thresholds"]) == written
+    assert facts["goemo.fallback"] == "top1"
+    scores = np.random.default_rng(0).random((9, 4))
+    assert (scores.astype(facts["goemo.round_scores_to"]) == evaluation.as_kept(scores)).all()
     assert facts["goemo.max_length"] == "16"
 
 

@@ -123,6 +123,18 @@ class TestEveryMethod:
         strided = fit_thresholds(np.repeat(scores, 2, axis=1)[:, ::2], targets, method=method)
         assert single.values.tolist() == double.values.tolist() == strided.values.tolist()
 
+    def test_thresholds_are_scores_to_the_last_bit(self, method):
+        """Thresholds are in double precision whatever the scores are, and do not round those of a label."""
+        for dtype in (np.float32, np.float64):
+            scores, targets = imbalanced(dtype=dtype)
+            targets[:, 1] = True  # its lowest score, always predicted, where the method cuts label by label
+            fitted = fit_thresholds(scores, targets, method=method)
+            assert fitted.values.dtype == np.float64
+            if method in PER_LABEL and method != "grid":
+                assert fitted.values[1] == scores[:, 1].min()
+                known = {math.inf, *scores.ravel().tolist()}
+                assert known.issuperset(fitted.values.tolist())
+
     def test_inputs_are_left_alone(self, method):
         """Fitting and applying change neither scores nor targets."""
         scores, targets = imbalanced()
@@ -290,6 +302,16 @@ def test_example_f1_is_what_scikit_learn_averages_over_samples():
     assert all(of(other) < best for other in ("micro_f1", "exact", "global", "micro_macro"))
 
 
+def test_example_f1_ends_where_rounding_errors_add_up():
+    """With so many examples that their sums differ by rounding alone, the ascent still comes to an end."""
+    generator = np.random.default_rng(3)
+    targets = generator.random((300_000, 3)) < 0.4
+    scores = (targets * 0.2 + 0.3 + generator.normal(size=targets.shape) * 0.1).round(2).clip(0, 1)
+    values = fit_thresholds(scores, targets, method="example_f1").values
+    start = fit_thresholds(scores, targets, method="micro_f1").values
+    assert example_mean(scores, targets, values) > example_mean(scores, targets, start)
+
+
 def check_micro_macro(scores, targets):
     values = fit_thresholds(scores, targets, method="micro_macro").values
     hits = size = 0
@@ -337,6 +359,15 @@ def test_smoothed_is_brute_force_over_all_cuts_and_none(case, constants):
         best = max(smoothed(cut) for cut in cuts_of(scores[:, label]))
         expected = max(cut for cut in cuts_of(scores[:, label]) if smoothed(cut) >= best - 1e-12)
         assert fitted.values[label] == expected
+
+
+def test_smoothing_without_b_never_predicts_a_label_without_positives():
+    """Where b is 0 and there is no positive, nothing predicted is 0 / 0; a prediction is no better for it."""
+    scores, targets = imbalanced()
+    targets[:, 2] = False
+    values = fit_thresholds(scores, targets, method="smoothed", b=0).values
+    assert values[2] == math.inf
+    assert np.isfinite(values).any()
 
 
 def test_smoothing_leaves_a_lonely_positive_alone():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import hypothesis.extra.numpy as hnp
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from goemo.thresholds import (
+    FittedThresholds,
     apply_thresholds,
     cross_fitted_predictions,
     fit_thresholds,
@@ -162,6 +164,16 @@ def test_equal_scores_stay_together_across_precisions():
     for label, value in enumerate(fitted.values):
         assert value in scores[:, label].astype(np.float64)
         assert apply_thresholds(scores, fitted)[scores[:, label] == np.float32(value), label].all()
+
+
+def test_options_of_numpy_are_ready_for_json():
+    """Numbers as a loop over an array gives them are options like any other, and JSON gives them back."""
+    scores, targets = imbalanced()
+    options = {"of": "grid", "step": np.float32(0.25), "folds": np.int64(3)}
+    fitted = fit_thresholds(scores, targets, method="cross_fit", **options)
+    kept = FittedThresholds.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    assert kept.options == {"of": "grid", "step": 0.25, "folds": 3, "seed": 0}
+    assert kept.values.tolist() == fitted.values.tolist()
 
 
 def test_infinite_thresholds_never_predict():

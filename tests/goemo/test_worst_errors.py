@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from goemo.thresholds import fit_thresholds
 from goemo.worst_errors import worst_errors
 
 
@@ -41,6 +42,21 @@ def test_every_listed_text_is_mistaken_and_the_order_falls():
         assert set(error["wrong"]) == {labels[j] for j in range(5) if predicted[j] and not targets[i, j]}
         assert set(error["missed"]) == {labels[j] for j in range(5) if targets[i, j] and not predicted[j]}
     assert not any("c" in error["wrong"] for error in found)
+
+
+def test_a_fallback_is_judged_like_any_prediction():
+    """With top1, a text below all thresholds has its highest label, which may be right or a mistake."""
+    scores = np.array([[0.3, 0.1], [0.2, 0.4], [0.9, 0.1]])
+    targets = np.array([[True, False], [True, False], [True, False]])
+    texts = ["right", "wrong", "sure"]
+
+    def found(fallback):
+        cuts = fit_thresholds(scores, targets, method="fixed", fallback=fallback)
+        errors = worst_errors(scores, targets, cuts, ["a", "b"], texts)
+        return {error["text"]: (error["missed"], error["wrong"]) for error in errors}
+
+    assert found("top1") == {"wrong": ({"a": 0.2}, {"b": 0.4})}
+    assert found("none") == {"wrong": ({"a": 0.2}, {}), "right": ({"a": 0.3}, {})}
 
 
 def test_no_mistake_no_list():

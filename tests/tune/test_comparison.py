@@ -9,10 +9,11 @@ import json
 import numpy as np
 import pytest
 
+from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
 from goemo.significance import paired_difference
-from goemo.thresholds import cross_fitted_predictions
+from goemo.thresholds import cross_fitted_predictions, threshold_options
 from tune import comparison, leaderboard
 from tune.records import Outcome, SearchFolder
 
@@ -25,19 +26,31 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
 
 
-def make(name, checkpoint, noises, *, metric="macro_f1", targets=TARGETS, labels=LABELS, digest="d"):
+def make(
+    name,
+    checkpoint,
+    noises,
+    *,
+    metric="macro_f1",
+    targets=TARGETS,
+    labels=LABELS,
+    digest="d",
+    thresholds="exact",
+    varied=("batch_size",),
+):
     """Make a search whose trials know the targets up to some noise each."""
     search = SearchFolder.create(name, {"objective": {"metric": metric}})
     search.write_validation(targets, labels)
     search.add_facts(data={"splits": {"validation": {"digest": digest}}})
-    config = {"metric": metric, "thresholds": "exact", "checkpoint": checkpoint, "trainable": "all"}
+    config = {"metric": metric, "thresholds": thresholds, "checkpoint": checkpoint, "trainable": "all"}
     for number, noise in enumerate(noises, start=1):
         rng = np.random.default_rng(len(name) + number)
         scores = np.clip(targets * 0.4 + 0.3 + noise * rng.normal(size=targets.shape), 0, 1)
         kept = scores.astype(np.float16)
         folder = search.trial(f"t{number:03}")
-        folder.write_config({**config, "batch_size": number}, {"batch_size": number})
-        metrics = validation_metrics(kept.astype(np.float32), targets)
+        values = dict.fromkeys(varied, number)
+        folder.write_config({**config, **values}, values)
+        metrics = validation_metrics(kept.astype(np.float32), targets, **threshold_options(thresholds))
         folder.write_report({"progress": 100, "time": 1.0, "seconds": 2.0, **metrics}, kept)
         folder.write_outcome(Outcome("completed"))
     return search
@@ -124,3 +137,24 @@ def test_every_format_tells_the_same():
     assert [line["checkpoint"] for line in lines] == [t["config"]["checkpoint"] for t in shape["trials"]]
     assert shape["searches"] == [c["search"] for c in shape["best_of_each"]]
     assert list(lines[0])[:5] == ["rank", "search", "trial_id", "checkpoint", "batch_size"]
+
+
+def test_what_an_older_record_lacks_is_its_default():
+    """Where one search varies what the records of another do not know, the column holds what that one did."""
+    newer = make("newer", "a", [0.3], varied=("batch_size", "label_smoothing"))
+    compared = comparison.compare([newer, make("older", "b", [0.25])])
+    lines = {line["search"]: line for line in csv.DictReader(io.StringIO(compared.to_csv()))}
+    assert float(lines["older"]["label_smoothing"]) == HYPERPARAMETER_DEFAULTS["label_smoothing"]
+    assert lines["newer"]["label_smoothing"] == "1"
+
+
+def test_other_ways_to_fit_thresholds_are_told():
+    """Searches whose thresholds are fitted differently come with that note, in words; others without it."""
+    grid = {"method": "grid", "step": 0.1}
+    one, two = make("one", "a", [0.2]), make("two", "b", [0.3], thresholds=grid)
+    told = comparison.summary(comparison.compare([one, two]))
+    assert "Part of the difference may be how thresholds are fitted" in told
+    assert "one by exact" in told
+    assert "two by grid (step 0.1)" in told
+    same = comparison.compare([one, make("three", "c", [0.3])])
+    assert "fitted" not in comparison.summary(same)

@@ -74,6 +74,23 @@ def test_a_trial_without_scores_says_so(tmp_path):
         trial(tmp_path).read().scores()
 
 
+def test_damaged_scores_name_the_trial_and_the_way_out(tmp_path):
+    """A file that is cut short, empty, of other bytes, or without scores is told of in one line."""
+    folder = trial(tmp_path)
+    folder.write_report(report(20, 0.1), np.random.default_rng(0).random((50, 3)))
+    path = folder.path / "scores.npz"
+    whole = path.read_bytes()
+    middle = bytearray(whole)
+    middle[len(whole) // 2] ^= 255
+    for content in (whole[:200], b"", b"not an archive", bytes(middle)):
+        path.write_bytes(content)
+        with pytest.raises(GoemoError, match=r"t001: .*scores.npz is damaged .* move its folder away"):
+            folder.read().scores()
+    np.savez(path, other=np.zeros(3))
+    with pytest.raises(GoemoError, match=r"t001: .*scores.npz is damaged"):
+        folder.read().scores()
+
+
 def test_an_outcome_ends_a_trial_and_frees_its_checkpoint(tmp_path):
     """Once a trial has ended, nothing can need its checkpoint, which may be gigabytes."""
     folder = trial(tmp_path)

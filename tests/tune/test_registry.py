@@ -11,6 +11,8 @@ import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
@@ -305,6 +307,48 @@ def test_a_champion_of_other_making_is_not_compared(client, trained):
     assert aliases(client, "by-hand") == {"champion": 1, "challenger": 2}
 
 
+@pytest.mark.parametrize("damage", ["truncated", "not JSON", "gone"])
+def test_a_champion_that_cannot_be_read_is_not_compared(client, trained, tmp_path, damage):
+    """Damaged scores or provenance, files that are gone: the new version is challenger, with the reason."""
+    first = register(trained.folder)
+    run = client.get_run(first.run_id)
+    artifacts = Path(url2pathname(urlsplit(run.info.artifact_uri).path))
+    if damage == "gone":
+        shutil.rmtree(artifacts)
+    elif damage == "truncated":
+        path = artifacts / "validation_scores.npz"
+        path.write_bytes(path.read_bytes()[:200])
+    else:
+        (artifacts / "provenance.json").write_bytes(b"{")
+    second = register(another(trained, tmp_path / "second", towards=0.4))
+    assert second.alias == "challenger"
+    assert "version 1 has no validation_scores.npz" in second.reason
+    assert aliases(client) == {"champion": 1, "challenger": 2}
+
+
+def test_a_verdict_that_was_not_kept_is_given_again(client, trained, tmp_path, monkeypatch):
+    """Where the store went away between alias and tag, the champion stays so, for the reason it was told."""
+    register(trained.folder)
+    better = another(trained, tmp_path / "better", towards=0.4)
+    real = mlflow.MlflowClient.set_model_version_tag
+
+    def away(self, name, version, key, value):
+        if key == registering.VERDICT_TAG:
+            raise ConnectionError("connection refused")
+        return real(self, name, version, key, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "set_model_version_tag", away)
+        with pytest.raises(GoemoError, match="connection refused"):
+            register(better)
+    assert aliases(client) == {"champion": 2}
+    done = register(better)
+    assert done.alias == "champion"
+    assert done.reason.startswith("Better than the champion before it")
+    assert aliases(client) == {"champion": 2}
+    assert register(better) == done
+
+
 def test_each_contender_is_cut_by_its_own_way_of_fitting():
     """The same scores, perfect when ranked, are worth nothing where the configuration says 0.5 for all."""
     random = np.random.default_rng(0)
@@ -352,6 +396,14 @@ def test_a_store_that_fails_half_way_is_completed_later(client, trained, monkeyp
     assert [model.model_id for model in client.search_logged_models([experiment])] == [done.model_id]
     assert aliases(client) == {"champion": 1}
     assert len(client.get_metric_history(done.run_id, "test/macro_f1")) == 1
+
+
+def test_a_name_may_have_dots(client, trained):
+    """The registered model has the name as given; the logged model, whose name may not, has hyphens."""
+    done = register(trained.folder, name="support.emotions")
+    assert done.name == "support.emotions"
+    assert client.get_logged_model(done.model_id).name == "support-emotions"
+    assert client.get_model_version("support.emotions", "1").run_id == done.run_id
 
 
 def test_logged_only_and_registered_later_is_one_run(client, trained):
@@ -413,7 +465,7 @@ def test_a_folder_without_a_name_takes_that_of_where_one_is(tmp_path, monkeypatc
     assert default_name("dir:.", "fine") == "here-fine"
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a:b", "a@b", " a", "..", "a%2fb"])
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "a@b", " a", "..", "a%2fb", "a" * 201])
 def test_a_name_that_no_uri_holds_is_refused(client, trained, name):
     """Before anything is logged."""
     with pytest.raises(InputError, match="registered model's name"):
@@ -424,10 +476,13 @@ def test_a_folder_without_a_record_is_refused(trained, tmp_path):
     """A bundle of a search, a damaged record and no folder at all: each says what writes a whole one."""
     with pytest.raises(InputError, match="goemo retrain"):
         register(tmp_path / "none")
-    for damage in ("record/reports.json", "record/validation_scores.npz", "test_results.json"):
-        folder = tmp_path / damage.replace("/", "-")
+    scores = "record/validation_scores.npz"
+    half = (trained.folder / scores).read_bytes()[:200]
+    damages = [("record/reports.json", b"{"), ("test_results.json", b"{"), (scores, b"{")]
+    for number, (name, content) in enumerate([*damages, (scores, b""), (scores, half)]):
+        folder = tmp_path / str(number)
         shutil.copytree(trained.folder, folder)
-        (folder / damage).write_bytes(b"{")
+        (folder / name).write_bytes(content)
         with pytest.raises(InputError, match="goemo retrain writes one"):
             register(folder)
 
@@ -455,6 +510,24 @@ def test_mlflow_predicts_what_the_bundle_predicts(served, trained, wrap):
     for ours, theirs in zip(given["scores"], expected, strict=True):
         assert list(ours) == list(theirs["scores"])
         assert ours == pytest.approx(theirs["scores"], abs=1e-6)
+
+
+def test_half_a_surrogate_pair_is_served(served):
+    """It is read as the replacement character, as `goemo predict` does, if pandas lets it through."""
+    texts = pd.DataFrame({"text": ["thank \ud83d you", "thank \ufffd you"]}, dtype=object)
+    odd, plain = served.unwrap_python_model().predict(None, texts)["scores"]
+    assert odd == pytest.approx(plain, abs=1e-6)
+
+
+def test_a_served_model_does_not_say_where_it_was_made(trained, tmp_path):
+    """What others read of it names no folder of this machine."""
+    logged_model.save(trained.folder, tmp_path / "model")
+    for path in (tmp_path / "model").glob("*"):
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            assert str(trained.folder) not in text
+            assert str(tmp_path) not in text
+            assert str(Path(logged_model.PYFUNC_MODEL).parent) not in text
 
 
 def test_many_texts_keep_their_order(served, trained):

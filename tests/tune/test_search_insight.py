@@ -168,6 +168,15 @@ def test_a_best_value_on_the_edge_of_a_list_is_told_with_its_direction():
     assert edge_warnings(chosen, {"batch_size": 32, "learning_rate": 3e-5}) == []
 
 
+def test_names_have_no_edge():
+    """A list of losses has no highest one; the numbers beside it are still looked at."""
+    space = {"loss": {"choice": ["bce", "focal", "positive_weighted"]}, "epochs": {"choice": [2, 3, 4]}}
+    for loss in space["loss"]["choice"]:
+        assert edge_warnings(drawn(space), {"loss": loss, "epochs": 4}, [{"loss": "bce", "epochs": 4}]) == [
+            "epochs 4 is the highest of the list; try higher values."
+        ]
+
+
 def test_two_values_have_no_inside():
     """With two values the best is always at an end, which says nothing."""
     assert edge_warnings(spec({"epochs": {"grid": [2, 4]}}), {"epochs": 4}) == []

@@ -13,7 +13,7 @@ import pytest
 
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
-from tune import tracking
+from tune import driver, tracking
 from tune.records import Outcome, SearchFolder
 from tune.tracking import content, tracker, writer
 
@@ -581,6 +581,45 @@ class TestStore:
         """Messages name the store without its password."""
         store = tracking.Store("postgresql://me:secret@host/db", None)
         assert store.shown == "postgresql://me:***@host/db"
+
+    @pytest.mark.parametrize(
+        ("uri", "shown"),
+        [
+            ("postgresql://me:p@ss:w/ord@host/db", "postgresql://me:***@host/db"),
+            ("https://token-of-mine@host/path", "https://***@host/path"),
+            ("https://me:se%40cret@host:5000", "https://me:***@host:5000"),
+            (
+                "mysql+pymysql://host/db?user=me&password=secret&ssl_key=/etc/key",
+                "mysql+pymysql://host/db?user=me&password=***&ssl_key=***",
+            ),
+            ("http://host:5000", "http://host:5000"),
+            ("sqlite:////data/me@home/x.db", "sqlite:////data/me@home/x.db"),
+            ("", ""),
+        ],
+    )
+    def test_whatever_lets_in_is_hidden(self, uri, shown):
+        """A password with an @, a token in its place, secrets of the query: in the URI and in any message."""
+        store = tracking.Store(uri, None)
+        assert store.shown == shown
+        assert store.hide(f"cannot reach {uri} now") == f"cannot reach {shown} now"
+
+    def test_a_secret_is_hidden_where_it_stands_alone_and_a_short_one_breaks_no_words(self):
+        """Drivers tell a password without its URI; one of three letters would be found in any text."""
+        assert tracking.Store("mysql://me:secret@host/db", None).hide("wrong: 'secret'") == "wrong: '***'"
+        assert tracking.Store("mysql://me:is@host/db", None).hide("this is wrong") == "this is wrong"
+
+    def test_a_search_goes_on_with_the_password_of_the_environment(self, tmp_path, monkeypatch):
+        """A recorded URI has no password; the variable's has. If it is another store, it is asked for."""
+        monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+        search = SearchFolder.create("s", {})
+        search.add_facts(tracking_uri="postgresql://me:***@host/db")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@host/db")
+        assert driver._same_store(search, None) is None
+        assert driver._same_store(search, "http://other:5000") == "http://other:5000"
+        for another in ("postgresql://me:secret@elsewhere/db", ""):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", another)
+            with pytest.raises(InputError, match="with the password: it was not kept"):
+                driver._same_store(search, None)
 
     @pytest.mark.parametrize(
         ("uri", "remedy"),

@@ -135,6 +135,34 @@ def test_a_search_that_only_brings_its_store_up_to_date_is_not_sampled(search):
     assert stored(search) == {}
 
 
+def test_a_monitor_that_cannot_start_costs_its_metrics_alone(search, monkeypatch, caplog):
+    """The search is logged as ever, without system metrics, and the log says why there are none."""
+
+    def fail(_):
+        raise OSError("no such device\nand more")
+
+    monkeypatch.setattr(SystemMonitor, "start", fail)
+    followed = tracking.Tracker(search, is_monitored=True)
+    followed.start()
+    assert followed.close(is_complete=True) == ()
+    assert stored(search) == {}
+    assert "no system metrics: no such device" in caplog.text
+
+
+def test_a_monitor_that_fails_later_ends_its_samples_alone(search, monkeypatch, caplog):
+    """A full disk stops the samples and nothing else."""
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(SearchFolder, "add_system_sample", fail)
+    followed = tracking.Tracker(search, is_monitored=True)
+    followed.start()
+    wait_until(lambda: "system metrics end here: no space left" in caplog.text)
+    assert followed.close(is_complete=True) == ()
+    assert stored(search) == {}
+
+
 def test_a_torn_line_costs_its_own_sample_alone(search):
     """What a loss of power left half written is skipped; samples before and after it stand."""
     search.add_system_sample({"step": 0, "time": 1.0})

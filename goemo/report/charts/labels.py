@@ -84,15 +84,10 @@ def f1_by_support(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Spec:
         )
     )
     points = (
-        alt.Chart(named("labels"))
-        .transform_fold(["f1_at_half", "f1"], as_=["which", "value"])
-        .transform_calculate(thresholds=f"datum.which === 'f1' ? {json.dumps(TUNED)} : {json.dumps(AT_HALF)}")
-        .mark_point(filled=True, size=60)
+        _both_points()
         .encode(
             x=across,
             y=alt.Y("value:Q", title="F1").scale(domain=[0, 1]),
-            color=_by_threshold(alt.Color("thresholds:N"), 0),
-            shape=_by_threshold(alt.Shape("thresholds:N"), 1),
             opacity=alt.when(hover).then(alt.value(1)).otherwise(alt.value(0.25)),
             tooltip=_label_tooltip(),
         )
@@ -142,18 +137,8 @@ def gain_per_label(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Spec:
             opacity=opacity,
         )
     )
-    points = (
-        alt.Chart(named("labels"))
-        .transform_fold(["f1_at_half", "f1"], as_=["which", "value"])
-        .transform_calculate(thresholds=f"datum.which === 'f1' ? {json.dumps(TUNED)} : {json.dumps(AT_HALF)}")
-        .mark_point(filled=True, size=60)
-        .encode(
-            y=down,
-            x=alt.X("value:Q", title="F1").scale(domain=[0, 1]),
-            color=_by_threshold(alt.Color("thresholds:N"), 0),
-            shape=_by_threshold(alt.Shape("thresholds:N"), 1),
-            opacity=opacity,
-        )
+    points = _both_points().encode(
+        y=down, x=alt.X("value:Q", title="F1").scale(domain=[0, 1]), opacity=opacity
     )
     # The whole row answers to the pointer, not its thin marks alone.
     strip = (
@@ -396,6 +381,20 @@ def _label_tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("precision:Q", title="precision tuned", format=".3f"),
         alt.Tooltip("recall:Q", title="recall tuned", format=".3f"),
     ]
+
+
+def _both_points() -> Any:
+    """Return the points of all labels, F1 at 0.5 and at the label's own threshold, without their places."""
+    return (
+        alt.Chart(named("labels"))
+        .transform_fold(["f1_at_half", "f1"], as_=["which", "value"])
+        .transform_calculate(thresholds=f"datum.which === 'f1' ? {json.dumps(TUNED)} : {json.dumps(AT_HALF)}")
+        .mark_point(filled=True, size=60)
+        .encode(
+            color=_by_threshold(alt.Color("thresholds:N"), 0),
+            shape=_by_threshold(alt.Shape("thresholds:N"), 1),
+        )
+    )
 
 
 def _by_threshold(channel: Any, part: int) -> Any:

@@ -84,13 +84,13 @@ def length_order_passes(lengths: NDArray[np.int64], tokens: int) -> Iterator[Row
     """Yield every row once, longest texts first, as many together as hold about so many padded tokens.
 
     Args:
-        lengths: Tokens of each text, shape (n,), at least 1.
+        lengths: Tokens of each text, shape (n,); an empty text may have none.
         tokens: What a pass holds at most when its texts are padded to the longest; a longer text goes alone.
     """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        together = max(1, tokens // int(lengths[order[start]]))
+        together = max(1, tokens // max(1, int(lengths[order[start]])))
         yield order[start : start + together]
         start += together
 
@@ -101,5 +101,5 @@ def texts_per_pass(tokens: int, max_length: int, *, most: int = 256) -> int:
 
 
 def padded_width(longest: int, max_length: int, multiple: int = WIDTH_MULTIPLE) -> int:
-    """Return the columns of a batch: ``longest`` rounded up to a multiple, at most ``max_length``."""
-    return min(-(-longest // multiple) * multiple, max_length)
+    """Return the columns of a batch: ``longest`` rounded up to a multiple, 1 to ``max_length``."""
+    return min(max(1, -(-longest // multiple)) * multiple, max_length)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
@@ -94,10 +95,17 @@ class Bundle:
         )
         return sigmoid_scores(logits)
 
-    @cached_property
+    @property
     def _reader(self) -> Any:
-        """The model as it is read fastest where it is."""
-        return faster_on_cpu(self.model) if self.model.device.type == "cpu" else self.model
+        """The model as it is read fastest where it is now: it may have been moved, or cast, since."""
+        if self.model.device.type == "cpu" and self.model.dtype == torch.float32:
+            return self._cpu_reader
+        self.__dict__.pop("_cpu_reader", None)  # made again when the model is back
+        return self.model
+
+    @cached_property
+    def _cpu_reader(self) -> Any:
+        return faster_on_cpu(self.model)
 
     def predict(
         self,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +36,9 @@ class Command(click.Command):
         """Run the command; end as done when the reader of its output, `head` say, has enough."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # here, for click itself would make a failure of it
+        except BrokenPipeError as error:  # here, for click itself would end with 1 and no word
+            if not _reader_is_gone():
+                raise GoemoError(f"a connection to another process broke: {error}") from error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
 
@@ -42,6 +47,13 @@ class Command(click.Command):
         del ctx
         with formatter.section("Example"):
             formatter.write("".join(f"  {line}\n" for line in self.example.splitlines()))
+
+
+def _reader_is_gone() -> bool:
+    """Say whether stdout is a pipe that nobody reads any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 class Group(click.Group):
@@ -68,6 +80,10 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit with 0 when done, 1 when it failed, 2 when the call or the input is wrong."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # The objects of torch and others stay to the end: looking through them during the imports, and once more
+    # at the exit, takes seconds.
+    gc.set_threshold(50_000, 20, 50)
+    atexit.register(gc.freeze)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     debug = "--debug" in arguments
@@ -281,7 +297,11 @@ def export(name: str, trial: str | None, output: Path) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
 @click.option("--data", metavar="SRC", help="Another source than the exported one.")
 @click.option(
-    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Keep the best of N seeds."
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Keep the best of N seeds; one that diverges or runs out of memory is told of and left out.",
 )
 @click.option(
     "--on",

@@ -54,9 +54,11 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         trial_id: None for the best by validation.
 
     Raises:
-        InputError: The trial is not ranked.
+        InputError: The trial is not ranked, or the path is a folder.
         GoemoError: No trial is.
     """
+    if path.is_dir():
+        raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
     board = leaderboard.build(search)
     row = board.best if trial_id is None else board.row(trial_id)
     facts = search.facts

@@ -19,6 +19,7 @@ from rich.console import Console
 from goemo import bundle, evaluation
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
+from goemo.memory import is_out_of_memory
 from goemo.prepared import Prepared, prepare
 from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
 from goemo.training import Diverged, Report, TrainingRun, train
@@ -56,13 +57,19 @@ class _Selection:
 
     Attributes:
         run: On train, with the seed that is best on validation.
-        seeds: For each seed its best objective and the progress of that report; None where it diverged.
+        seeds: For each seed its best objective and the progress of that report; where it gave no model, both
+            are None and ``stop_reason`` says why, as in a trial's record.
         reports: Every report of every seed.
     """
 
     run: TrainingRun
     seeds: Sequence[Mapping[str, Any]]
     reports: Sequence[Mapping[str, Any]]
+
+    @property
+    def finished(self) -> int:
+        """How many seeds gave a model."""
+        return sum(entry["value"] is not None for entry in self.seeds)
 
     @property
     def report(self) -> Report:
@@ -90,7 +97,8 @@ def retrain(
         exported_path: What `tune.export.write_export` wrote.
         output: Folder of the bundle; must not exist or be empty.
         data: Another source than the exported one.
-        seeds: Trainings with seeds ``seed``, ``seed + 1``, ...; the best on validation is kept.
+        seeds: Trainings with seeds ``seed``, ``seed + 1``, ...; the best on validation is kept. One that
+            diverges or runs out of memory is told of, and costs no other.
         on: ``train`` keeps the best of these trainings. ``train+validation`` trains the configuration once
             more, on both splits, to the progress of the report that was best, without looking at validation;
             its thresholds are cross-fitted on the validation scores of the training that was best.
@@ -102,7 +110,7 @@ def retrain(
     Raises:
         InputError: The export, the data, the output folder, the name or the store's URI is wrong; nothing was
             trained.
-        GoemoError: Every seed diverged.
+        GoemoError: Every seed diverged or ran out of memory.
     """
     from tune.registry import check_name, write_record
 
@@ -274,6 +282,8 @@ def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
 def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Console) -> _Selection:
     """Train with each seed and choose the run with the best objective on validation.
 
+    A seed that gives no model is told of, and the next one is tried: memory may have been short for a while.
+
     On the CPU with the trial's number of threads, so that the exported seed gives the trial's very scores.
     """
     configuration, threads = exported.configuration, exported.origin["threads"]
@@ -298,17 +308,26 @@ def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Consol
                     on_progress=partial(on_progress, f"training, seed {seed}"),
                     threads=threads,
                 )
-        except Diverged as error:
-            console.print(f"seed {seed}: diverged: {error}", soft_wrap=True, markup=False)
-            outcomes.append({"seed": seed, "value": None, "progress": None})
+        except Exception as error:
+            if not isinstance(error, Diverged) and not is_out_of_memory(error):
+                raise
+            reason = "diverged" if isinstance(error, Diverged) else "out_of_memory"
+            line = f"seed {seed}: {reason.replace('_', ' ')}: {next(iter(str(error).splitlines()), '')}"
+            console.print(line.removesuffix(": "), soft_wrap=True, markup=False)
+            outcomes.append({"seed": seed, "value": None, "progress": None, "stop_reason": reason})
             continue
         assert run.best is not None
         outcomes.append({"seed": seed, "value": run.best.metrics[objective], "progress": run.best.progress})
         if best is None or best.best is None or run.best.metrics[objective] > best.best.metrics[objective]:
             best = run
     if best is None:
-        raise GoemoError("every seed diverged; the configuration cannot be trained on this data")
-    return _Selection(best, outcomes, reports)
+        ended = ", ".join(f"seed {entry['seed']}: {entry['stop_reason']}" for entry in outcomes)
+        why = ended.replace("_", " ")
+        raise GoemoError(f"no seed gave a model ({why}); the configuration cannot be trained here")
+    selection = _Selection(best, outcomes, reports)
+    if selection.finished < seeds:
+        console.print(f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept")
+    return selection
 
 
 def _final(
@@ -332,7 +351,10 @@ def _training_facts(selection: _Selection, run: TrainingRun, on: TrainedOn) -> d
     """Return, for the provenance, what was trained on what, and what was chosen how."""
     report, metric = selection.report, run.configuration.metric
     seed = run.configuration.seed
-    tried = f", the best of {len(selection.seeds)} seeds" if len(selection.seeds) > 1 else ""
+    asked, finished = len(selection.seeds), selection.finished
+    tried = f", the best of {asked} seeds" if asked > 1 else ""
+    if finished < asked:
+        tried = f", the best of the {finished} of {asked} seeds that gave a model"
     value = f"validation {metric} {report.metrics[f'val/{metric}']:.4f}"
     chosen = f"the report at {report.progress} % of the training with seed {seed}{tried} ({value})"
     words = f"Trained on train; the weights are those of {chosen}. Thresholds were fitted on validation."

@@ -302,6 +302,22 @@ def test_what_is_no_list_of_texts_is_refused(saved):
         loaded.scores(["wow", None])
 
 
+def test_a_model_that_was_cast_is_the_one_that_scores(saved):
+    """After ``.to()``, there and back, scores are those of the model as it is now."""
+    loaded = bundle.load(saved, device="cpu")
+    before = loaded.scores(TEXTS)
+    loaded.model.to(torch.bfloat16)
+    rounded = loaded.scores(TEXTS)
+    assert np.abs(rounded - before).max() < 0.05
+    loaded.model.to(torch.float32)
+    with torch.inference_mode():
+        inputs = loaded.tokenizer(TEXTS[0], truncation=True, return_tensors="pt")
+        expected = loaded.model(**inputs).logits.sigmoid()[0].numpy()
+    after = loaded.scores(TEXTS[:1])[0]
+    np.testing.assert_allclose(after, expected, atol=1e-6)
+    assert np.abs(after - before[0]).max() > 1e-6
+
+
 def test_half_a_surrogate_pair_is_scored(saved, run):
     """As the replacement character, in place of a crash inside the tokenizer."""
     loaded = bundle.load(saved)

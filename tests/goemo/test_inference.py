@@ -48,6 +48,17 @@ def test_a_pass_on_the_cpu_stays_in_the_cache(max_length):
     assert sorted(shape[0] for shape in model.shapes) == [100, 300, 300]
 
 
+@pytest.mark.parametrize("lengths", [[0], [0, 0, 0], [5, 0, 2]])
+def test_a_text_without_a_token_is_one_of_padding(lengths):
+    """Where the tokenizer puts nothing around a text, an empty one is read as padding."""
+    store = TokenStore(
+        np.zeros(sum(lengths), dtype=np.int32), np.concatenate([[0], np.cumsum(lengths)]), TEMPLATE
+    )
+    model = Counting()
+    assert predict_logits(model, store, 16)[:, 0].tolist() == lengths
+    assert {width for _, width in model.shapes} == {max(1, *lengths)}
+
+
 def test_progress_is_told_here_and_a_failure_comes_out():
     """Callbacks run in the calling thread and end at the total; an error in a pass ends all."""
     store = TokenStore(np.zeros(9000, dtype=np.int32), np.arange(0, 9001, 30), TEMPLATE)

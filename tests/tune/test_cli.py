@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from goemo.taxonomy import GOEMOTIONS
 from tune.cli import cli, main
+from tune.records import SearchFolder
 
 ROWS = {
     "train.tsv": "I am so happy\t17\ta1\nwhat a day\t27\ta2\n",
@@ -197,6 +199,27 @@ def test_a_wrong_export_is_refused(here, capsys, text, expected):
     (here / "best.yaml").write_text(text)
     assert expected in fails(capsys, 2, "retrain", "best.yaml", "-o", "model")
     assert not (here / "model").exists()
+
+
+def test_an_export_into_a_folder_names_a_file(here, capsys):
+    """`-o` is a file; where it is a folder, the message has the name that was probably meant."""
+    SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
+    (here / "out").mkdir()
+    assert "is a folder; name a file, out/best.yaml say" in fails(capsys, 2, "export", "s", "-o", "out")
+    assert not list((here / "out").iterdir())
+
+
+def test_a_connection_that_breaks_is_a_failure(capfd, monkeypatch):
+    """Only the reader of stdout may go away without harm; any other broken pipe ends with 1 and a line."""
+
+    def fail(_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("tune.doctor.examine", fail)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor"])
+    assert ended.value.code == 1
+    assert "goemo: a connection to another process broke: [Errno 32] Broken pipe" in capfd.readouterr().err
 
 
 def test_predict_needs_texts_or_a_file(here, capsys):

@@ -27,8 +27,11 @@ from tune import retrain as module
 from tune import tracking
 from tune.cli import main
 from tune.environment import describe
+from tune.export import write_export
+from tune.records import Outcome, SearchFolder
 from tune.registry import Record
 from tune.retrain import carried_options, evaluate_bundle, retrain
+from tune.spec import SearchSpec
 
 CONFIGURATION = Configuration(
     checkpoint="scratch:albert-tiny", max_length=16, epochs=1, reports=3, learning_rate=3e-3
@@ -144,6 +147,98 @@ def test_the_best_seed_on_validation_is_kept(exported, trained, splits, console)
     assert done.registered is None
     assert done.trouble is None
     assert "the best of 2 seeds" in record.provenance["training"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(torch.OutOfMemoryError("CUDA out of memory.\nTried"), "out of memory"), (Diverged("NaN"), "diverged")],
+)
+def test_a_seed_that_fails_costs_no_other(  # noqa: PLR0917 - fixtures and cases
+    exported, trained, console, monkeypatch, error, reason
+):
+    """Finished seeds are kept, the next one is tried, and terminal, card and run tell of the one without."""
+    real = module.train
+
+    def failing(configuration, *arguments, **options):
+        if configuration.seed == 43:
+            raise error
+        return real(configuration, *arguments, **options)
+
+    monkeypatch.setattr(module, "train", failing)
+    done = retrain(exported, Path("model"), seeds=2, console=console)
+    assert f"seed 43: {reason}: {str(error).splitlines()[0]}\n" in said(console)
+    assert "1 of 2 seeds gave a model" in said(console)
+    record = Record.open(Path("model"))
+    assert record.configuration.seed == 42
+    assert np.array_equal(record.scores, trained[42].best.scores.astype(np.float32))
+    first, second = record.provenance["selection"]["seeds"]
+    assert first["value"] == objective(trained[42])
+    assert (second["value"], second["stop_reason"]) == (None, reason.replace(" ", "_"))
+    assert "the best of the 1 of 2 seeds that gave a model" in Path("model/README.md").read_text()
+    run = tracking.find_store().client().get_run(done.registered.run_id)
+    assert f"| 43 | {reason} |" in run.data.tags["mlflow.note.content"]
+
+
+def test_no_seed_no_model(exported, console, monkeypatch):
+    """Where every seed fails, nothing is written, and the message has the reasons; a bug stays a bug."""
+    errors = {42: MemoryError(), 43: Diverged("NaN")}
+
+    def failing(configuration, *_, **__):
+        raise errors[configuration.seed]
+
+    monkeypatch.setattr(module, "train", failing)
+    with pytest.raises(GoemoError, match="seed 42: out of memory, seed 43: diverged"):
+        retrain(exported, Path("model"), seeds=2, tracking_uri="none", console=console)
+    assert not Path("model").exists()
+    errors[42] = RuntimeError("a bug")
+    with pytest.raises(RuntimeError, match="a bug"):
+        retrain(exported, Path("model"), seeds=2, tracking_uri="none", console=console)
+
+
+def test_a_frozen_encoder_gives_the_trials_scores_without_its_cache(splits, tmp_path, monkeypatch, console):
+    """The export names all lengths of the search: they decide the last bits of features."""
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path / "runs"))
+    spec = SearchSpec.from_dict(
+        {
+            "name": "head",
+            "model": {"checkpoint": CONFIGURATION.checkpoint, "trainable": "head"},
+            "data": {"source": SOURCE},
+            "space": {"max_length": {"grid": [8, 16, 48]}},
+        }
+    )
+    search = SearchFolder.create("head", spec.to_dict())
+    search.write_validation(splits.validation.targets, splits.labels)
+    digests = {p.name: {"examples": len(p), "digest": p.digest} for p in splits.splits()}
+    data = {"source": SOURCE, "taxonomy": "fine", "seed": 42, "splitting": "", "digest": splits.digest}
+    search.add_facts(data={**data, "splits": digests}, environment=describe())
+    configuration = replace(CONFIGURATION, trainable="head", max_length=16, epochs=1)
+    features = prepare(
+        splits,
+        configuration.checkpoint,
+        trainable="head",
+        max_lengths=[8, 16, 48],
+        cache=tmp_path / "a cache that is deleted",
+    )
+    trial = train(configuration, features, threads=1)
+    folder = search.trial("t001")
+    folder.write_config(configuration.to_dict(), {"max_length": 16})
+    report = {"progress": trial.best.progress, "time": 1.0, "seconds": 1.0, **trial.best.metrics}
+    folder.write_report(report, trial.best.scores)
+    folder.write_outcome(Outcome("completed"))
+    shutil.rmtree(tmp_path / "a cache that is deleted")
+
+    write_export(search, Path("head.yaml"))
+    assert yaml.safe_load(Path("head.yaml").read_text())["origin"]["max_lengths"] == [8, 16, 48]
+    asked = []
+    monkeypatch.setattr(module, "prepare", lambda *a, **o: asked.append(o["max_lengths"]) or prepare(*a, **o))
+    retrain(Path("head.yaml"), Path("model"), tracking_uri="none", console=console)
+    assert asked == [[8, 16, 48]]
+    record = Record.open(Path("model"))
+    again, before = record.provenance["report"]["metrics"], trial.best.metrics
+    assert {k: v for k, v in again.items() if k.startswith("val/")} == {
+        k: v for k, v in before.items() if k.startswith("val/")
+    }
+    assert np.array_equal(record.scores, trial.best.scores.astype(np.float32))
 
 
 def test_a_final_model_is_trained_on_both_splits_with_carried_thresholds(
@@ -268,7 +363,7 @@ def test_what_has_changed_is_named_before_the_training(  # noqa: PLR0917 - fixtu
     values[part] |= change
     exported.write_text(yaml.safe_dump(values))
     monkeypatch.setattr(module, "train", stopped_before_training)
-    with pytest.raises(GoemoError, match="every seed diverged"):
+    with pytest.raises(GoemoError, match="seed 42: diverged"):
         retrain(exported, Path("model"), tracking_uri="none", console=console)
     lines = [line for line in said(console).splitlines() if "changed since the search" in line]
     assert len(lines) == 1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from goemo.models import encoder_blocks
-from goemo.models.pooling import MEAN_BLOCKS, MEAN_SCALE, BlockNames, has_mean_block
+from goemo.models.pooling import MEAN_BLOCKS, has_mean_block, mean_alone
 
 
 def faster_on_cpu(model: Any) -> Any:
@@ -31,8 +31,7 @@ def faster_on_cpu(model: Any) -> Any:
         if has_mean_block(fast):
             blocks, names = encoder_blocks(fast), MEAN_BLOCKS[fast.config.model_type]
             assert blocks is not None
-            if _is_untouched(blocks[-1], names):
-                blocks[-1] = _MeanBlock(blocks[-1], names)
+            blocks[-1] = mean_alone(blocks[-1], names)
         if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             _pack_linears(fast)
     return fast
@@ -60,44 +59,3 @@ def _pack_linears(module: nn.Module) -> None:
             setattr(module, name, _PackedLinear(child))
         else:
             _pack_linears(child)
-
-
-class _MeanBlock(nn.Module):
-    """What a mean block gives at the first token, the only one that is read (``make_mean_block``)."""
-
-    def __init__(self, block: nn.Module, names: BlockNames) -> None:
-        super().__init__()
-        self._first_norm = block.get_submodule(names.first_norm)
-        self._second_norm = block.get_submodule(names.second_norm)
-
-    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
-        """Return the mean over tokens of (b, t, h), layer-normed as the block does: (b, 1, h)."""
-        mean = hidden.mean(dim=1, keepdim=True) if attention_mask is None else _mean(hidden, attention_mask)
-        normed: Tensor = self._second_norm(self._first_norm(hidden[:, :1] + MEAN_SCALE * mean))
-        return normed
-
-
-def _mean(hidden: Tensor, attention_mask: Tensor) -> Tensor:
-    """Return the mean over the tokens that the first token attends to; the mask is (b, 1, t or 1, t)."""
-    mask = attention_mask[:, 0, :1]  # (b, 1, t)
-    is_token = mask if mask.dtype == torch.bool else mask == 0  # else what is added to attention: 0 or -inf
-    weights = is_token.to(hidden.dtype)
-    return torch.bmm(weights, hidden) / weights.sum(dim=-1, keepdim=True)
-
-
-def _is_untouched(block: nn.Module, names: BlockNames) -> bool:
-    """Say whether the block still is what ``make_mean_block`` made of it; others may have trained it."""
-
-    def holds(name: str, weight: Tensor | float) -> bool:
-        module: Any = block.get_submodule(name)
-        return bool((module.weight == weight).all()) and not module.bias.any()
-
-    value: Any = block.get_submodule(names.value)
-    identity = torch.eye(len(value.weight))
-    return (
-        all(holds(name, 0.0) for name in names.zeros())
-        and holds(names.value, identity)
-        and holds(names.output, MEAN_SCALE * identity)
-        and holds(names.first_norm, 1.0)
-        and holds(names.second_norm, 1.0)
-    )

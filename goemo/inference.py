@@ -90,9 +90,7 @@ def predict_logits(
     """
     logits = np.empty((len(store), model.config.num_labels), dtype=np.float32)
     lengths = store.lengths(max_length)
-    is_cpu = model.device.type == "cpu"
-    # Vector units of a GPU like round widths; on a CPU, padding is only more to compute.
-    multiple = 1 if is_cpu else WIDTH_MULTIPLE
+    multiple = width_multiple(model.device)
 
     def look(rows: Rows) -> None:
         longest = int(lengths[rows].max())
@@ -100,14 +98,43 @@ def predict_logits(
         with torch.inference_mode():
             logits[rows] = model(**model_inputs(model, *batch)).logits.float().cpu().numpy()
 
+    look_at_all(look, lengths, max_length, model.device, batch_size=batch_size, on_progress=on_progress)
+    return logits
+
+
+def width_multiple(device: torch.device) -> int:
+    """Return what the width of a batch is rounded up to."""
+    # Vector units of a GPU like round widths; on a CPU, padding is only more to compute.
+    return 1 if device.type == "cpu" else WIDTH_MULTIPLE
+
+
+def look_at_all(
+    look: Callable[[Rows], None],
+    lengths: NDArray[np.int64],
+    max_length: int,
+    device: torch.device,
+    *,
+    batch_size: int | None = None,
+    on_progress: Progress | None = None,
+) -> None:
+    """Make passes over all rows, the longest first; on a CPU, shared out among as many threads as torch has.
+
+    Args:
+        look: Makes a pass over the rows that it is given.
+        lengths: Tokens of each row, at most ``max_length``.
+        max_length: Tokens of a row at most.
+        device: Where the passes are made.
+        batch_size: As in ``predict_logits``.
+        on_progress: Called with the rows done and the rows in all, in this thread.
+    """
+    is_cpu = device.type == "cpu"
     passes = list(_passes(lengths, max_length, batch_size, is_cpu=is_cpu))
     done = 0
     with closing(_shared_out(look, passes) if is_cpu else _one_by_one(look, passes)) as looked_at:
         for rows in looked_at:
             done += len(rows)
             if on_progress is not None:
-                on_progress(done, len(store))
-    return logits
+                on_progress(done, len(lengths))
 
 
 def _passes(

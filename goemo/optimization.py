@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ class _Group:
 
     weight_decay: float
     scale: float
+    names: list[str]
     parameters: list[Tensor]
     first: list[Tensor]
     second: list[Tensor]
@@ -63,6 +65,9 @@ class AdamW:
         self._second = {name: torch.zeros_like(p.detach()) for name, p in parameters.items()}
         self._steps = {name: torch.zeros((), device=p.device) for name, p in parameters.items()}
         self._groups: list[_Group] = []
+        self._scattered: dict[
+            str, tuple[Tensor, Tensor]
+        ] = {}  # sparse gradients as dense ones, and their rows
 
     @torch.no_grad()
     def step(self, learning_rate: float | Tensor) -> None:
@@ -72,16 +77,16 @@ class AdamW:
             learning_rate: A number, or on a GPU a tensor of one, whose value is then read on the device.
         """
         groups = self._groups = self._groups or self._grouped()
-        gradients = [[p.grad for p in group.parameters] for group in groups]
+        found = [[self._gradient(name) for name in group.names] for group in groups]
         # The kernel divides gradients by this; it is 1 up to the norm that is allowed.
         scale = None
         if self._max_norm:
-            norm = get_total_norm([g for of_group in gradients for g in of_group])  # type: ignore[misc]
+            norm = get_total_norm([numbers for of_group in found for _, numbers in of_group])
             scale = norm.div_(self._max_norm).clamp_(min=1.0)
-        for group, of_group in zip(groups, gradients, strict=True):
+        for group, of_group in zip(groups, found, strict=True):
             adamw(
                 group.parameters,
-                of_group,  # type: ignore[arg-type] # a parameter that had a gradient has one in every step
+                [gradient for gradient, _ in of_group],
                 group.first,
                 group.second,
                 [],
@@ -104,6 +109,27 @@ class AdamW:
         for parameter in self._parameters.values():
             parameter.grad = None
 
+    def _gradient(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return a parameter's gradient as the kernel wants it, and the numbers of it that may differ from 0.
+
+        A sparse one is laid into zeros that are kept from step to step: making and filling new ones for all
+        rows of an embedding takes longer than all else that is done with it.
+        """
+        # A parameter that had a gradient in the first step has one in every step.
+        gradient: Any = self._parameters[name].grad
+        if not gradient.is_sparse:
+            return gradient, gradient
+        gradient = gradient.coalesce()
+        rows, values = gradient.indices()[0], gradient.values()
+        if name in self._scattered:
+            dense, rows_before = self._scattered[name]
+            dense.index_fill_(0, rows_before, 0.0)
+        else:
+            dense = torch.zeros_like(self._parameters[name])
+        dense.index_copy_(0, rows, values)
+        self._scattered[name] = (dense, rows)
+        return dense, values
+
     def _grouped(self) -> list[_Group]:
         """Sort the parameters that have gradients by decay and learning rate, once; a step hands lists on."""
         names: dict[tuple[float, float], list[str]] = {}
@@ -115,6 +141,7 @@ class AdamW:
             _Group(
                 weight_decay,
                 scale,
+                of_group,
                 [self._parameters[name] for name in of_group],
                 [self._first[name] for name in of_group],
                 [self._second[name] for name in of_group],

@@ -1,4 +1,4 @@
-"""What all trials of a search share: tokens, targets, the checkpoint, and features of a frozen encoder.
+"""What all trials of a search share: tokens, targets, the checkpoint, and the output of a frozen encoder.
 
 It is made once and lies in a folder of its own, named for what it is made from:
 
@@ -8,6 +8,8 @@ It is made once and lies in a folder of its own, named for what it is made from:
         targets-SPLIT.npy        bool, shape (texts, labels)
         prefix/POOLING-SOFTWARE/LENGTHS/
                                  features of a frozen encoder, see goemo.prefix; added when first needed
+        prefix/states-SOFTWARE/LENGTHS/
+                                 the same for states, which do not depend on the pooling
 
 Texts are not kept: nothing that trains needs them.
 """
@@ -19,33 +21,53 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from goemo.cpu import faster_on_cpu
 from goemo.data import Splits
 from goemo.errors import GoemoError, InputError
 from goemo.files import built_folder
 from goemo.inference import choose_device
-from goemo.models import Checkpoint, build_model, load_tokenizer, reads_one_token, resolve_checkpoint
+from goemo.limits import PREFIX_LIMIT_GB
+from goemo.models import (
+    Checkpoint,
+    build_model,
+    load_tokenizer,
+    reads_one_token,
+    resolve_checkpoint,
+    split_model,
+)
 from goemo.models.pooling import MEAN_BLOCK_VERSION, MEAN_SCALE
-from goemo.prefix import FrozenFeatures, feature_bytes
+from goemo.prefix import (
+    FrozenFeatures,
+    FrozenStates,
+    covered_lengths,
+    number_sequences,
+    output_folders,
+)
 from goemo.tokens import TokenStore
 
 SPLITS = ("train", "validation", "test")
 
-# Called with the stage ("tokens", "features"), what is done and what there is to do.
+# Called with the stage ("tokens", "features", "states"), what is done and what there is to do.
 StageProgress = Callable[[str, int, int], None]
 
-# Beyond this, most features would be read by one trial or none.
+# Beyond this, most output would be read by one trial or none.
 _MOST_LENGTHS = 64
 
 # Part of every digest: raise it when the layout of the folder changes.
 _LAYOUT = 1
+
+_INSTEAD = "trials compute it in every step"
+
+_Output = TypeVar("_Output", FrozenFeatures, FrozenStates)
 
 
 @dataclass(frozen=True)
@@ -99,11 +121,11 @@ class Prepared:
 
         Of several, those computed first: what a trial gets does not change when others are added.
         """
-        for folder in self._prefix_folders(pooling):
-            features = FrozenFeatures.open(folder)
-            if max_length in features.max_lengths:
-                return features
-        return None
+        return self._frozen(FrozenFeatures, pooling, max_length)
+
+    def frozen_states(self, max_length: int) -> FrozenStates | None:
+        """Return states that cover a maximum length, for any pooling; see ``frozen_features``."""
+        return self._frozen(FrozenStates, "states", max_length)
 
     def joined(self) -> Prepared:
         """Return the same data with the validation rows behind the training rows, and no validation split.
@@ -126,23 +148,26 @@ class Prepared:
             data={**self.data, **facts},
         )
 
-    def _prefix_folders(self, pooling: str) -> list[Path]:
-        files = _prefix_folder(self.folder, pooling).glob("[!.]*/prefix.json")
-        return [p.parent for p in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p))]
+    def _frozen(self, kind: type[_Output], name: str, max_length: int) -> _Output | None:
+        for folder in output_folders(_prefix_folder(self.folder, name)):
+            output = kind.open(folder)
+            if max_length in output.max_lengths:
+                return output
+        return None
 
 
 @dataclass(frozen=True)
 class _Joined(Prepared):
     """What ``Prepared.joined`` gives; its folder still holds the splits apart."""
 
-    def frozen_features(self, pooling: str, max_length: int) -> FrozenFeatures | None:
-        """Return the features of the splits apart, with their rows joined as the splits are."""
-        features = super().frozen_features(pooling, max_length)
-        if features is None:
+    def _frozen(self, kind: type[_Output], name: str, max_length: int) -> _Output | None:
+        """Return the output for the splits apart, with its rows joined as the splits are."""
+        output = super()._frozen(kind, name, max_length)
+        if output is None:
             return None
-        rows = features.rows  # (maximum lengths, texts) each
+        rows = output.rows  # (maximum lengths, texts) each
         both = np.concatenate([rows["train"], rows["validation"]], axis=1)
-        return replace(features, rows={"train": both, "test": rows["test"]})
+        return replace(output, rows={"train": both, "test": rows["test"]})
 
     def joined(self) -> Prepared:
         """Return itself: nothing is left to join."""
@@ -164,13 +189,16 @@ def prepare(
     max_lengths: Sequence[int],
     cache: Path,
     device: str | torch.device | None = None,
+    prefix_limit_gb: float = PREFIX_LIMIT_GB,
     on_progress: StageProgress | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Prepared:
     """Make what all trials of a search share, or open it where an earlier search has made it.
 
-    Features of the encoder are computed where only the head trains, reads one token, and the encoder has
-    weights of its own; random weights depend on the seed of a trial. For more than 64 new maximum lengths
-    there are none, and trials read tokens.
+    The output of the frozen encoder is computed where it has weights of its own; random weights depend on
+    the seed of a trial. Where only the head trains, and reads one token, that is one vector a text
+    (features); where the last block trains too, one a token (states). For more than 64 new maximum lengths,
+    or beyond ``prefix_limit_gb``, there is none, and trials read tokens.
 
     Args:
         splits: The data.
@@ -179,12 +207,15 @@ def prepare(
         pooling: ``first`` or ``mean``.
         max_lengths: Every maximum length that a trial may ask for.
         cache: Folder for what is made; may be shared by searches that run at the same time.
-        device: Where features are computed; the first GPU when not given, else the CPU.
-        on_progress: Called with the stage (``tokens``, ``features``), what is done and what there is to do.
+        device: Where the encoder runs; the first GPU when not given, else the CPU.
+        prefix_limit_gb: Bytes / 1e9 that its output may take on disk at most, each time some is added.
+        on_progress: Called with the stage (``tokens``, ``features``, ``states``), what is done and what there
+            is to do.
+        on_note: Called with a line on the size of the output before it is computed, or on why it is not.
 
     Raises:
         InputError: The checkpoint is unknown or cannot be used, or is too short for a maximum length.
-        GoemoError: What lies there is damaged, or the disk does not have room for the features.
+        GoemoError: What lies there is damaged, or the disk does not have room for the output.
     """
     cache = Path(cache).resolve()  # what is made is found from other working directories too
     checkpoint = resolve_checkpoint(checkpoint_name, texts=splits.train.texts, cache=cache)
@@ -196,8 +227,17 @@ def prepare(
     if prepared.data != _data_facts(splits):
         _write_facts(folder, splits, checkpoint)
         prepared = Prepared.open(folder)
-    if trainable == "head" and checkpoint.has_weights:
-        _add_features(prepared, pooling, max_lengths, choose_device(device), on_progress)
+    if trainable != "all" and checkpoint.has_weights:
+        _add_output(
+            prepared,
+            trainable,
+            pooling,
+            max_lengths,
+            device=choose_device(device),
+            limit_gb=prefix_limit_gb,
+            on_progress=on_progress,
+            note=on_note or (lambda _: None),
+        )
     return prepared
 
 
@@ -234,37 +274,73 @@ def _data_facts(splits: Splits) -> dict[str, Any]:
     }
 
 
-def _add_features(
+def _add_output(
     prepared: Prepared,
+    trainable: str,
     pooling: str,
     max_lengths: Sequence[int],
+    *,
     device: torch.device,
+    limit_gb: float,
     on_progress: StageProgress | None,
+    note: Callable[[str], None],
 ) -> None:
-    missing = sorted({m for m in max_lengths if prepared.frozen_features(pooling, m) is None})
-    if not missing or len(missing) > _MOST_LENGTHS:
+    """Add the frozen encoder's output for maximum lengths that lack it, unless it cannot or shall not be."""
+    kind: type[FrozenFeatures | FrozenStates]
+    kind, stage, name = FrozenFeatures, "features", pooling
+    if trainable == "last_layer":
+        kind, stage, name = FrozenStates, "states", "states"
+    folder = _prefix_folder(prepared.folder, name)
+    missing = sorted(set(max_lengths) - covered_lengths(folder))
+    if not missing:
         return
-    # The seed only decides the head, which features do not see.
+    model = _frozen_part(prepared, trainable, pooling)
+    if model is None or len(missing) > _MOST_LENGTHS:
+        why = "of this encoder" if model is None else f"for {len(missing)} values of max_length"
+        note(f"frozen encoder output: not kept {why}: {_INSTEAD}")
+        return
+    sequences = number_sequences(prepared.tokens, missing)
+    size = kind.bytes_needed(sequences, model.config.hidden_size)
+    if size > limit_gb * 1e9:
+        more = f"more than resources.prefix_limit_gb = {limit_gb:g}"
+        note(f"frozen encoder output: would need {_amount(size)}, {more}: {_INSTEAD}")
+        return
+    note(f"frozen encoder output: {_amount(size)} in {len(sequences):,} sequences")
+    _check_room(prepared.folder, size)
+    model = model.to(device)
+    kind.build(
+        folder / hashlib.sha256(repr(missing).encode()).hexdigest()[:12],
+        faster_on_cpu(model) if device.type == "cpu" else model,
+        prepared.tokens,
+        sequences,
+        on_progress=None if on_progress is None else partial(on_progress, stage),
+    )
+
+
+def _frozen_part(prepared: Prepared, trainable: str, pooling: str) -> Any:
+    """Return the model whose output is kept, or None where the architecture does not allow it."""
+    # The seed only decides the head, which the output does not depend on.
     model = build_model(
-        prepared.checkpoint, labels=prepared.labels, trainable="head", seed=0, pooling=pooling
-    ).to(device)
-    if not reads_one_token(model):
-        return
-    size = feature_bytes(prepared.tokens, missing, model.config.hidden_size)
-    free = shutil.disk_usage(prepared.folder).free
+        prepared.checkpoint, labels=prepared.labels, trainable=trainable, seed=0, pooling=pooling
+    )
+    if trainable == "head":
+        return model if reads_one_token(model) else None
+    parts = split_model(model)
+    return parts and parts.prefix
+
+
+def _check_room(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
     if size > free:
         raise GoemoError(
-            f"{prepared.folder}: features of the frozen encoder need {size / 1e9:.1f} GB and the disk has "
-            f"{free / 1e9:.1f} GB free; make room, ask for fewer max_length, or use another disk"
+            f"{folder}: the output of the frozen encoder needs {_amount(size)} and the disk has "
+            f"{_amount(free)} free; make room, ask for fewer max_length, set resources.prefix_limit_gb "
+            "below that, or use another disk"
         )
-    name = hashlib.sha256(repr(missing).encode()).hexdigest()[:12]
-    FrozenFeatures.build(
-        _prefix_folder(prepared.folder, pooling) / name,
-        model,
-        prepared.tokens,
-        missing,
-        on_progress=None if on_progress is None else lambda done, total: on_progress("features", done, total),
-    )
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _digest(splits: Splits, checkpoint: Checkpoint) -> str:

@@ -157,6 +157,16 @@ class TokenStore:
         """
         return self._body_lengths(np.diff(self.offsets), max_length) + self.template.special_tokens
 
+    def spans(self, max_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where in ``ids`` each text begins and ends, after truncation; shape (texts,) each.
+
+        Raises:
+            ValueError: ``max_length`` does not even hold the special tokens.
+        """
+        starts, ends = self.offsets[:-1], self.offsets[1:]
+        bodies = self._body_lengths(ends - starts, max_length)
+        return (ends - bodies, ends) if self.template.truncation_side == "left" else (starts, starts + bodies)
+
     def batch(self, rows: ArrayLike, max_length: int, *, width: int | None = None) -> Batch:
         """Frame, truncate and pad some texts, as the tokenizer would.
 

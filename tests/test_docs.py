@@ -218,7 +218,7 @@ def test_every_kind_of_example_is_found():
 def documented_keys():
     """Return key to default, as text, from the tables of the page about search spaces."""
     text = prose(REPOSITORY / "docs" / "search-spaces.md")
-    row = re.compile(r"^\| `([a-z_.]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+    row = re.compile(r"^\| `([a-z_.0-9]+)` \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
     return {match[1]: match[2].strip() for match in row.finditer(text)}
 
 

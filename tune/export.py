@@ -61,7 +61,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
     board = leaderboard.build(search)
     row = board.best if trial_id is None else board.row(trial_id)
-    facts = search.facts
+    facts, spec = search.facts, SearchSpec.from_dict(search.spec)
     data = {
         key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest", "splits")
     }
@@ -71,8 +71,9 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
             "trial": row.trial_id,
             "rank": row.rank,
             "trials": len(board.rows),
-            "threads": threads_per_trial(SearchSpec.from_dict(search.spec)),
-            "max_lengths": max_lengths(SearchSpec.from_dict(search.spec)),
+            "threads": threads_per_trial(spec),
+            "max_lengths": max_lengths(spec),
+            "prefix_limit_gb": spec.resources.prefix_limit_gb,
             **{key: facts["environment"].get(key) for key in ("platform", "gpus", "git_commit")},
         },
         "expected": {

@@ -19,6 +19,7 @@ from rich.console import Console
 from goemo import bundle, evaluation
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
+from goemo.limits import PREFIX_LIMIT_GB
 from goemo.memory import is_out_of_memory
 from goemo.prepared import Prepared, prepare
 from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
@@ -275,6 +276,7 @@ def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
             pooling=configuration.pooling,
             max_lengths=exported.origin.get("max_lengths", [configuration.max_length]),
             cache=runs_folder() / "cache",
+            prefix_limit_gb=exported.origin.get("prefix_limit_gb", PREFIX_LIMIT_GB),
             on_progress=on_progress,
         )
 

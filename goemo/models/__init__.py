@@ -12,9 +12,12 @@ from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpo
 from goemo.models.configs import load_config
 from goemo.models.learning_rates import learning_rate_scales
 from goemo.models.quiet import quiet_transformers
+from goemo.models.splitting import SplitModel, prefix_states, split_model
+from goemo.models.training_view import training_view
 
 __all__ = [
     "Checkpoint",
+    "SplitModel",
     "build_model",
     "encoder_blocks",
     "head_features",
@@ -23,8 +26,11 @@ __all__ = [
     "load_config",
     "load_tokenizer",
     "model_inputs",
+    "prefix_states",
     "quiet_transformers",
     "reads_one_token",
     "resolve_checkpoint",
+    "split_model",
     "train_mode",
+    "training_view",
 ]

@@ -25,11 +25,15 @@ class Architecture:
         logits: From the features of one token, shape (b, h), to logits, shape (b, l); the model's own modules
             in the model's own order, dropout included.
         position: The token that the head reads, given the configuration: 0, -1, or None when it reads more.
+        front: Paths of the modules that make the first block's input; some models lack the later ones.
+        beside_first: Path of a module that works with the first block alone.
     """
 
     blocks: str
     logits: Callable[[Any, Tensor], Any]
     position: Callable[[Any], int | None] = lambda _: 0
+    front: tuple[str, ...] = ()
+    beside_first: str | None = None
 
 
 def _bert_logits(model: Any, features: Tensor) -> Any:
@@ -62,17 +66,33 @@ def _deberta_logits(model: Any, features: Tensor) -> Any:
     return model.classifier(model.dropout(model.pooler(features[:, None])))
 
 
-_ROBERTA = Architecture("roberta.encoder.layer", _classification_head_logits)
+_ROBERTA = Architecture("roberta.encoder.layer", _classification_head_logits, front=("roberta.embeddings",))
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "albert": Architecture("albert.encoder.albert_layer_groups", _albert_logits),
-    "bert": Architecture("bert.encoder.layer", _bert_logits),
-    "deberta-v2": Architecture("deberta.encoder.layer", _deberta_logits),
-    "distilbert": Architecture("distilbert.transformer.layer", _distilbert_logits),
-    "electra": Architecture("electra.encoder.layer", _classification_head_logits),
-    "mpnet": Architecture("mpnet.encoder.layer", _classification_head_logits),
+    "albert": Architecture(
+        "albert.encoder.albert_layer_groups",
+        _albert_logits,
+        front=("albert.embeddings", "albert.encoder.embedding_hidden_mapping_in"),
+    ),
+    "bert": Architecture("bert.encoder.layer", _bert_logits, front=("bert.embeddings",)),
+    "deberta-v2": Architecture(
+        "deberta.encoder.layer",
+        _deberta_logits,
+        front=("deberta.embeddings",),
+        beside_first="deberta.encoder.conv",
+    ),
+    "distilbert": Architecture(
+        "distilbert.transformer.layer", _distilbert_logits, front=("distilbert.embeddings",)
+    ),
+    "electra": Architecture(
+        "electra.encoder.layer",
+        _classification_head_logits,
+        front=("electra.embeddings", "electra.embeddings_project"),
+    ),
+    "mpnet": Architecture("mpnet.encoder.layer", _classification_head_logits, front=("mpnet.embeddings",)),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
+    # Its word embeddings are not asked for where states are given, and there is nothing else in front.
     "xlnet": Architecture("transformer.layer", _xlnet_logits, _xlnet_position),
 }
 

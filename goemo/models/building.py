@@ -80,7 +80,7 @@ def train_mode(model: Any, trainable: str) -> None:
             _last_block(model, mean=True).eval()
         return
     model.eval()
-    for module in _trained_modules(model, trainable):
+    for module in trained_modules(model, trainable):
         module.train()
 
 
@@ -160,7 +160,7 @@ def head_modules(model: Any) -> list[tuple[str, nn.Module]]:
     return head
 
 
-def _trained_modules(model: Any, trainable: str) -> list[nn.Module]:
+def trained_modules(model: Any, trainable: str) -> list[nn.Module]:
     """Return the modules that train where not all do."""
     modules = [module for _, module in head_modules(model)]
     if trainable == "last_layer":
@@ -178,7 +178,7 @@ def _last_block(model: Any, *, mean: bool) -> nn.Module:
 def _set_trainable(model: Any, trainable: str) -> None:
     model.requires_grad_(trainable == "all")
     if trainable != "all":
-        for module in _trained_modules(model, trainable):
+        for module in trained_modules(model, trainable):
             module.requires_grad_(True)
     if has_mean_block(model):
         _last_block(model, mean=True).requires_grad_(False)

@@ -111,3 +111,53 @@ def _identity(weight: Tensor) -> Tensor:
 def _fill(module: Any, weight: Callable[[Tensor], Tensor]) -> None:
     module.weight.copy_(weight(module.weight))
     module.bias.zero_()
+
+
+def mean_alone(block: nn.Module, names: BlockNames) -> nn.Module:
+    """Return a module that gives what a mean block gives at the first token, in place of a whole block.
+
+    The outputs differ by rounding, and gradients flow through it to the block before. A block that is no
+    longer what ``make_mean_block`` made of it, because others have trained it, is returned as it is.
+    """
+    return MeanAlone(block, names) if _is_untouched(block, names) else block
+
+
+class MeanAlone(nn.Module):
+    """What a mean block gives at the first token, the only one that is read (``make_mean_block``)."""
+
+    def __init__(self, block: nn.Module, names: BlockNames) -> None:
+        super().__init__()
+        self._first_norm = block.get_submodule(names.first_norm)
+        self._second_norm = block.get_submodule(names.second_norm)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
+        """Return the mean over tokens of (b, t, h), layer-normed as the block does: (b, 1, h)."""
+        mean = hidden.mean(dim=1, keepdim=True) if attention_mask is None else _mean(hidden, attention_mask)
+        normed: Tensor = self._second_norm(self._first_norm(hidden[:, :1] + MEAN_SCALE * mean))
+        return normed
+
+
+def _mean(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Return the mean over the tokens that the first token attends to; the mask is (b, 1, t or 1, t)."""
+    mask = attention_mask[:, 0, :1]  # (b, 1, t)
+    is_token = mask if mask.dtype == torch.bool else mask == 0  # else what is added to attention: 0 or -inf
+    weights = is_token.to(hidden.dtype)
+    return torch.bmm(weights, hidden) / weights.sum(dim=-1, keepdim=True)
+
+
+def _is_untouched(block: nn.Module, names: BlockNames) -> bool:
+    """Say whether the block still is what ``make_mean_block`` made of it; others may have trained it."""
+
+    def holds(name: str, weight: Tensor | float) -> bool:
+        module: Any = block.get_submodule(name)
+        return bool((module.weight == weight).all()) and not module.bias.any()
+
+    value: Any = block.get_submodule(names.value)
+    identity = torch.eye(len(value.weight), device=value.weight.device)
+    return (
+        all(holds(name, 0.0) for name in names.zeros())
+        and holds(names.value, identity)
+        and holds(names.output, MEAN_SCALE * identity)
+        and holds(names.first_norm, 1.0)
+        and holds(names.second_norm, 1.0)
+    )

@@ -27,7 +27,7 @@ from goemo.evaluation import validation_metrics
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.losses import Loss
 from goemo.memory import PeakMemory
-from goemo.models import learning_rate_scales, load_tokenizer, train_mode
+from goemo.models import learning_rate_scales, load_tokenizer
 from goemo.optimization import AdamW
 from goemo.prepared import Prepared
 from goemo.schedules import learning_rate_factors
@@ -298,7 +298,7 @@ class TrainingRun:
     ) -> dict[str, float]:
         """Train up to a step, one of as many as progress is told of; return what it took."""
         c = self.configuration
-        train_mode(self._model, c.trainable)
+        self._inputs.train_mode(c.trainable)
         first_step, samples = self._step, 0
         # In float64 and on the device: exact enough for any number of steps, and nothing waits for it.
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from goemo.cpu import _MeanBlock, _PackedLinear, faster_on_cpu
+from goemo.cpu import _PackedLinear, faster_on_cpu
 from goemo.inference import predict_logits
 from goemo.models import build_model, resolve_checkpoint
+from goemo.models.pooling import MeanAlone
 from goemo.tokens import TokenStore
 
 
@@ -76,7 +77,7 @@ def test_a_mean_block_computes_the_mean_alone(tiny_bert, cache, attention):
     model = mean_model(tiny_bert, cache)
     model.set_attn_implementation(attention)
     fast = faster_on_cpu(model)
-    assert isinstance(fast.bert.encoder.layer[-1], _MeanBlock)
+    assert isinstance(fast.bert.encoder.layer[-1], MeanAlone)
     ids = torch.randint(5, 40, (3, 9), generator=torch.Generator().manual_seed(1))
     mask = (torch.arange(9) < torch.tensor([[9], [2], [5]])).long()
     with torch.inference_mode():
@@ -93,7 +94,7 @@ def test_a_mean_block_that_was_trained_is_left_alone(tiny_bert, cache, part):
     model = mean_model(tiny_bert, cache)
     with torch.no_grad():
         model.bert.encoder.layer[-1].attention.self.get_parameter(part).add_(0.01)
-    assert not any(isinstance(module, _MeanBlock) for module in faster_on_cpu(model).modules())
+    assert not any(isinstance(module, MeanAlone) for module in faster_on_cpu(model).modules())
 
 
 def mean_model(name, cache):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -63,13 +64,80 @@ def test_features_are_added_for_lengths_that_lack_them(small_splits, tiny_bert, 
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "trainable"), [("tiny", "all"), ("tiny", "last_layer"), ("scratch:albert-tiny", "head")]
+    ("checkpoint", "trainable", "has_features", "has_states"),
+    [
+        ("tiny", "all", False, False),
+        ("tiny", "head", True, False),
+        ("tiny", "last_layer", False, True),
+        ("scratch:albert-tiny", "head", False, False),
+        ("scratch:albert-tiny", "last_layer", False, False),
+    ],
 )
-def test_features_are_for_frozen_encoders_with_weights(small_splits, tiny_bert, cache, checkpoint, trainable):
+def test_output_is_kept_of_frozen_encoders_with_weights(
+    small_splits, tiny_bert, tmp_path, *, checkpoint, trainable, has_features, has_states
+):
     """None where the encoder trains, nor where it starts at random, differently for each seed."""
     name = tiny_bert if checkpoint == "tiny" else checkpoint
-    prepared = _prepare(small_splits, name, cache, trainable=trainable, max_lengths=[20])
-    assert prepared.frozen_features("first", 20) is None
+    notes = []
+    prepared = _prepare(
+        small_splits, name, tmp_path, trainable=trainable, max_lengths=[20], on_note=notes.append
+    )
+    assert (prepared.frozen_features("first", 20) is not None) == has_features
+    assert (prepared.frozen_states(20) is not None) == has_states
+    assert len(notes) == has_features + has_states
+
+
+def test_states_are_computed_once_and_for_both_poolings(small_splits, tiny_bert, tmp_path):
+    """A mean block lies behind the cut, so the same files serve; a further length adds its own."""
+    told, notes = [], []
+    options = {
+        "trainable": "last_layer",
+        "on_progress": lambda *p: told.append(p[0]),
+        "on_note": notes.append,
+    }
+    first = _prepare(small_splits, tiny_bert, tmp_path, **options)
+    assert set(told) == {"tokens", "states"}
+    states = first.frozen_states(8).states
+    assert notes == [
+        f"frozen encoder output: {states.nbytes / 1e6:.1f} MB in {len(_distinct(first)):,} sequences"
+    ]
+    told.clear()
+    _prepare(small_splits, tiny_bert, tmp_path, pooling="mean", **options)
+    assert told == []
+    more = _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[8, 24], **options)
+    assert (more.frozen_states(8).states.filename, more.frozen_states(24).max_lengths) == (
+        states.filename,
+        (24,),
+    )
+    assert len(notes) == 2
+
+
+def _distinct(prepared):
+    rows = prepared.frozen_states(8).rows
+    return np.unique(np.concatenate([numbers.ravel() for numbers in rows.values()]))
+
+
+@pytest.mark.parametrize("trainable", ["head", "last_layer"])
+def test_output_beyond_the_limit_is_not_kept(small_splits, tiny_bert, tmp_path, trainable):
+    """What it would need, the key that forbids it, and what follows are told; just below, it is kept."""
+    notes = []
+    changes = {"trainable": trainable, "max_lengths": [8], "on_note": notes.append}
+    prepared = _prepare(small_splits, tiny_bert, tmp_path, prefix_limit_gb=1e-6, **changes)
+    assert prepared.frozen_features("first", 8) is prepared.frozen_states(8) is None
+    assert not (prepared.folder / "prefix").exists()
+    assert "more than resources.prefix_limit_gb = 1e-06: trials compute it in every step" in notes[0]
+    assert re.search(r"would need \d+\.\d MB, more", notes[0])
+    kept = _prepare(small_splits, tiny_bert, tmp_path, prefix_limit_gb=0.01, **changes)
+    assert (kept.frozen_features("first", 8) or kept.frozen_states(8)) is not None
+
+
+def test_an_encoder_that_cannot_be_split_is_prepared_without(small_splits, tiny_bert, tmp_path, monkeypatch):
+    """It trains as it did, and the reason is told."""
+    monkeypatch.setattr(module, "split_model", lambda _: None)
+    notes = []
+    changes = {"trainable": "last_layer", "on_note": notes.append}
+    assert _prepare(small_splits, tiny_bert, tmp_path, **changes).frozen_states(8) is None
+    assert notes == ["frozen encoder output: not kept of this encoder: trials compute it in every step"]
 
 
 def test_other_data_or_another_checkpoint_is_another_folder(small_splits, tiny_bert, cache):
@@ -130,12 +198,13 @@ def test_other_software_shares_nothing(small_splits, tiny_bert, tmp_path, monkey
     assert len(list((first.folder / "prefix").iterdir())) == 3
 
 
-def test_a_full_disk_is_known_before(small_splits, tiny_bert, tmp_path, monkeypatch):
+@pytest.mark.parametrize("trainable", ["head", "last_layer"])
+def test_a_full_disk_is_known_before(small_splits, tiny_bert, tmp_path, monkeypatch, trainable):
     """One clear line instead of a half-written file, and nothing left behind."""
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(GoemoError, match="make room"):
-        _prepare(small_splits, tiny_bert, tmp_path)
+        _prepare(small_splits, tiny_bert, tmp_path, trainable=trainable)
     assert not list(tmp_path.rglob("prefix"))
 
 

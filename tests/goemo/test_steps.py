@@ -105,7 +105,7 @@ def test_a_text_loses_the_same_in_a_bucket_as_padded_to_the_maximum(kind):
             ).mean(1)
             of_batch.sum().backward()
             each[rows] = of_batch.detach()
-        return each, {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        return each, {n: p.grad.to_dense() for n, p in model.named_parameters() if p.grad is not None}
 
     bucketed = epoch_batches(store.lengths(26), 4, seed=1, epoch=0)
     assert len({inputs.width(rows) for rows in bucketed}) > 2
@@ -144,7 +144,7 @@ def _out_of_memory_above(run, most: int) -> list[int]:
 
 
 def test_a_step_out_of_memory_is_taken_again_in_pieces(prepared, tmp_path):
-    """The weights are those of whole batches to 1e-5, pieces stay small, and a resumed training keeps them."""
+    """Weights as of whole batches to 1e-5; pieces stay small, also in a resumed training."""
     configuration = _configuration(prepared)
     whole = train(configuration, prepared)
     run = TrainingRun(configuration, prepared)

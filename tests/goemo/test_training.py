@@ -357,11 +357,10 @@ def test_a_state_that_does_not_fit_is_refused(prepared, tmp_path):
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_training_on_cached_features_equals_training_through_the_encoder(prepared, monkeypatch, dropout):
     """Metrics, weights and scores are those of the uncached path to 1e-5 after many steps, dropout or not."""
-    configuration = _configuration(prepared, trainable="head", epochs=2)
+    configuration = _configuration(prepared, trainable="head", epochs=2, dropout=dropout)
 
     def trained():
         run = TrainingRun(configuration, prepared)
-        run._model.dropout.p = dropout
         reports = []
         while not run.is_finished:
             reports.append(run.advance())

@@ -128,7 +128,7 @@ def test_defaults_fill_a_minimal_file(load):
         "search": {"algorithm": "grid"},
         "scheduler": {"algorithm": "asha", "grace": 20, "reduction_factor": 3},
         "objective": {"metric": "macro_f1", "thresholds": "proportional", "reports": 5, "test": "chosen"},
-        "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto"},
+        "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto", "prefix_limit_gb": 20.0},
         "seed": 42,
         "keep_models": 1,
         "checkpoint_every_s": 300,

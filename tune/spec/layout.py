@@ -74,7 +74,11 @@ RULES: dict[str, dict[str, Rule]] = {
         "reports": whole(1, 100),
         "test": one_of(*TEST_POLICIES),
     },
-    "resources": {"cpus_per_trial": share(above=0), "gpus_per_trial": gpus},
+    "resources": {
+        "cpus_per_trial": share(above=0),
+        "gpus_per_trial": gpus,
+        "prefix_limit_gb": number(low=0),
+    },
 }
 
 TOP_LEVEL = ("name", "model", "data", "space", *list(SECTIONS)[2:], *list(RULES[""])[1:])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from goemo.configuration import Metric, Pooling, Trainable
+from goemo.limits import PREFIX_LIMIT_GB
 from goemo.threshold_options import DEFAULT_METHOD, ThresholdChoice
 
 Taxonomy = Literal["fine", "ekman", "sentiment"]
@@ -65,10 +66,14 @@ class ObjectiveSpec:
 
 @dataclass(frozen=True)
 class ResourcesSpec:
-    """What one trial occupies; `auto` takes one whole GPU where there is any."""
+    """What one trial occupies, and how many gigabytes of a frozen encoder's output are kept for all of them.
+
+    `gpus_per_trial: auto` takes a GPU where there is any, or a share of it (`tune.resources.per_trial`).
+    """
 
     cpus_per_trial: float = 1
     gpus_per_trial: float | Literal["auto"] = "auto"
+    prefix_limit_gb: float = PREFIX_LIMIT_GB
 
 
 SECTIONS: dict[str, Any] = {

@@ -13,6 +13,7 @@ from goemo.batches import Rows
 from goemo.configuration import Configuration
 from goemo.prepared import Prepared
 from goemo.training.inputs.features import FeatureInputs
+from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
 
 __all__ = ["Inputs", "choose_inputs"]
@@ -23,6 +24,9 @@ class Inputs(Protocol):
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of a batch of training rows, known without asking the device."""
+
+    def train_mode(self, trainable: str) -> None:
+        """Put what computes training logits into train mode, as ``goemo.models.train_mode`` does."""
 
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients, in the mode that the model is in.
@@ -46,8 +50,13 @@ def choose_inputs(
     configuration: Configuration, prepared: Prepared, model: Any, device: torch.device
 ) -> Inputs:
     """Return the cheapest source of logits that gives what the whole model would."""
-    if configuration.trainable == "head" and prepared.checkpoint.has_weights:
-        frozen = prepared.frozen_features(configuration.pooling, configuration.max_length)
+    c = configuration
+    if c.trainable == "head" and prepared.checkpoint.has_weights:
+        frozen = prepared.frozen_features(c.pooling, c.max_length)
         if frozen is not None:
-            return FeatureInputs(model, frozen, configuration.max_length, device)
-    return TokenInputs(model, prepared, configuration.max_length, device)
+            return FeatureInputs(model, frozen, c.max_length, device)
+    if c.trainable == "last_layer" and prepared.checkpoint.has_weights:
+        suffix = SuffixInputs.where_possible(model, prepared, c.max_length)
+        if suffix is not None:
+            return suffix
+    return TokenInputs(model, prepared, c.max_length, device)

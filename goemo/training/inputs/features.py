@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.batches import Rows
-from goemo.models import head_logits
+from goemo.models import head_logits, train_mode
 from goemo.prefix import FrozenFeatures
 
 _FEATURES_PER_PASS = 4096
@@ -32,6 +32,10 @@ class FeatureInputs:
         """Return 1: a text is one vector, however long it is."""
         del rows
         return 1
+
+    def train_mode(self, trainable: str) -> None:
+        """Let what trains draw dropout."""
+        train_mode(self._model, trainable)
 
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""

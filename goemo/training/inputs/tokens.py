@@ -12,7 +12,7 @@ from torch import Tensor
 from goemo.batches import Rows
 from goemo.framed_tokens import FramedTokens
 from goemo.inference import predict_logits
-from goemo.models import model_inputs
+from goemo.models import model_inputs, train_mode, training_view
 from goemo.prepared import Prepared
 from goemo.training.precision import autocast
 
@@ -21,21 +21,26 @@ class TokenInputs:
     """Logits of the whole model, for tokens that lie on the device; see ``Inputs``."""
 
     def __init__(self, model: Any, prepared: Prepared, max_length: int, device: torch.device) -> None:
-        self._model, self._stores, self._max_length, self._device = model, prepared.tokens, max_length, device
+        self._stores, self._max_length, self._device = prepared.tokens, max_length, device
+        self._view = training_view(model)
         self._tokens = FramedTokens(prepared.tokens["train"], max_length, device)
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of these rows."""
         return self._tokens.width(rows)
 
+    def train_mode(self, trainable: str) -> None:
+        """Let what trains draw dropout."""
+        train_mode(self._view, trainable)
+
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""
         batch = self._tokens.batch(at, width)
         with autocast(self._device):
-            logits: Tensor = self._model(**model_inputs(self._model, *batch)).logits
+            logits: Tensor = self._view(**model_inputs(self._view, *batch)).logits
         return logits.float()
 
     def logits(self, split: str) -> NDArray[np.float32]:
         """Return logits of a whole split."""
-        self._model.eval()
-        return predict_logits(self._model, self._stores[split], self._max_length)
+        self._view.eval()
+        return predict_logits(self._view, self._stores[split], self._max_length)

@@ -1,0 +1,93 @@
+"""A model made to train faster: another frame around the same weights, which gives the same gradients.
+
+The model that a bundle saves stays the plain one of ``transformers``. What trains is a view of it: a copy of
+its modules that holds the very same parameters, so that gradients arrive at them, with parts replaced by ones
+that compute the same for less.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from goemo.models.architectures import encoder_blocks
+from goemo.models.first_token import FirstTokenBlock, reads_first_token_of_block
+from goemo.models.pooling import has_mean_block
+
+# Of an embedding, from which filling them with zeros costs more than sorting those that a batch has.
+_MANY_ROWS = 4096
+
+
+def training_view(model: Any) -> Any:
+    """Return a view of a classifier whose forward and backward passes cost less.
+
+    * The last block computes the first token alone, where that is all that the head reads.
+    * On a CPU, embeddings give sparse gradients: a batch touches a few hundred of their tens of thousands of
+      rows, and zeroing the others in every step took a fifteenth of it.
+    * On a CPU, linear maps run forward in oneDNN, a quarter faster on an AMD EPYC than what torch calls.
+
+    Args:
+        model: Any classifier, on its device; it stays as it is.
+
+    Returns:
+        In the mode that the model is in. Its logits and gradients equal the model's to rounding.
+    """
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    view = copy.deepcopy(model, shared)
+    blocks = encoder_blocks(view)
+    if blocks is not None and not has_mean_block(view) and reads_first_token_of_block(view):
+        blocks[-1] = FirstTokenBlock(blocks[-1])
+    if model.device.type == "cpu":
+        for module in view.modules():
+            if isinstance(module, nn.Embedding) and module.num_embeddings >= _MANY_ROWS:
+                module.sparse = True
+        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            _replace_linears(view)
+    return view
+
+
+class _OneDnnLinear(nn.Module):
+    """A linear map whose forward pass runs in oneDNN."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        mapped: Tensor = _Linear.apply(features, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return mapped
+
+
+class _Linear(torch.autograd.Function):
+    """``x W^T + b`` and its gradients, which stay with the library that torch calls: it is faster there."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public name
+            features, weight, bias, "none", [], ""
+        )
+        return mapped
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight = ctx.saved_tensors
+        flat = gradient.flatten(0, -2)
+        of_features, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            gradient @ weight if of_features else None,
+            flat.t() @ features.flatten(0, -2) if of_weight else None,
+            flat.sum(0) if of_bias else None,
+        )
+
+
+def _replace_linears(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        # Exactly this class: others that inherit from it are called in ways of their own.
+        if type(child) is nn.Linear and child.weight.dtype == torch.float32:
+            setattr(module, name, _OneDnnLinear(child).train(child.training))
+        else:
+            _replace_linears(child)

@@ -1,0 +1,128 @@
+"""The distinct sequences of tokens among texts that are cut to several maximum lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from goemo.inference import Progress, look_at_all, token_batch, width_multiple
+from goemo.tokens import TokenStore
+
+# Input ids, attention mask and token types, shape (b, t) each, as ``goemo.inference.token_batch`` gives them.
+Inputs = tuple[Tensor, Tensor, Tensor | None]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Distinct sequences, numbered, and where each comes from.
+
+    Attributes:
+        max_lengths: Maximum lengths that texts are cut to, ascending.
+        rows: For each split, the number of each text's sequence: int64, shape (maximum lengths, texts).
+        lengths: Tokens of each sequence, special tokens included, shape (sequences,).
+        sources: For each split and maximum length, as (numbers, texts): the sequences that are computed from
+            these texts, each sequence from one.
+    """
+
+    max_lengths: tuple[int, ...]
+    rows: Mapping[str, NDArray[np.int64]]
+    lengths: NDArray[np.int64]
+    sources: Mapping[tuple[str, int], tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+    def __len__(self) -> int:
+        """Return the number of distinct sequences."""
+        return len(self.lengths)
+
+
+def number_sequences(tokens: Mapping[str, TokenStore], max_lengths: Sequence[int]) -> Sequences:
+    """Number the distinct sequences of all splits, cut to some maximum lengths."""
+    ascending = tuple(sorted(set(max_lengths)))
+    known: dict[bytes, int] = {}
+    rows: dict[str, NDArray[np.int64]] = {}
+    sources: dict[tuple[str, int], tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+    lengths: list[NDArray[np.int64]] = []
+    for split, store in tokens.items():
+        rows[split] = np.empty((len(ascending), len(store)), dtype=np.int64)
+        shorter = np.zeros(len(store), dtype=np.int64)
+        for i, max_length in enumerate(ascending):
+            cut = store.lengths(max_length)
+            # A longer maximum gives another sequence only where it lets more tokens in.
+            rows[split][i] = rows[split][i - 1]
+            starts, ends = store.spans(max_length)
+            before, new = len(known), list[int]()
+            for text in np.flatnonzero(cut > shorter):
+                number = known.setdefault(store.ids[starts[text] : ends[text]].tobytes(), len(known))
+                rows[split][i, text] = number
+                if number == before + len(new):
+                    new.append(int(text))
+            texts = np.array(new, dtype=np.int64)
+            sources[split, max_length] = (np.arange(before, len(known)), texts)
+            lengths.append(cut[texts])
+            shorter = cut
+    return Sequences(ascending, rows, np.concatenate(lengths), sources)
+
+
+def compute(
+    sequences: Sequences,
+    tokens: Mapping[str, TokenStore],
+    device: torch.device,
+    keep: Callable[[NDArray[np.int64], Inputs], None],
+    on_progress: Progress | None,
+) -> None:
+    """Make forward passes over all sequences, in length order for each split and maximum length.
+
+    Args:
+        sequences: What to compute.
+        tokens: The texts that they are numbered from.
+        device: Where the passes are made.
+        keep: Called, without gradients, with the numbers of some sequences and their inputs on the device;
+            on a CPU by several threads at once.
+        on_progress: Called with the sequences done and in all.
+    """
+    done = 0
+    for (split, max_length), (numbers, texts) in sequences.sources.items():
+        lengths = sequences.lengths[numbers]
+        group = _Group(tokens[split], max_length, numbers, texts, lengths)
+        tell = None if on_progress is None else partial(_tell, on_progress, done, len(sequences))
+        look_at_all(partial(_look, group, device, keep), lengths, max_length, device, on_progress=tell)
+        done += len(numbers)
+
+
+class _Group(NamedTuple):
+    """Sequences that are computed from texts of one split, cut to one maximum length."""
+
+    store: TokenStore
+    max_length: int
+    numbers: NDArray[np.int64]
+    texts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+
+def _look(
+    group: _Group,
+    device: torch.device,
+    keep: Callable[[NDArray[np.int64], Inputs], None],
+    rows: NDArray[np.int64],
+) -> None:
+    longest = int(group.lengths[rows].max())
+    with torch.inference_mode():
+        inputs = token_batch(
+            group.store,
+            group.texts[rows],
+            group.max_length,
+            longest,
+            device,
+            multiple=width_multiple(device),
+        )
+        keep(group.numbers[rows], inputs)
+
+
+def _tell(on_progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    on_progress(before + done, total)

@@ -1,0 +1,130 @@
+"""The last block and the head read what the frozen encoder gave once, of every token."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from goemo.batches import Rows, padded_width
+from goemo.inference import look_at_all, width_multiple
+from goemo.models import SplitModel, split_model, train_mode, training_view
+from goemo.prefix import FrozenStates
+from goemo.prepared import Prepared
+from goemo.tokens import Template
+from goemo.training.precision import autocast
+
+# Of a GPU's free memory: the rest is for the training, and for other trials there.
+_SHARE_OF_FREE_MEMORY = 0.5
+
+
+class SuffixInputs:
+    """Logits of what trains, for cached states of the encoder in front of it; see ``Inputs``.
+
+    Args:
+        model: Of ``trainable: last_layer``, on the device.
+        parts: The same model, split.
+        frozen: States that cover the maximum length.
+        template: Of the tokens.
+        max_length: Tokens per text at most.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        parts: SplitModel,
+        frozen: FrozenStates,
+        template: Template,
+        max_length: int,
+    ) -> None:
+        device = model.device
+        self._max_length, self._device = max_length, device
+        self._parts = SplitModel(parts.prefix, training_view(parts.suffix))
+        self._multiple = width_multiple(device)
+        self._is_padded_left = template.padding_side == "left"
+        self._states = _resident(frozen.states, device)
+        self._types = _resident(frozen.types, device) if template.returns_types else None
+        rows = {split: frozen.rows_for(split, max_length) for split in frozen.rows}
+        self._lengths_on_host = {split: np.diff(frozen.offsets)[rows[split]] for split in rows}
+        self._lengths = {split: torch.from_numpy(n).to(device) for split, n in self._lengths_on_host.items()}
+        self._starts = {split: torch.from_numpy(frozen.offsets[rows[split]]).to(device) for split in rows}
+
+    @classmethod
+    def where_possible(cls, model: Any, prepared: Prepared, max_length: int) -> SuffixInputs | None:
+        """Return the inputs, or None where there are no states, or too many for the free memory of a GPU."""
+        frozen = prepared.frozen_states(max_length)
+        if frozen is None or not _fits(frozen, model.device):
+            return None
+        parts = split_model(model)
+        template = prepared.tokens["train"].template
+        return None if parts is None else cls(model, parts, frozen, template, max_length)
+
+    def width(self, rows: Rows) -> int:
+        """Return the padded width of these training rows."""
+        return self._width("train", rows)
+
+    def train_mode(self, trainable: str) -> None:
+        """Let what trains draw dropout."""
+        train_mode(self._parts.suffix, trainable)
+
+    def train_logits(self, at: Tensor, width: int) -> Tensor:
+        """Return logits of training rows, with gradients."""
+        batch = self._batch("train", at, width)
+        with autocast(self._device):
+            logits = self._parts.suffix_logits(*batch)
+        return logits.float()
+
+    def logits(self, split: str) -> NDArray[np.float32]:
+        """Return logits of a whole split."""
+        self._parts.suffix.eval()
+        lengths = self._lengths_on_host[split]
+        logits = np.empty((len(lengths), self._parts.suffix.config.num_labels), dtype=np.float32)
+
+        def look(rows: Rows) -> None:
+            at = torch.from_numpy(rows).to(self._device)
+            with torch.inference_mode():
+                batch = self._batch(split, at, self._width(split, rows))
+                logits[rows] = self._parts.suffix_logits(*batch).float().cpu().numpy()
+
+        look_at_all(look, lengths, self._max_length, self._device)
+        return logits
+
+    def _width(self, split: str, rows: Rows) -> int:
+        longest = int(self._lengths_on_host[split][rows].max())
+        return padded_width(longest, self._max_length, self._multiple)
+
+    def _batch(self, split: str, at: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return states (b, t, h), attention mask and token types (b, t) of some rows, on the device."""
+        lengths = self._lengths[split].index_select(0, at)[:, None]  # (b, 1)
+        position = torch.arange(width, device=at.device)[None]  # (1, t), within the text
+        if self._is_padded_left:
+            position = position - (width - lengths)
+        is_token = (position >= 0) & (position < lengths)  # (b, t)
+        # The first token stands where padding is: any finite numbers do, nothing attends to them.
+        where = self._starts[split].index_select(0, at)[:, None] + position * is_token
+        states = self._states.index_select(0, where.flatten()).view(*where.shape, -1)
+        if self._types is None:
+            return states, is_token.long(), None
+        types = self._types.index_select(0, where.flatten()).view(where.shape).long()
+        return states, is_token.long(), types
+
+
+def _fits(frozen: FrozenStates, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    # What torch holds and does not use, of an earlier trial say, is as good as free.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return frozen.states.nbytes <= _SHARE_OF_FREE_MEMORY * free
+
+
+def _resident(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Return a tensor on the device; on a CPU, the mapped file itself, shared by all processes."""
+    with warnings.catch_warnings():
+        # It is read-only, as the warning says; nothing here writes to it.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(array).to(device)

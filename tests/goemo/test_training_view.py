@@ -1,0 +1,152 @@
+"""What trains faster against the plain model: the same logits, the same gradients, nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from goemo.models import train_mode, training_view
+from goemo.models.first_token import FirstTokenBlock
+from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
+from goemo.optimization import AdamW
+
+_SIZES = {
+    "vocab_size": 90,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 40,
+    "pad_token_id": 1,
+}
+_DISENTANGLED = {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
+_DISTILBERT = {
+    "vocab_size": 90,
+    "dim": 32,
+    "n_layers": 3,
+    "n_heads": 4,
+    "hidden_dim": 48,
+    "max_position_embeddings": 40,
+    "pad_token_id": 1,
+}
+KINDS = {
+    "albert": {**_SIZES, "embedding_size": 16},
+    "bert": _SIZES,
+    "deberta-v2": {**_SIZES, **_DISENTANGLED},
+    "distilbert": _DISTILBERT,
+    "electra": {**_SIZES, "embedding_size": 16},
+    "mpnet": _SIZES,
+    "roberta": _SIZES,
+    "xlm-roberta": _SIZES,
+    "xlnet": {"vocab_size": 90, "d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48, "pad_token_id": 1},
+}
+SHORTENED = ("bert", "electra", "roberta", "xlm-roberta")
+
+
+def _model(kind, **changes):
+    config = AutoConfig.for_model(kind, **KINDS[kind], num_labels=3, **changes)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForSequenceClassification.from_config(config)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+    return model.eval()
+
+
+def _inputs(kind, *, padded=True):
+    generator = torch.Generator().manual_seed(1)
+    mask = (
+        (torch.arange(9) < torch.tensor([9, 4, 6, 2])[:, None]).long() if padded else torch.ones(4, 9).long()
+    )
+    mask = mask.flip(1) if kind == "xlnet" else mask
+    ids = torch.randint(5, 90, (4, 9), generator=generator)
+    return {"input_ids": torch.where(mask.bool(), ids, 1), "attention_mask": mask}
+
+
+def _gradients(model, inputs):
+    model.zero_grad()
+    logits = model(**inputs).logits
+    logits.sin().sum().backward()
+    found = {n: p.grad.to_dense() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return logits.detach(), found
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "attention"),
+    [*((kind, "eager") for kind in KINDS), *((k, "sdpa") for k in (*SHORTENED, "albert", "distilbert"))],
+)
+def test_logits_and_all_gradients_are_those_of_the_model(kind, padded, attention):
+    """To 1e-5, of every parameter, with and without padding; rows of unread tokens have none."""
+    model = _model(kind, attn_implementation=attention)
+    inputs = _inputs(kind, padded=padded)
+    logits, gradients = _gradients(model, inputs)
+    view = training_view(model)
+    seen, found = _gradients(view, inputs)
+    assert torch.allclose(seen, logits, atol=1e-5)
+    parameters = dict(view.named_parameters())
+    of_view = {id(parameters[name]): gradient for name, gradient in found.items()}
+    for name, parameter in model.named_parameters():
+        if name in gradients:
+            assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_view_holds_the_models_own_weights_and_leaves_the_model_plain(kind):
+    """No weight is copied, and the model keeps its modules, its outputs and its names."""
+    model = _model(kind)
+    before = {name: type(module) for name, module in model.named_modules()}
+    names = list(model.state_dict())
+    view = training_view(model)
+    assert {id(p) for p in view.parameters()} == {id(p) for p in model.parameters()}
+    assert {name: type(module) for name, module in model.named_modules()} == before
+    assert list(model.state_dict()) == names
+    assert not model.get_input_embeddings().sparse
+    short = any(isinstance(module, FirstTokenBlock) for module in view.modules())
+    assert short == (kind in SHORTENED)
+
+
+@pytest.mark.parametrize("trainable", ["all", "last_layer", "head"])
+def test_dropout_acts_in_what_trains_alone(trainable):
+    """In train mode two passes differ, also through the short last block; frozen parts draw nothing."""
+    model = _model("bert", hidden_dropout_prob=0.4, attention_probs_dropout_prob=0.4)
+    view = training_view(model)
+    train_mode(view, trainable)
+    assert not any(module.training for module in model.modules())
+    assert view.bert.encoder.layer[0].training == (trainable == "all")
+    assert view.bert.encoder.layer[-1].attention.self.training == (trainable != "head")
+    inputs = _inputs("bert")
+    assert not torch.equal(view(**inputs).logits, view(**inputs).logits)
+
+
+def test_a_mean_block_needs_all_tokens():
+    """Where the head reads the mean over tokens, the block before is whole."""
+    model = _model("bert")
+    make_mean_block(model.bert.encoder.layer[-1], MEAN_BLOCKS["bert"])
+    setattr(model.config, POOLING_KEY, "mean")
+    view = training_view(model)
+    assert not any(isinstance(module, FirstTokenBlock) for module in view.modules())
+    assert torch.allclose(view(**_inputs("bert")).logits, model(**_inputs("bert")).logits, atol=1e-5)
+
+
+def test_a_sparse_gradient_steps_as_a_dense_one():
+    """Ten clipped steps whose rows come, go and come twice: weights and moments as with dense gradients."""
+    ours, theirs = (torch.nn.Embedding(12, 4) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    ours.sparse = True
+    mine, oracle = (
+        AdamW(dict(module.named_parameters()), weight_decay=0.1, max_norm=0.7) for module in (ours, theirs)
+    )
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        rows = torch.randint(0, 12, (2, 3), generator=generator)
+        for module, optimizer in ((ours, mine), (theirs, oracle)):
+            for piece in rows:
+                module(piece).pow(3).sum().backward()
+            assert module.weight.grad.is_sparse == module.sparse
+            optimizer.step(0.05)
+    assert torch.allclose(ours.weight, theirs.weight, atol=1e-6)
+    for name, tensor in oracle.state().items():
+        assert torch.allclose(mine.state()[name], tensor, atol=1e-6)

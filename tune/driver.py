@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -20,10 +20,10 @@ from goemo.errors import GoemoError, InputError
 from tune import leaderboard, space
 from tune.environment import describe
 from tune.leaderboard import Leaderboard
-from tune.preparation import check_checkpoint, check_model, prepare
+from tune.preparation import check_checkpoint, checked_model, memory_needed, prepare
 from tune.progress import SearchState, View, duration
 from tune.records import SearchFolder, runs_folder
-from tune.resources import per_trial
+from tune.resources import per_trial, trials_per_gpu
 from tune.spec import SearchSpec
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def run_search(
         console: Where progress is shown; None for stderr.
 
     Raises:
-        InputError: The name is taken, or data, checkpoint or resources are wrong; nothing was started.
+        InputError: The name is taken, or data, checkpoint or resources are wrong; no trial was started.
         GoemoError: The work failed.
     """
     from tune.engine import connect
@@ -101,10 +101,11 @@ def run_search(
     check_store(tracking_uri)
     check_checkpoint(spec)
     view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-    splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-    check_model(spec, splits)
     with connect(address) as nodes:
-        trial_resources = per_trial(spec, nodes)  # before minutes of preparation, which a refusal would waste
+        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+        model = checked_model(spec, splits)
+        # Before minutes of preparation, which a refusal would waste.
+        trial_resources = per_trial(spec, nodes(), sharing=_sharing(spec, model))
         prepared = prepare(spec, splits, view.console)
         search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text)
         search.add_facts(address=address)
@@ -152,7 +153,8 @@ def resume_search(
         if session.remaining == 0:
             return _run(session, {}, tracking_uri)
         with connect(address or search.facts.get("address")) as nodes:
-            return _run(session, per_trial(spec, nodes), tracking_uri)
+            sharing = _sharing(spec, checked_model(spec, splits))
+            return _run(session, per_trial(spec, nodes(), sharing=sharing), tracking_uri)
 
 
 def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: str | None) -> SearchResult:
@@ -238,6 +240,14 @@ def _report(session: _Session) -> Leaderboard:
             view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
     write_search_artifacts(search, board, session.splits)
     return board
+
+
+def _sharing(spec: SearchSpec, model: Any) -> int:
+    """Return how many trials fit on one of this machine's GPUs; 1 where it has none to ask."""
+    import torch
+
+    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
+    return trials_per_gpu(memory_needed(spec, model), min(gpus)) if gpus else 1
 
 
 def _record_store(search: SearchFolder, tracking_uri: str | None) -> None:

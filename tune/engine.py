@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,7 @@ def run_trials(
         "prepared": prepared,
         "threads": threads_per_trial(spec),
         "device": None if per_trial["gpu"] else "cpu",
+        "gpus": per_trial["gpu"],
         "checkpoint_every_s": spec.checkpoint_every_s,
         "with_test": spec.objective.test == "every_trial",
     }
@@ -264,14 +266,17 @@ def run_trials(
 
 
 @contextmanager
-def connect(address: str | None) -> Iterator[list[dict[str, float]]]:
-    """Connect to Ray and yield the resources of each node; leave a Ray that was there as it was.
+def connect(address: str | None) -> Iterator[Callable[[], list[dict[str, float]]]]:
+    """Connect to Ray in a thread, for it takes seconds; leave a Ray that was there as it was.
 
     Args:
         address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
 
+    Yields:
+        A function that waits for Ray and returns the resources of each node.
+
     Raises:
-        InputError: No cluster answers at the address, or it is none.
+        InputError: The address is none. That no cluster answers there is raised by the function.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
     where, target = "--address", address
@@ -279,27 +284,44 @@ def connect(address: str | None) -> Iterator[list[dict[str, float]]]:
         where, target = "RAY_ADDRESS", os.environ.get("RAY_ADDRESS")
     if target and target.startswith("ray://"):
         raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
-    was_there = ray.is_initialized()
-    if not was_there:
+    if ray.is_initialized():
+        yield _nodes
+        return
+    # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
+    with ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter:
+        starting = starter.submit(_start, where, target)
+
+        def nodes() -> list[dict[str, float]]:
+            starting.result()
+            return _nodes()
+
         try:
-            ray.init(
-                address=target or "local",
-                include_dashboard=None if target else False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (ConnectionError, ValueError) as error:
-            problem = (
-                f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
-                "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
-                f"({error})"
-            )
-            raise InputError(where, [problem]) from error
-    try:
-        yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-    finally:
-        if not was_there:
+            yield nodes
+        finally:
+            wait([starting])
             ray.shutdown()
+
+
+def _start(where: str, target: str | None) -> None:
+    """Start a Ray on this machine, or connect to the cluster at ``target``."""
+    try:
+        ray.init(
+            address=target or "local",
+            include_dashboard=None if target else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError) as error:
+        problem = (
+            f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
+            "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
+            f"({error})"
+        )
+        raise InputError(where, [problem]) from error
+
+
+def _nodes() -> list[dict[str, float]]:
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
 def _worker_error(trial: Any) -> str:

@@ -7,6 +7,12 @@ from collections.abc import Mapping, Sequence
 from goemo.errors import InputError
 from tune.spec import SearchSpec
 
+# Trials that share a GPU take turns on it: a few keep it busy while one of them measures itself on the CPU.
+_MOST_TRIALS_PER_GPU = 4
+
+# What is left of a GPU's memory for allocations that no estimate knows of.
+_USABLE = 0.9
+
 
 def threads_per_trial(spec: SearchSpec) -> int:
     """Return the threads of one trial on the CPU.
@@ -17,21 +23,34 @@ def threads_per_trial(spec: SearchSpec) -> int:
     return max(1, int(spec.resources.cpus_per_trial))
 
 
-def per_trial(spec: SearchSpec, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def trials_per_gpu(needed: float, gpu_bytes: float) -> int:
+    """Return how many trials fit on a GPU together, 1 to 4.
+
+    Args:
+        needed: Bytes that the largest trial takes, from ``goemo.memory_estimate``.
+        gpu_bytes: Memory of the GPU.
+    """
+    return max(1, min(_MOST_TRIALS_PER_GPU, int(_USABLE * gpu_bytes // needed)))
+
+
+def per_trial(
+    spec: SearchSpec, nodes: Sequence[Mapping[str, float]], *, sharing: int = 1
+) -> dict[str, float]:
     """Return the CPUs and GPUs of one trial.
 
-    ``gpus_per_trial: auto`` is one whole GPU where any node has one, else none.
+    ``gpus_per_trial: auto`` is a GPU where any node has one, or its share among ``sharing`` trials where the
+    node has CPUs for as many; else none.
 
     Args:
         spec: What the search asks for.
         nodes: Resources of each node by Ray's names, ``CPU`` and ``GPU``.
+        sharing: Trials that fit on a GPU together, from ``trials_per_gpu``.
 
     Raises:
         InputError: No node has what a trial asks for, and it would wait for ever.
     """
     asked = spec.resources.gpus_per_trial
-    most_gpus = max(node.get("GPU", 0.0) for node in nodes)
-    gpus = float(most_gpus > 0) if asked == "auto" else float(asked)
+    gpus = _share(spec, nodes, sharing) if asked == "auto" else float(asked)
     wanted = {"CPU": float(spec.resources.cpus_per_trial), "GPU": gpus}
     if any(all(node.get(kind, 0.0) >= wanted[kind] for kind in wanted) for node in nodes):
         return {kind.lower(): amount for kind, amount in wanted.items()}
@@ -41,3 +60,11 @@ def per_trial(spec: SearchSpec, nodes: Sequence[Mapping[str, float]]) -> dict[st
         "change resources.cpus_per_trial or resources.gpus_per_trial"
     )
     raise InputError("resources", [problem])
+
+
+def _share(spec: SearchSpec, nodes: Sequence[Mapping[str, float]], sharing: int) -> float:
+    """Return a trial's share of a GPU: no more trials on it than any node with one has CPUs for."""
+    cpus = min((node.get("CPU", 0.0) / node["GPU"] for node in nodes if node.get("GPU")), default=None)
+    if cpus is None:
+        return 0.0
+    return 1 / max(1, min(sharing, int(cpus // spec.resources.cpus_per_trial)))

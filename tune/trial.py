@@ -7,6 +7,8 @@ started again, in this actor or another, goes on from its own folder and not fro
 
 from __future__ import annotations
 
+import gc
+import importlib
 import shutil
 import time
 import traceback
@@ -26,16 +28,28 @@ if TYPE_CHECKING:
 ENDED = "ended"  # the key under which a trial tells the driver how it ended by itself
 
 
+def _import_what_trials_need() -> None:
+    """Import what takes seconds; without the collector, for what is imported stays."""
+    gc.disable()
+    try:
+        for name in ("transformers.modeling_utils", "goemo.bundle", "goemo.prepared", "goemo.training"):
+            importlib.import_module(name)
+    finally:
+        gc.enable()
+
+
 class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no types
     """Runs trials, one after the other.
 
     Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what all trials share),
-    ``threads``, ``device``, ``checkpoint_every_s`` and ``with_test``.
+    ``threads``, ``device``, ``gpus``, ``checkpoint_every_s`` and ``with_test``.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial; the work starts with the first `step`, where errors are caught."""
+        _import_what_trials_need()
         self.reset_config(config)
+        _keep_to_share(config["gpus"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial."""
@@ -144,3 +158,11 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         self.training = None
         outcome = Outcome(reason, message.splitlines()[0], details, ended_at=time.time())
         return {ENDED: outcome, PROGRESS: 100, "done": True}
+
+
+def _keep_to_share(gpus: float) -> None:
+    """Let this process have no more of its GPU's memory than its share: Ray counts, it does not isolate."""
+    if 0 < gpus < 1:
+        import torch
+
+        torch.cuda.set_per_process_memory_fraction(gpus)

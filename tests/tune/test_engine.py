@@ -176,8 +176,8 @@ def test_rays_snapshots_hold_nothing_of_ours(runs):
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
 def test_an_address_that_is_none_is_refused(address, monkeypatch):
     """A wrong address is a wrong call, wherever it comes from."""
-    with pytest.raises(InputError, match="--address"), connect(address):
-        pass
+    with pytest.raises(InputError, match="--address"), connect(address) as nodes:
+        nodes()
     monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None):
-        pass
+    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as nodes:
+        nodes()

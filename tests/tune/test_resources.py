@@ -7,8 +7,19 @@ from dataclasses import replace
 import pytest
 
 from goemo.errors import InputError
-from tune.resources import per_trial
-from tune.spec import ResourcesSpec, load_spec
+from tune.preparation import memory_needed
+from tune.resources import per_trial, trials_per_gpu
+from tune.spec import ResourcesSpec, SearchSpec, load_spec
+
+
+@pytest.fixture
+def model():
+    from transformers import BertConfig, BertForSequenceClassification
+
+    return BertForSequenceClassification(BertConfig(**SMALL))
+
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 50}
 
 
 def spec(**resources):
@@ -40,3 +51,32 @@ def test_any_node_that_fits_is_enough():
     """One large node among small ones is where the trials go."""
     nodes = [{"CPU": 2.0}, {"CPU": 16.0, "GPU": 1.0}]
     assert per_trial(spec(cpus_per_trial=8), nodes) == {"cpu": 8.0, "gpu": 1.0}
+
+
+@pytest.mark.parametrize(("needed", "trials"), [(100e9, 1), (70e9, 1), (60e9, 2), (10e9, 4), (1e9, 4)])
+def test_trials_share_a_gpu_as_far_as_its_memory_goes(needed, trials):
+    """Nine tenths of 140 GB, by what one needs; never more than four."""
+    assert trials_per_gpu(needed, 140e9) == trials
+
+
+@pytest.mark.parametrize(("cpus", "share"), [(16.0, 0.25), (5.0, 0.5), (1.0, 1.0)])
+def test_auto_shares_a_gpu_among_the_trials_that_fit(cpus, share):
+    """As many as fit, where each of them has its CPUs on the node."""
+    nodes = [{"CPU": cpus, "GPU": 2.0 if cpus == 5.0 else 1.0}, {"CPU": 64.0}]
+    assert per_trial(spec(), nodes, sharing=4) == {"cpu": 1.0, "gpu": share}
+    assert per_trial(spec(gpus_per_trial=1), nodes, sharing=4)["gpu"] == 1.0
+
+
+def test_the_largest_trial_decides(model):
+    """The estimate is for the largest batch of the longest texts that the space has, wherever they stand."""
+    given = load_spec("quickstart_scratch").to_dict()
+    given["space"] = {
+        "batch_size": {"grid": [64, 8]},
+        "max_length": {"choice": [16, 48, 32]},
+        "loss": "focal",
+    }
+    wide = SearchSpec.from_dict(given)
+    given["space"] = {"batch_size": 64, "max_length": 48}
+    assert memory_needed(wide, model) == memory_needed(SearchSpec.from_dict(given), model)
+    given["space"]["batch_size"] = 8
+    assert memory_needed(wide, model) > memory_needed(SearchSpec.from_dict(given), model)

@@ -55,6 +55,7 @@ def actor(folder, prepared, *, checkpoint_every_s=1e9, with_test=False):
             "prepared": str(prepared.folder),
             "threads": 1,
             "device": "cpu",
+            "gpus": 0.0,
             "checkpoint_every_s": checkpoint_every_s,
             "with_test": with_test,
         }

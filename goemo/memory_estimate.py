@@ -1,0 +1,75 @@
+"""How much memory of a GPU a training will take, from its configuration alone, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from goemo.configuration import Configuration
+
+# The CUDA context, the libraries' kernels and workspaces, and what a recorded step keeps: taken by every
+# process, whatever it trains.
+PROCESS_BYTES = 1.5e9
+
+# What autograd keeps for the backward pass is partly float32 under autocast: norms, softmax, residuals.
+_BYTES_FLOAT32 = 4.0
+_BYTES_AUTOCAST = 3.0
+
+# Families that keep more than the formula: ALBERT's activation function is written out in elementary steps,
+# XLNet and DeBERTa attend to positions too. Measured by what autograd saves for small models of each.
+_KEEPS_MORE = {"albert": 1.5, "deberta-v2": 2.0, "xlnet": 1.5}
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes on the device.
+
+    Attributes:
+        weights: Of the whole model, in float32, with the bfloat16 copies of a step under autocast.
+        training: Gradients and AdamW's two moments of what trains.
+        activations: What the backward pass of one batch of the longest texts needs.
+    """
+
+    weights: float
+    training: float
+    activations: float
+
+    @property
+    def total(self) -> float:
+        """All of it, with what a process takes by itself."""
+        return self.weights + self.training + self.activations + PROCESS_BYTES
+
+
+def estimate_memory(model: Any, configuration: Configuration, *, is_autocast: bool = True) -> MemoryEstimate:
+    """Estimate what a training takes at its peak.
+
+    Activations follow Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer
+    Models", section 4.1, with the width of the feed-forward part as it is and for numbers of another size:
+    of each token a block keeps 9 vectors of the hidden size, 2 of the inner size, and its attention weights
+    2.5 times. A frozen block keeps nothing.
+
+    Args:
+        model: Of the configuration, on any device (``meta`` is enough), with what trains set to train.
+        configuration: Batch size, maximum length and what trains.
+        is_autocast: Whether it runs in bfloat16 where it may.
+    """
+    c = configuration
+    parameters = list(model.parameters())
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
+    config = model.config
+    hidden, heads = config.hidden_size, config.num_attention_heads
+    inner = _first(config, "intermediate_size", "hidden_dim", "d_inner", default=4 * hidden)
+    blocks = {"all": config.num_hidden_layers, "last_layer": 1, "head": 0}[c.trainable]
+    per_token = 9 * hidden + 2 * inner + 2.5 * heads * c.max_length
+    numbers = c.batch_size * c.max_length * (blocks * per_token + 4 * hidden)
+    numbers *= _KEEPS_MORE.get(config.model_type, 1.0)
+    return MemoryEstimate(
+        weights=(6.0 if is_autocast else 4.0) * sum(p.numel() for p in parameters),
+        training=12.0 * trained,
+        activations=numbers * (_BYTES_AUTOCAST if is_autocast else _BYTES_FLOAT32),
+    )
+
+
+def _first(config: Any, *names: str, default: int) -> int:
+    """Return the first of these settings that a configuration has."""
+    return next((int(getattr(config, name)) for name in names if hasattr(config, name)), default)

@@ -1,0 +1,156 @@
+"""Samples a second of training: the engine beside `transformers.Trainer`, every weight of MiniLM.
+
+    python benchmarks/throughput.py
+    python benchmarks/throughput.py --batch-sizes 16 --rounds 1 --seconds 5
+
+Real GoEmotions texts, the same model, optimizer, threads and batch sizes on both sides (see
+`trainer_loop.py` for the three ways of Trainer). What is timed is training steps alone, batches included:
+no evaluation, no tokenizing, no loading of models, and the first steps of a process are not counted. The
+four take turns within a round, so that a machine that gets busier hurts all; a ratio is taken within its
+round. The engine passes over a whole number of its windows of 50 batches and Trainer over a whole number of
+its own, so that both see long and short texts in the proportions of the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from measuring import MINILM, find_goemotions, hardware, say, spread, table, write_subset
+from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_speed
+from transformers import Trainer
+
+from goemo.configuration import Configuration
+from goemo.data import Split, load_splits
+from goemo.models import build_model, load_tokenizer
+from goemo.prepared import Prepared, prepare
+from goemo.training import TrainingRun
+
+# Of rows below 200 batches, Trainer's length grouping would sort within fewer batches than it does of many.
+TRAINER_BATCHES = 200
+WAYS = {
+    "engine": "engine",
+    "maximum": "Trainer, padded to the maximum",
+    "dynamic": "Trainer, dynamic padding",
+    "grouped": "Trainer, grouped by length",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One configuration on some rows, for both sides.
+
+    Attributes:
+        configuration: Batch size, maximum length, seed and the rest.
+        prepared: For the engine: as many rows as one window of batches.
+        train: For Trainer: more rows, of which it trains a whole number of its windows.
+        folder: For what Trainer would write.
+    """
+
+    configuration: Configuration
+    prepared: Prepared
+    train: Split
+    folder: Path
+
+    def engine_speed(self, seconds: float, threads: int) -> float:
+        """Train whole passes for at least so many seconds; return samples a second of the steps."""
+        rows, seed = len(self.prepared.tokens["train"]), self.configuration.seed
+        samples, spent = 0, 0.0
+        while spent < seconds:
+            run = TrainingRun(replace(self.configuration, seed=seed), self.prepared, threads=threads)
+            speed = run.train_to(100).metrics["train/samples_per_second"]
+            samples, spent, seed = samples + rows, spent + rows / speed, seed + 1
+        return samples / spent
+
+    def trainer(self, collation: str, *, max_steps: int = -1) -> Trainer:
+        """Return a fresh Trainer."""
+        c = self.configuration
+        tokenizer = load_tokenizer(self.prepared.checkpoint)
+        items = tokenize(self.train, tokenizer, max_length=c.max_length, collation=collation)
+        model = build_model(
+            self.prepared.checkpoint,
+            labels=self.prepared.labels,
+            trainable=c.trainable,
+            seed=c.seed,
+            pooling=c.pooling,
+        )
+        return make_trainer(
+            c, model, tokenizer, items, output=self.folder, collation=collation, max_steps=max_steps
+        )
+
+
+def make_case(source: Path, configuration: Configuration, folder: Path) -> Case:
+    """Draw rows by the configuration's seed and prepare them."""
+    c, name = configuration, f"{configuration.batch_size}-{configuration.seed}"
+    rows = write_subset(source, folder / name, train=TRAINER_BATCHES * c.batch_size, seed=c.seed)
+    window = write_subset(
+        rows, folder / f"{name}-window", train=MEGABATCH * c.batch_size, validation=64, seed=c.seed
+    )
+    prepared = prepare(
+        load_splits(f"dir:{window}"),
+        c.checkpoint,
+        trainable=c.trainable,
+        pooling=c.pooling,
+        max_lengths=[c.max_length],
+        cache=folder / "cache",
+    )
+    return Case(c, prepared, load_splits(f"dir:{rows}").train, folder)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder of the published GoEmotions files")
+    parser.add_argument("--checkpoint", default=MINILM)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--max-length", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=20.0, help="least time of one measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    quiet()
+    source = find_goemotions(options.data)
+    speeds: dict[tuple[int, str], list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as name:
+        for number, size in itertools.product(range(options.rounds), options.batch_sizes):
+            configuration = Configuration(
+                checkpoint=options.checkpoint,
+                batch_size=size,
+                max_length=options.max_length,
+                epochs=1,
+                seed=number,
+            )
+            case = make_case(source, configuration, Path(name))
+            if not speeds:  # what happens once a process is not counted
+                TrainingRun(configuration, case.prepared, threads=options.threads).train_to(10)
+                case.trainer("grouped", max_steps=5).train()
+            for way, shown in WAYS.items():
+                speed = (
+                    case.engine_speed(options.seconds, options.threads)
+                    if way == "engine"
+                    else training_speed(case.trainer(way), options.seconds)
+                )
+                speeds[size, way].append(speed)
+                say(f"round {number + 1}, batch {size}, {shown}: {speed:.1f} samples/s")
+
+    rows = []
+    for size, (way, shown) in itertools.product(options.batch_sizes, WAYS.items()):
+        ratios = [a / b for a, b in zip(speeds[size, "engine"], speeds[size, way], strict=True)]
+        engine_ratio = "" if way == "engine" else spread(ratios, 2)
+        rows.append([str(size), shown, spread(speeds[size, way]), engine_ratio])
+    print(hardware(options.threads))
+    print(
+        f"{options.checkpoint}, every weight trains, max_length {options.max_length}; samples/s, median of "
+        f"{options.rounds} rounds (least to most) of at least {options.seconds:g} s each.\n"
+    )
+    print(table(["batch", "loop", "samples/s", "engine / this"], rows))
+
+
+if __name__ == "__main__":
+    main()

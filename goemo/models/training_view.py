@@ -27,7 +27,8 @@ def training_view(model: Any) -> Any:
     * The last block computes the first token alone, where that is all that the head reads.
     * On a CPU, embeddings give sparse gradients: a batch touches a few hundred of their tens of thousands of
       rows, and zeroing the others in every step took a fifteenth of it.
-    * On a CPU, linear maps run forward in oneDNN, a quarter faster on an AMD EPYC than what torch calls.
+    * On a CPU, linear maps and the gradients of what they read run in oneDNN: on one core of an AMD EPYC,
+      with the shapes of MiniLM, 5 to 15 per cent faster than what torch calls.
 
     Args:
         model: Any classifier, on its device; it stays as it is.
@@ -50,7 +51,7 @@ def training_view(model: Any) -> Any:
 
 
 class _OneDnnLinear(nn.Module):
-    """A linear map whose forward pass runs in oneDNN."""
+    """A linear map that runs in oneDNN."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -62,15 +63,12 @@ class _OneDnnLinear(nn.Module):
 
 
 class _Linear(torch.autograd.Function):
-    """``x W^T + b`` and its gradients, which stay with the library that torch calls: it is faster there."""
+    """``x W^T + b`` and its gradients; that of the weights stays with what torch calls, which is as fast."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(features, weight)
-        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public name
-            features, weight, bias, "none", [], ""
-        )
-        return mapped
+        return _one_dnn(features, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -78,10 +76,17 @@ class _Linear(torch.autograd.Function):
         flat = gradient.flatten(0, -2)
         of_features, of_weight, of_bias = ctx.needs_input_grad
         return (
-            gradient @ weight if of_features else None,
+            _one_dnn(gradient, weight.t(), None) if of_features else None,
             flat.t() @ features.flatten(0, -2) if of_weight else None,
             flat.sum(0) if of_bias else None,
         )
+
+
+def _one_dnn(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    mapped: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public name
+        features, weight, bias, "none", [], ""
+    )
+    return mapped
 
 
 def _replace_linears(module: nn.Module) -> None:

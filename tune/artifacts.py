@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from matplotlib.figure import Figure
 
 from goemo import bundle, evaluation, figures, report
 from goemo.data import Splits
@@ -22,10 +24,10 @@ from goemo.metrics import per_label_table
 from goemo.thresholds import (
     FittedThresholds,
     apply_thresholds,
-    cross_fitted_predictions,
     fit_thresholds,
     threshold_options,
 )
+from tune.crossfit import cross_fitted
 from tune.records import SearchFolder, TrialRecord, write_json, write_text
 
 
@@ -59,7 +61,7 @@ def trial_tables(search: SearchFolder, record: TrialRecord) -> TrialTables:
     scores = record.scores()
     options = threshold_options(record.config["thresholds"])
     thresholds = fit_thresholds(scores, targets, **options)
-    predictions = cross_fitted_predictions(scores, targets, **options)
+    predictions = cross_fitted(record, targets)
     half = apply_thresholds(scores, 0.5)
     return TrialTables(
         scores=scores,
@@ -70,29 +72,43 @@ def trial_tables(search: SearchFolder, record: TrialRecord) -> TrialTables:
     )
 
 
-def trial_figures(search: SearchFolder, tables: TrialTables, *, is_chosen: bool = False) -> dict[str, bytes]:
+def trial_figures(
+    search: SearchFolder,
+    tables: TrialTables,
+    *,
+    is_chosen: bool = False,
+    drawn: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
     """Draw the figures of one trial, by file name.
 
     Args:
         search: The search.
         tables: Of the trial.
         is_chosen: Draw all there are. Every trial has three; drawing takes longer than a tiny trial trains.
+        drawn: Figures of this trial that were drawn before, by file name; they are not drawn again.
     """
     targets, labels = search.validation()
-    drawn = {
-        "per_label_heatmap": figures.per_label_heatmap(tables.table_at_half, tables.table),
-        "f1_by_support": figures.f1_by_support(tables.table_at_half, tables.table),
-        "threshold_curves": figures.threshold_curves(
-            tables.scores, targets, tables.thresholds.values, labels
+    half, tuned, scores = tables.table_at_half, tables.table, tables.scores
+    wanted: dict[str, Callable[[], Figure]] = {
+        "per_label_heatmap.png": lambda: figures.per_label_heatmap(half, tuned),
+        "f1_by_support.png": lambda: figures.f1_by_support(half, tuned),
+        "threshold_curves.png": lambda: figures.threshold_curves(
+            scores, targets, tables.thresholds.values, labels
         ),
     }
     if is_chosen:
-        drawn |= {
-            "gain_per_label": figures.gain_per_label(tables.table_at_half, tables.table),
-            "reliability": figures.reliability(tables.scores, targets, labels),
-            "confusions": figures.confusions(targets, tables.predictions, labels),
+        wanted |= {
+            "gain_per_label.png": lambda: figures.gain_per_label(half, tuned),
+            "reliability.png": lambda: figures.reliability(scores, targets, labels),
+            "confusions.png": lambda: figures.confusions(targets, tables.predictions, labels),
         }
-    return {f"{name}.png": figures.png(figure) for name, figure in drawn.items()}
+    drawn = drawn or {}
+    return {name: drawn[name] if name in drawn else figures.png(draw()) for name, draw in wanted.items()}
+
+
+def drawn_figures(record: TrialRecord) -> dict[str, bytes]:
+    """Return the figures among the artifacts of a trial, by file name; empty where there are none yet."""
+    return {path.name: path.read_bytes() for path in (record.folder / "artifacts" / "figures").glob("*.png")}
 
 
 CAPTIONS = {

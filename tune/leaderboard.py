@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from goemo.errors import GoemoError, InputError
 from goemo.outcomes import RANKED
 from goemo.significance import PairedDifference, bootstrap, compare
-from goemo.thresholds import Targets, cross_fitted_predictions, threshold_options
+from goemo.thresholds import Targets
+from tune.crossfit import cross_fitted
 from tune.records import SearchFolder, TrialRecord
 
 if TYPE_CHECKING:
@@ -168,10 +169,7 @@ def rank(
     """
     ranked = sorted(records, key=lambda r: (-(r.objective or 0.0), r.trial_id))
     metric = ranked[0].config["metric"]
-    predictions = [
-        cross_fitted_predictions(record.scores(), targets, **threshold_options(record.config["thresholds"]))
-        for record in ranked
-    ]
+    predictions = [cross_fitted(record, targets) for record in ranked]
     resampled = bootstrap(targets, *predictions)  # one a trial, all on the same resamples
     found = []
     for place, (record, drawn) in enumerate(zip(ranked, resampled, strict=True), start=1):

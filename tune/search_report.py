@@ -19,9 +19,9 @@ from goemo.outcomes import RANKED
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.threshold_stability import threshold_band, threshold_draws
 from tune import leaderboard
-from tune.artifacts import CAPTIONS, TrialTables, trial_figures, trial_tables
+from tune.artifacts import CAPTIONS, TrialTables, drawn_figures, trial_figures, trial_tables
 from tune.leaderboard import Leaderboard
-from tune.records import SearchFolder, TrialRecord, write_json, write_text
+from tune.records import SearchFolder, TrialRecord, runs_folder, write_json, write_text
 from tune.search_charts import Band, interval_picture, search_pictures, trial_pictures
 from tune.search_insight import Importance, edge_warnings, hyperparameter_importance
 from tune.spec import SearchSpec
@@ -69,7 +69,7 @@ def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Spl
     findings = find(search, board, splits.validation.texts)
     pictures = search_figures(search, board, findings.importance)
     (folder / "figures").mkdir(exist_ok=True)
-    of_chosen = trial_figures(search, findings.tables, is_chosen=True)
+    of_chosen = _chosen_figures(search, board, findings.tables)
     for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
         (folder / "figures" / name).write_bytes(png)
     write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
@@ -109,7 +109,7 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     _ = board.best  # before anything else, because it says why there may be nothing to report
     findings = find(search, board, _texts(search))
     pictures = search_figures(search, board, findings.importance)
-    of_chosen = trial_figures(search, findings.tables, is_chosen=True)
+    of_chosen = _chosen_figures(search, board, findings.tables)
     write_text(path, _page(search, board, findings, pictures, of_chosen))
     write_json(twin, _twin(search, board, findings))
     return path, twin
@@ -169,6 +169,11 @@ def search_figures(
     return {name: figures.png(figure) for name, figure in drawn.items()}
 
 
+def _chosen_figures(search: SearchFolder, board: Leaderboard, tables: TrialTables) -> dict[str, bytes]:
+    drawn = drawn_figures(search.trial(board.best.trial_id).read())
+    return trial_figures(search, tables, is_chosen=True, drawn=drawn)
+
+
 def _trials(records: Iterable[TrialRecord]) -> list[figures.Trial]:
     return [
         figures.Trial(
@@ -209,6 +214,7 @@ def _page(
         notes=_notes(facts),
         environment={**facts["environment"], "data digest": facts["data"]["digest"]},
         commands=_commands(search),
+        cache=runs_folder() / "cache",
     )
 
 

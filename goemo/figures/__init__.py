@@ -8,12 +8,13 @@ or a map of even lightness; markers and line styles say the same again for greys
 from __future__ import annotations
 
 from goemo.figures.confusion_grid import confusions
-from goemo.figures.drawing import DPI, png, save
+from goemo.figures.drawing import png, save
 from goemo.figures.gain import gain_per_label
 from goemo.figures.importance_bars import importance
 from goemo.figures.parallel import parallel_coordinates
 from goemo.figures.reliability_panels import reliability
 from goemo.figures.search import learning_curves, objective_by_hyperparameter
+from goemo.figures.texts import DPI
 from goemo.figures.threshold_panels import threshold_curves
 from goemo.figures.trial import f1_by_support, per_label_heatmap
 from goemo.figures.trials import Trial

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from goemo import confusion
 from goemo.figures.drawing import GREY, INK, new_figure
 from goemo.figures.names import drawable, widest
+from goemo.figures.texts import table_text
 
 CELL, LINE = 0.235, 0.2  # inches
 SIZE = 8.5  # of texts, in points
@@ -84,8 +85,8 @@ def confusions(
     above = top - 0.06
     for i, name in enumerate(shown):
         y = top + CELL * (i + 0.5)
-        axes.text(left - 0.08, y, name, ha="right", va="center", fontfamily=families, **text)
-        axes.text(alone_at - 0.1, y, f"{missed[i]:,}", ha="right", va="center", **text)
+        table_text(axes, left - 0.08, y, name, ha="right", va="center", fontfamily=families, **text)
+        table_text(axes, alone_at - 0.1, y, f"{missed[i]:,}", ha="right", va="center", **text)
         axes.text(grid_at + CELL * (i + 0.5), above, name, fontfamily=families, **upright, **text)
     axes.text(alone_at + CELL / 2, above, "no other", **upright, **text)
     axes.text(alone_at - 0.1, above, "missed", ha="right", va="bottom", **text)
@@ -96,10 +97,10 @@ def confusions(
         y = top + LINE * (k + 0.5)
         # Three texts: in one, a name that is written from right to left would turn the arrow around.
         line = {**text, "va": "center", "fontfamily": families}
-        axes.text(pairs_at, y, names[i], ha="left", **line)
-        axes.text(pairs_at + from_width + 0.17, y, "→", ha="center", **line)
-        axes.text(pairs_at + from_width + 0.34, y, names[j], ha="left", **line)
-        axes.text(width - 0.12, y, f"{100 * found.shares[i, j]:.0f} %", ha="right", **line)
+        table_text(axes, pairs_at, y, names[i], ha="left", **line)
+        table_text(axes, pairs_at + from_width + 0.17, y, "→", ha="center", **line)
+        table_text(axes, pairs_at + from_width + 0.34, y, names[j], ha="left", **line)
+        table_text(axes, width - 0.12, y, f"{100 * found.shares[i, j]:.0f} %", ha="right", **line)
     title = "Wrongly predicted where another label is missed"
     if count < len(labels):
         title += f"   ({count} of {len(labels)} labels, those with the most errors)"
@@ -123,7 +124,8 @@ def _draw_cells(axes: Axes, shares: npt.NDArray[np.float64], x: float, y: float)
         lw=0.6,
     )
     for i, j in np.argwhere(np.nan_to_num(shares) >= LEAST_SHARE):
-        axes.text(
+        table_text(
+            axes,
             x + CELL * (j + 0.5),
             y + CELL * (i + 0.52),
             f"{100 * shares[i, j]:.0f}",

@@ -6,21 +6,25 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import Affine2D
 
 from goemo.figures.palette import reduced
+from goemo.figures.texts import DPI, table_text, text_size
 
-DPI = 110
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 GREY, DARK, INK = "#8a8f98", "#3d4450", "#22262e"
 BAND = "#d9dce3"  # behind lines
+GRID, FRAME = "#e4e6ea", "#b6bac2"
+SAMPLE = 0.28  # inches: a line or an area in a legend
 
 
 def png(figure: Figure) -> bytes:
@@ -29,7 +33,7 @@ def png(figure: Figure) -> bytes:
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # the paper is opaque
     buffer = io.BytesIO()
-    reduced(pixels).save(buffer, format="PNG")
+    reduced(pixels).save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
 
@@ -103,23 +107,28 @@ def panel_title(axes: Axes, name: str, families: Sequence[str], facts: str) -> N
     )
 
 
-def heading(figure: Figure, title: str, handles: Sequence[Line2D | Patch]) -> None:
-    """Write the title of a figure and, under it, its legend in one line."""
+def heading(figure: Figure, title: str, handles: Sequence[Line2D | Rectangle]) -> None:
+    """Write the title of a figure and, under it, its legend in one line.
+
+    Lines and rectangles become the samples of the legend, beside the text of their label.
+    """
+    # Inches in terms of the figure, which a viewer may crop.
+    inches = Affine2D().scale(*(1 / figure.get_size_inches())) + figure.transFigure
     height = figure.get_figheight()
-    figure.text(0.012, 1 - 0.12 / height, title, fontsize=11, va="top", color=INK, parse_math=False)
-    if handles:
-        legend = figure.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=(0.004, 1 - 0.28 / height),
-            ncols=len(handles),
-            fontsize=8.5,
-            frameon=False,
-            columnspacing=1.4,
-            handlelength=2.4,
-        )
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+    look: dict[str, Any] = {"va": "center", "color": INK, "parse_math": False, "transform": inches}
+    x, y = 0.14, height - 0.44
+    table_text(figure, x, height - 0.185, title, fontsize=11, **look)
+    for handle in handles:
+        if isinstance(handle, Line2D):
+            handle.set(data=([x, x + SAMPLE / 2, x + SAMPLE], [y, y, y]), markevery=[1])
+        else:
+            handle.set_bounds(x, y - 0.04, SAMPLE, 0.08)
+        handle.set_transform(inches)
+        figure.add_artist(handle)
+        x += SAMPLE + 0.09
+        text = str(handle.get_label())
+        table_text(figure, x, y, text, fontsize=8.5, **look)
+        x += text_size(text, ["sans-serif"], 8.5)[0] / 72 + 0.17
 
 
 def tidy(axes: Axes) -> None:
@@ -127,10 +136,10 @@ def tidy(axes: Axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
-        axes.spines[side].set_color("#b6bac2")
-    axes.grid(visible=True, color="#e4e6ea", lw=0.7)
+        axes.spines[side].set_color(FRAME)
+    axes.grid(visible=True, color=GRID, lw=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8, color="#b6bac2", length=3)
+    axes.tick_params(labelsize=8, color=FRAME, length=3)
 
 
 def cut_text(threshold: float) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from goemo.figures.drawing import BLUE, GREY, INK, VERMILION, new_figure
 from goemo.figures.label_tables import same_labels
 from goemo.figures.names import drawable, widest
+from goemo.figures.texts import table_text
 
 
 def gain_per_label(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figure:
@@ -70,10 +71,12 @@ def gain_per_label(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figure:
         end = zero + gain[label] * inches
         side = -1 if is_loss else 1
         align = "right" if is_loss else "left"
-        axes.text(end + 0.06 * side, y, f"{gain[label]:+z.2f}".replace("+0.00", "0"), ha=align, **small)
-        axes.text(left - 0.08, y, names[label], ha="right", fontfamily=families, **small)
-        axes.text(start - 0.1, y, f"{int(support[label]):,}", ha="right", **small)
-        axes.text(width - 0.12, y, f"{half[label]:.2f} → {tuned[label]:.2f}", ha="right", **small)
+        table_text(
+            axes, end + 0.06 * side, y, f"{gain[label]:+z.2f}".replace("+0.00", "0"), ha=align, **small
+        )
+        table_text(axes, left - 0.08, y, names[label], ha="right", fontfamily=families, **small)
+        table_text(axes, start - 0.1, y, f"{int(support[label]):,}", ha="right", **small)
+        table_text(axes, width - 0.12, y, f"{half[label]:.2f} → {tuned[label]:.2f}", ha="right", **small)
     axes.plot([zero, zero], [top - 0.04, top + row_height * len(order) + 0.04], color=GREY, lw=1, zorder=0)
     header = top - 0.14
     axes.text(start - 0.1, header, "support", ha="right", **small)

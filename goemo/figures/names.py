@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.collections import LineCollection
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from goemo.figures.drawing import INK
+from goemo.figures.texts import table_text, text_size
 
 FAMILY = "DejaVu Sans"  # comes with matplotlib, so its letters are always there
 LONGEST_NAME = 26
@@ -53,16 +54,7 @@ def shorten(name: str, longest: int) -> str:
 
 def widest(texts: Sequence[str], families: Sequence[str], size: float) -> float:
     """Return the width of the widest text, in inches."""
-    return max((width for width, _ in text_sizes(texts, families, size)), default=0.0) / 72
-
-
-def text_sizes(texts: Sequence[str], families: Sequence[str], size: float) -> list[tuple[float, float]]:
-    """Return width and height of each text in points."""
-    font = FontProperties(family=list(families), size=size)
-    # At 72 dpi a pixel is a point.
-    renderer = FigureCanvasAgg(Figure(figsize=(1, 1), dpi=72)).get_renderer()
-    sizes = (renderer.get_text_width_height_descent(text, font, ismath=False) for text in texts)
-    return [(float(width), float(max(height, size))) for width, height, _ in sizes]
+    return max((text_size(text, families, size)[0] for text in texts), default=0.0) / 72
 
 
 @cache
@@ -110,7 +102,9 @@ def annotate_points(
     bounds = axes.get_window_extent()
     written = np.empty((0, 4))
     unnamed = 0
-    sizes = text_sizes(names, families, size)
+    sizes = [text_size(name, families, size) for name in names]
+    leaders = []
+    to_data = axes.transData.inverted()  # a viewer that crops the figure moves its axes, and not pixels
     for i in np.argsort(x, kind="stable"):
         width, height = (scale * length for length in sizes[i])
         others = np.delete(points, i, axis=0)
@@ -134,21 +128,45 @@ def annotate_points(
             continue
         left, bottom, anchor = place
         written = np.vstack([written, [left - 2, bottom - 1, left + width + 2, bottom + height + 1]])
-        line = {"arrowstyle": "-", "lw": 0.6, "color": INK, "alpha": 0.6, "shrinkA": 0, "shrinkB": 3}
-        axes.annotate(
+        middle = np.array([left + width / 2, bottom + height / 2])
+        if is_led:
+            ends = _between(anchor, middle, width=width, height=height, gap=3 * scale)
+            leaders.append(to_data.transform(ends))
+        x_data, y_data = to_data.transform(middle)
+        table_text(
+            axes,
+            x_data,
+            y_data,
             names[i],
-            tuple(axes.transData.inverted().transform(anchor)),
-            xytext=((left - anchor[0]) / scale, (bottom + height / 2 - anchor[1]) / scale),
-            textcoords="offset points",
+            ha="center",
+            va="center",
             fontsize=size,
             fontfamily=families,
-            parse_math=False,
-            va="center",
             color=INK,
+            parse_math=False,
             zorder=6,
-            arrowprops={**line, "relpos": (0.5, 0.5)} if is_led else None,
         )
+    lines = LineCollection(leaders, colors=INK, lw=0.6, alpha=0.6, zorder=5)
+    axes.add_collection(lines, autolim=False)
     return unnamed
+
+
+def _between(
+    point: npt.NDArray[np.float64],
+    middle: npt.NDArray[np.float64],
+    *,
+    width: float,
+    height: float,
+    gap: float,
+) -> list[npt.NDArray[np.float64]]:
+    """Return both ends of the line from beside a point to the edge of a box around a middle, in pixels."""
+    way = middle - point
+    length = math.hypot(*way)
+    reach = min(
+        half / abs(step) if step else math.inf
+        for half, step in zip((width / 2 + 2, height / 2), way, strict=True)
+    )
+    return [point + way * min(gap / length, 1.0), middle - way * min(reach, 1.0)]
 
 
 def _free_place(

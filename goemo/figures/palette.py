@@ -29,7 +29,11 @@ def reduced(pixels: npt.NDArray[np.uint8]) -> Image.Image:
     height, width, _ = pixels.shape
     wide = pixels.astype(np.uint32)
     packed = (wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]).ravel()
-    colours, counts = np.unique(packed, return_counts=True)
+    # Paper, bars and lines are long runs of one colour: a tenth as many to sort as there are pixels.
+    starts = np.flatnonzero(np.concatenate([[True], packed[1:] != packed[:-1]]))
+    lengths = np.diff(starts, append=len(packed))
+    colours, of_runs = np.unique(packed[starts], return_inverse=True)
+    counts = np.bincount(of_runs, weights=lengths)
     channels = [part.astype(np.float32) for part in (colours >> 16, colours >> 8 & 255, colours & 255)]
 
     def distance_to(index: int) -> npt.NDArray[np.float32]:
@@ -47,8 +51,6 @@ def reduced(pixels: npt.NDArray[np.uint8]) -> Image.Image:
         nearest[to_new < distance] = len(chosen)
         np.minimum(distance, to_new, out=distance)
         chosen.append(worst)
-    names = np.empty(1 << 24, dtype=np.uint8)  # only the pages of colours that occur are ever touched
-    names[colours] = nearest
-    image = Image.frombytes("P", (width, height), names[packed].tobytes())
+    image = Image.frombytes("P", (width, height), np.repeat(nearest[of_runs], lengths).tobytes())
     image.putpalette(np.stack(channels, axis=1)[chosen].astype(np.uint8).tobytes())
     return image

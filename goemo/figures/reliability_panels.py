@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Rectangle
 
 from goemo import calibration
 from goemo.figures.drawing import BAND, BLUE, GREY, INK, heading, new_panels, panel_title, tidy
@@ -68,10 +68,10 @@ def reliability(
         _draw_panel(axes, table[table["label"] == label])
         facts = f"{positives[label]:,} positive, ECE {errors[label]:.3f}"
         panel_title(axes, names[label], families, facts)
-    handles: list[Line2D | Patch] = [
+    handles: list[Line2D | Rectangle] = [
         Line2D([], [], color=BLUE, lw=1.2, marker="o", ms=4.5, label="share of positives, 95 % interval"),
         Line2D([], [], color=GREY, ls=(0, (4, 2)), lw=1.2, label="a score that means what it says"),
-        Patch(color=BAND, lw=0, label="number of examples (log scale)"),
+        Rectangle((0, 0), 0, 0, color=BAND, lw=0, label="number of examples (log scale)"),
     ]
     heading(figure, "Reliability: the share of positives against the score", handles)
     return figure

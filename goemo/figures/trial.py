@@ -12,19 +12,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from matplotlib.lines import Line2D
 
 from goemo.figures.drawing import (
     BLUE,
+    FRAME,
     GREY,
+    GRID,
     INK,
     ORANGE,
     cut_text,
+    heading,
     new_figure,
-    tidy,
 )
 from goemo.figures.label_tables import by_support, same_labels
 from goemo.figures.names import annotate_points, drawable, widest
+from goemo.figures.texts import table_text
 
 TABLE_METRICS = ("precision", "recall", "f1", "mcc")
 
@@ -82,22 +85,22 @@ def per_label_heatmap(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figur
             lw=0.6,
         )
         heading = {"f1": "F1", "mcc": "MCC"}.get(name, name)
-        axes.text(x + cell_width, top - 0.38, heading, ha="center", **{**small, "fontsize": 9.5})
+        table_text(axes, x + cell_width, top - 0.38, heading, ha="center", **{**small, "fontsize": 9.5})
         for column, side in enumerate(("at 0.5", "tuned")):
             centre = x + (column + 0.5) * cell_width
-            axes.text(centre, top - 0.14, side, ha="center", **small)
+            table_text(axes, centre, top - 0.14, side, ha="center", **small)
             for y, value in zip(middles, pair[:, column], strict=True):
                 if math.isfinite(value):
                     # On cividis, black has the better contrast from here on, by WCAG's formula.
                     ink = "white" if value < 0.46 else "black"
-                    axes.text(centre, y, f"{value:z.2f}", ha="center", **{**small, "color": ink})
-    axes.text(start - 0.1, top - 0.14, "support", ha="right", **small)
-    axes.text(width - 0.12, top - 0.14, "threshold", ha="right", **small)
+                    table_text(axes, centre, y, f"{value:z.2f}", ha="center", **{**small, "color": ink})
+    table_text(axes, start - 0.1, top - 0.14, "support", ha="right", **small)
+    table_text(axes, width - 0.12, top - 0.14, "threshold", ha="right", **small)
     for y, name, support, cut in zip(middles, names, tuned["support"], tuned["threshold"], strict=True):
-        axes.text(left - 0.08, y, name, ha="right", fontfamily=families, **small)
-        axes.text(start - 0.1, y, f"{int(support):,}", ha="right", **small)
-        axes.text(width - 0.12, y, cut_text(cut), ha="right", **small)
-    axes.text(0.12, 0.24, "Per label, at 0.5 and at the tuned threshold", **{**small, "fontsize": 11})
+        table_text(axes, left - 0.08, y, name, ha="right", fontfamily=families, **small)
+        table_text(axes, start - 0.1, y, f"{int(support):,}", ha="right", **small)
+        table_text(axes, width - 0.12, y, cut_text(cut), ha="right", **small)
+    table_text(axes, 0.12, 0.24, "Per label, at 0.5 and at the tuned threshold", **{**small, "fontsize": 11})
     return figure
 
 
@@ -121,36 +124,42 @@ def f1_by_support(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figure:
     half = np.nan_to_num(table_at_half["f1"].to_numpy(dtype=float))
     tuned = np.nan_to_num(table["f1"].to_numpy(dtype=float))
     figure = new_figure(8.6, 5.6)
-    axes = figure.add_axes((0.07, 0.1, 0.915, 0.8))
-    tidy(axes)
-    x = _support_axis(axes, support)
+    axes = figure.add_axes((0.07, 0.1, 0.915, 0.77))
+    axes.axis("off")
     axes.set_ylim(-0.06, 1.04)
-    axes.set_ylabel("F1", fontsize=9)
+    x = _support_axis(axes, support)
     axes.add_collection(
         LineCollection(
             [[(a, b), (a, c)] for a, b, c in zip(x, half, tuned, strict=True)], colors=GREY, lw=1.1, zorder=2
         )
     )
-    axes.plot(x, half, "o", ms=4.5, mfc="white", mec=ORANGE, mew=1.4, label="at 0.5", zorder=3)
-    axes.plot(x, tuned, "D", ms=4.5, color=BLUE, label="tuned threshold", zorder=4)
+    axes.plot(x, half, "o", ms=4.5, mfc="white", mec=ORANGE, mew=1.4, zorder=3)
+    axes.plot(x, tuned, "D", ms=4.5, color=BLUE, zorder=4)
     names, families = drawable([str(label) for label in table["label"]])
     unnamed = annotate_points(axes, x=x, half=half, tuned=tuned, names=names, families=families)
     title = "F1 by support of the label"
     if unnamed:
         title += f"   ({unnamed} of {len(names)} labels not named, for want of room)"
-    axes.set_title(title, fontsize=11, loc="left", color=INK)
-    figure.legend(loc="upper right", ncols=2, fontsize=8.5, frameon=False, bbox_to_anchor=(0.99, 0.985))
+    handles = [
+        Line2D([], [], ls="", marker="o", ms=4.5, mfc="white", mec=ORANGE, mew=1.4, label="at 0.5"),
+        Line2D([], [], ls="", marker="D", ms=4.5, color=BLUE, label="tuned threshold"),
+    ]
+    heading(figure, title, handles)
     return figure
 
 
 def _support_axis(axes: Axes, support: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Set up the logarithmic axis, with 0 one step left of its smallest tick; return the positions."""
+    """Set up and draw the logarithmic axis, with 0 one step left of its smallest tick; return the positions.
+
+    The axes of matplotlib set each number several times over to find out how much room it takes.
+    """
     present = support[support > 0]
     low, high = (present.min(), present.max()) if len(present) else (1.0, 1.0)
     zero = low / 2.5
     x = np.where(support > 0, support, zero)
+    left, right = min(x.min(), low) / 1.4, high * 1.7
     axes.set_xscale("log")
-    axes.set_xlim(min(x.min(), low) / 1.4, high * 1.7)
+    axes.set_xlim(left, right)
     ticks = [
         step * 10.0**power
         for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -160,9 +169,22 @@ def _support_axis(axes: Axes, support: npt.NDArray[np.float64]) -> npt.NDArray[n
     names = [f"{tick:,.0f}" for tick in ticks]
     if len(present) < len(support):
         ticks, names = [zero, *ticks], ["0", *names]
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    # Plain numbers: the default's powers of ten start the parser of mathematics, which is slow.
-    axes.xaxis.set_major_formatter(FixedFormatter(names))
-    axes.set_xlabel("support: examples that carry the label", fontsize=9)
+    bottom, top = axes.get_ylim()
+    levels = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    grid = [[(tick, bottom), (tick, top)] for tick in ticks]
+    grid += [[(left, level), (right, level)] for level in levels]
+    axes.add_collection(LineCollection(grid, colors=GRID, lw=0.7, zorder=0.5))
+    axes.add_collection(
+        LineCollection([[(left, top), (left, bottom), (right, bottom)]], colors=FRAME, lw=1.2, zorder=1)
+    )
+    text: dict[str, Any] = {"va": "center", "color": INK}
+    beside, below = axes.get_yaxis_transform(), axes.get_xaxis_transform()
+    for level in levels:
+        number = f"{level:.1f}"
+        table_text(axes, -0.008, level, number, ha="right", fontsize=8, transform=beside, **text)
+    for tick, name in zip(ticks, names, strict=True):
+        table_text(axes, tick, -0.028, name, ha="center", fontsize=8, transform=below, **text)
+    table_text(axes, -0.055, 0.5, "F1", ha="center", fontsize=9, transform=axes.transAxes, **text)
+    caption = "support: examples that carry the label"
+    table_text(axes, 0.5, -0.075, caption, ha="center", fontsize=9, transform=axes.transAxes, **text)
     return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,7 @@ def search_page(
     environment: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
     is_cross_fitted: bool = True,
+    cache: Path | None = None,
 ) -> str:
     """Return a search as a self-contained HTML page that opens with its answer.
 
@@ -70,6 +72,7 @@ def search_page(
         environment: Facts to repeat it: versions, hardware, digests of the data.
         commands: What to type to repeat it, one command each.
         is_cross_fitted: Whether ``table`` judges every row with thresholds fitted on other rows.
+        cache: Folder that keeps the charts' scripts for the next page; see `goemo.report.scripts`.
 
     Raises:
         ValueError: The two tables are not about the same labels, or only one is given.
@@ -106,7 +109,7 @@ def search_page(
         intervals=intervals,
         figures=list(figures),
         trial_figures=list(trial_figures),
-        bundle=vega_bundle() if any(picture.charts for picture in pictures) else None,
+        bundle=vega_bundle(cache) if any(picture.charts for picture in pictures) else None,
         worst_errors=list(worst_errors),
         warnings=list(warnings),
         insights=list(insights),

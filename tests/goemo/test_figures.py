@@ -58,6 +58,13 @@ def lines(axes, **properties):
     ]
 
 
+def curves(figure):
+    """Return precision, recall and F1 of each label shown, points of (threshold, value), as drawn."""
+    (axes,) = figure.axes
+    named = [c for c in axes.collections if not c.get_label().startswith("_")]
+    return {c.get_label(): c.get_segments() for c in named}
+
+
 def size_of(figure):
     return Image.open(io.BytesIO(figures.png(figure))).size
 
@@ -116,8 +123,8 @@ def test_names_beside_the_points_overlap_neither_each_other_nor_a_point():
     figure = figures.f1_by_support(half, tuned)
     (axes,) = figure.axes
     figure.canvas.draw()
-    # The extent of an annotation would include the line that leads to its point.
-    boxes = [mpl.text.Text.get_window_extent(text).extents for text in axes.texts]
+    named = [text for text in axes.texts if text.get_text().startswith("emotion")]
+    boxes = [text.get_window_extent().extents for text in named]
     points = axes.transData.transform(np.column_stack([tuned["support"], tuned["f1"]]))
     for i, (left, bottom, right, top) in enumerate(boxes):
         assert not any(
@@ -137,8 +144,8 @@ def test_labels_without_support_stand_over_zero():
     figure = figures.f1_by_support(half, tuned)
     (axes,) = figure.axes
     position = lines(axes, marker="D")[0].get_xdata()[1]
-    ticks = dict(zip(axes.get_xticks(), (t.get_text() for t in axes.get_xticklabels()), strict=True))
-    assert ticks[position] == "0"
+    below = [t for t in axes.texts if t.get_transform() == axes.get_xaxis_transform()]
+    assert {t.get_position()[0]: t.get_text() for t in below}[position] == "0"
     assert position < 10
 
 
@@ -147,21 +154,39 @@ def test_threshold_curves_equal_a_loop_over_the_cuts():
     scores, targets, thresholds = scored(3)
     scores[::7] = 0  # equal to the first cut, which predicts them
     figure = figures.threshold_curves(scores, targets, thresholds, ["a", "b", "c"])
-    by_title = {axes.get_title(loc="left"): axes for axes in figure.axes}
-    for i, label in enumerate("abc"):
-        precision, recall, f1 = by_title[label].lines[:3]
+    marks = {line.get_label(): line for line in figure.axes[0].lines}
+    for i, (label, drawn) in enumerate(curves(figure).items()):
+        precision, recall, f1 = drawn
         for k in range(0, 160, 13):
-            predicted = scores[:, i].astype(np.float64) >= f1.get_xdata()[k]
+            predicted = scores[:, i].astype(np.float64) >= f1[k, 0]
             hits = np.sum(predicted & targets[:, i])
-            assert recall.get_ydata()[k] == pytest.approx(hits / targets[:, i].sum())
-            assert f1.get_ydata()[k] == pytest.approx(2 * hits / (predicted.sum() + targets[:, i].sum()))
+            assert recall[k, 1] == pytest.approx(hits / targets[:, i].sum())
+            assert f1[k, 1] == pytest.approx(2 * hits / (predicted.sum() + targets[:, i].sum()))
             if predicted.any():
-                assert precision.get_ydata()[k] == pytest.approx(hits / predicted.sum())
-        (marked,) = lines(by_title[label], marker="D")
-        assert marked.get_xdata()[0] == thresholds[i]
-        assert np.interp(thresholds[i], f1.get_xdata(), f1.get_ydata()) == pytest.approx(
-            marked.get_ydata()[0], abs=0.05
-        )
+                assert precision[k, 1] == pytest.approx(hits / predicted.sum())
+        (cut, height) = marks[label].get_xydata()[1]
+        assert cut == thresholds[i]
+        assert np.interp(cut, *f1.T) == pytest.approx(height, abs=0.05)
+
+
+def test_threshold_curves_stand_in_their_frames_under_their_names():
+    """On paper, each plot's curves fill its own place: two rows of four, left to right, under the name."""
+    scores, targets, thresholds = scored(8)
+    figure = figures.threshold_curves(scores, targets, thresholds, list("abcdefgh"))
+    (axes,) = figure.axes
+    titles = {text.get_text(): text.get_position() for text in axes.texts}
+    corners = []
+    for collection in axes.collections:
+        label = collection.get_label()
+        if not label.startswith("_"):
+            to_inches = collection.get_transform() - axes.transData
+            x, y = to_inches.transform(np.concatenate(collection.get_segments())).T
+            left, top = titles[label]
+            assert (x.min(), y.min()) == pytest.approx((left, top + 0.46), abs=0.05)
+            assert (np.ptp(x), np.ptp(y)) == pytest.approx((2.48, 1.27), abs=0.05)
+            corners.append((round(top, 3), round(left, 3)))
+    assert corners == sorted(set(corners))
+    assert [len({corner[k] for corner in corners}) for k in (0, 1)] == [2, 4]
 
 
 def test_threshold_curves_show_the_rarest_and_the_most_gained():
@@ -172,12 +197,13 @@ def test_threshold_curves_show_the_rarest_and_the_most_gained():
     scores[:, 20] *= 0.4  # nothing of it is found at 0.5, so it gains most
     thresholds[20] = 0.2
     figure = figures.threshold_curves(scores, targets, thresholds, labels)
-    shown = [axes.get_title(loc="left") for axes in figure.axes]
+    shown = list(curves(figure))
     assert len(shown) == 8
+    assert set(shown) <= set(texts(figure))
     order = np.argsort(targets.sum(axis=0), kind="stable")
     assert [labels[i] for i in order[:3]] == shown[:3]
     assert "label number 20" in shown[gain - 1 :]
-    assert len(figures.threshold_curves(scores, targets, thresholds, labels, most=3).axes) == 3
+    assert len(curves(figures.threshold_curves(scores, targets, thresholds, labels, most=3))) == 3
 
 
 def test_threshold_curves_without_positives_or_cut():
@@ -195,7 +221,7 @@ def test_threshold_curves_show_the_labels_that_are_named():
     """The caller's labels come in the caller's order; a name that is no label is an error that says so."""
     scores, targets, thresholds = scored(5)
     figure = figures.threshold_curves(scores, targets, thresholds, list("abcde"), shown=["d", "b"])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["d", "b"]
+    assert list(curves(figure)) == ["d", "b"]
     with pytest.raises(ValueError, match="a, b, c, d, e, got 'f'"):
         figures.threshold_curves(scores, targets, thresholds, list("abcde"), shown=["f"])
 
@@ -205,8 +231,8 @@ def test_threshold_band_is_that_of_the_resamples():
     scores, targets, thresholds = scored(3)
     figure = figures.threshold_curves(scores, targets, thresholds, list("abc"), shown=list("abc"), draws=50)
     low, high = threshold_band(threshold_draws(scores, targets, draws=50))
-    for axes, a, b in zip(figure.axes, low, high, strict=True):
-        (span,) = axes.patches
+    assert [span.get_label() for span in figure.axes[0].patches] == list("abc")
+    for span, a, b in zip(figure.axes[0].patches, low, high, strict=True):
         assert (span.get_x(), span.get_x() + span.get_width()) == pytest.approx((a, b), abs=0.005)
     bare = figures.threshold_curves(scores, targets, thresholds, list("abc"), draws=0)
     assert not any(axes.patches for axes in bare.axes)
@@ -389,8 +415,9 @@ def test_the_legend_of_a_single_panel_has_room(draw):
     """With one label there is one panel or two, and the whole legend above them is still in the figure."""
     figure = draw(*scored(1), ["joy"])
     figure.canvas.draw()
-    (legend,) = figure.legends
-    assert legend.get_window_extent().x1 <= figure.canvas.get_width_height()[0]
+    legend = [artist for artist in figure.artists if isinstance(artist, mpl.text.Text)]
+    assert len(legend) > 3
+    assert max(text.get_window_extent().x1 for text in legend) <= figure.canvas.get_width_height()[0]
 
 
 def test_settings_of_matplotlib_are_left_alone():

@@ -335,3 +335,13 @@ def test_script_json_is_json_that_cannot_leave_its_script():
     assert not set("<>&\u2028") & set(text)
     with pytest.raises(ValueError, match="JSON"):
         script_json(math.nan)
+
+
+def test_the_scripts_that_are_kept_are_those_that_are_made(tmp_path):
+    """The first page makes the file, the next reads it; both show what a page without a folder shows."""
+    made = vega_bundle(tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert made == vega_bundle()
+    kept.write_text("kept", encoding="utf-8")
+    vega_bundle.cache_clear()
+    assert vega_bundle(tmp_path / "cache") == "kept"

@@ -8,6 +8,7 @@ that compute the same for less.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from goemo.models.architectures import encoder_blocks
 from goemo.models.first_token import FirstTokenBlock, reads_first_token_of_block
 from goemo.models.pooling import has_mean_block
+from goemo.models.quick_dropout import QuickDropout
 
 # Of an embedding, from which filling them with zeros costs more than sorting those that a batch has.
 _MANY_ROWS = 4096
@@ -27,6 +29,7 @@ def training_view(model: Any) -> Any:
     * The last block computes the first token alone, where that is all that the head reads.
     * On a CPU, embeddings give sparse gradients: a batch touches a few hundred of their tens of thousands of
       rows, and zeroing the others in every step took a fifteenth of it.
+    * On a CPU, dropout draws its numbers at a quarter of the cost (``QuickDropout``).
     * On a CPU, linear maps and the gradients of what they read run in oneDNN: on one core of an AMD EPYC,
       with the shapes of MiniLM, 5 to 15 per cent faster than what torch calls.
 
@@ -34,7 +37,8 @@ def training_view(model: Any) -> Any:
         model: Any classifier, on its device; it stays as it is.
 
     Returns:
-        In the mode that the model is in. Its logits and gradients equal the model's to rounding.
+        In the mode that the model is in. Without dropout, its logits and gradients equal the model's to
+        rounding; with it, they are of the same distribution.
     """
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     view = copy.deepcopy(model, shared)
@@ -45,8 +49,9 @@ def training_view(model: Any) -> Any:
         for module in view.modules():
             if isinstance(module, nn.Embedding) and module.num_embeddings >= _MANY_ROWS:
                 module.sparse = True
+        _replace(view, nn.Dropout, lambda dropout: QuickDropout(dropout.p))
         if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            _replace_linears(view)
+            _replace(view, nn.Linear, _OneDnnLinear)
     return view
 
 
@@ -89,10 +94,11 @@ def _one_dnn(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return mapped
 
 
-def _replace_linears(module: nn.Module) -> None:
+def _replace(module: nn.Module, kind: type[nn.Module], stand_in: Callable[[Any], nn.Module]) -> None:
+    """Put stand-ins, in the same mode, in the place of all modules of one class."""
     for name, child in module.named_children():
         # Exactly this class: others that inherit from it are called in ways of their own.
-        if type(child) is nn.Linear and child.weight.dtype == torch.float32:
-            setattr(module, name, _OneDnnLinear(child).train(child.training))
+        if type(child) is kind:
+            setattr(module, name, stand_in(child).train(child.training))
         else:
-            _replace_linears(child)
+            _replace(child, kind, stand_in)

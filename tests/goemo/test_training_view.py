@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from goemo.models import train_mode, training_view
 from goemo.models.first_token import FirstTokenBlock
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
+from goemo.models.quick_dropout import QuickDropout
 from goemo.optimization import AdamW
 
 _SIZES = {
@@ -150,3 +151,31 @@ def test_a_sparse_gradient_steps_as_a_dense_one():
     assert torch.allclose(ours.weight, theirs.weight, atol=1e-6)
     for name, tensor in oracle.state().items():
         assert torch.allclose(mine.state()[name], tensor, atol=1e-6)
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.0003])
+@pytest.mark.parametrize("size", [400_000, 399_997])
+def test_quick_dropout_is_dropout(probability, size):
+    """Elements are zeroed independently with the probability, whatever their place; the mean stays."""
+    torch.manual_seed(0)
+    dropped = (QuickDropout(probability).train()(torch.ones(size)) == 0).float()
+    tolerance = 5 * (probability * (1 - probability) / size) ** 0.5 + 1 / 2**17
+    assert dropped.mean().item() == pytest.approx(probability, abs=tolerance)
+    for lane in range(4):  # the four that share a draw
+        assert dropped[lane::4].mean().item() == pytest.approx(probability, abs=2 * tolerance)
+    together = (dropped[:-1] * dropped[1:]).mean().item()
+    assert together == pytest.approx(probability**2, abs=5 * (probability**2 / size) ** 0.5 + 1e-4)
+    kept = QuickDropout(probability).train()(torch.full((size,), 3.0)).unique()
+    assert kept[-1].item() == pytest.approx(3 / (1 - probability), rel=1e-4)
+
+
+def test_quick_dropout_is_off_in_eval_mode_and_at_probability_zero():
+    """Nothing is drawn then, so that the random state stays as it was; gradients reach what is kept alone."""
+    features = torch.ones(50, 3, requires_grad=True)
+    before = torch.get_rng_state()
+    assert QuickDropout(0.3).eval()(features) is features
+    assert QuickDropout(0.0).train()(features) is features
+    assert torch.equal(torch.get_rng_state(), before)
+    dropped = QuickDropout(0.3).train()(features)
+    dropped.sum().backward()
+    assert torch.equal(features.grad == 0, dropped == 0)

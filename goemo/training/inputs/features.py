@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.batches import Rows
-from goemo.models import head_logits, train_mode
+from goemo.models import head_logits, train_mode, training_view
 from goemo.prefix import FrozenFeatures
 
 _FEATURES_PER_PASS = 4096
@@ -20,7 +20,7 @@ class FeatureInputs:
     """Logits of the head, for cached features of one token; see ``Inputs``."""
 
     def __init__(self, model: Any, frozen: FrozenFeatures, max_length: int, device: torch.device) -> None:
-        self._model = model
+        self._view = training_view(model)
         # On the CPU this is the mapped file itself, shared by all processes.
         self._features = torch.from_numpy(frozen.features).to(device)
         self._rows = {
@@ -35,20 +35,20 @@ class FeatureInputs:
 
     def train_mode(self, trainable: str) -> None:
         """Let what trains draw dropout."""
-        train_mode(self._model, trainable)
+        train_mode(self._view, trainable)
 
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""
         del width
         rows = self._rows["train"].index_select(0, at)
-        return head_logits(self._model, self._features.index_select(0, rows))
+        return head_logits(self._view, self._features.index_select(0, rows))
 
     def logits(self, split: str) -> NDArray[np.float32]:
         """Return logits of a whole split."""
-        self._model.eval()
+        self._view.eval()
         with torch.inference_mode():
             passes = [
-                head_logits(self._model, self._features.index_select(0, rows))
+                head_logits(self._view, self._features.index_select(0, rows))
                 for rows in torch.split(self._rows[split], _FEATURES_PER_PASS)
             ]
             logits: NDArray[np.float32] = torch.cat(passes).cpu().numpy()

@@ -27,6 +27,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
 from goemo.prepared import prepare
 from goemo.significance import paired_difference
+from goemo.threshold_options import DEFAULT_METHOD
 from goemo.thresholds import cross_fitted_predictions, fit_thresholds
 from goemo.training import train
 from tune import tracking
@@ -57,7 +58,9 @@ def trained(tmp_path_factory) -> Trained:
     reports = []
     run = train(configuration, prepared, on_report=reports.append)
     assert run.best is not None
-    thresholds = fit_thresholds(run.best.scores.astype(np.float32), splits.validation.targets)
+    thresholds = fit_thresholds(
+        run.best.scores.astype(np.float32), splits.validation.targets, method=run.configuration.thresholds
+    )
     scores = evaluation.as_kept(run.scores("test"))
     results = evaluation.results(splits.labels, thresholds, scores, splits.test.targets)
     best = run.best
@@ -199,7 +202,8 @@ def test_the_kept_scores_give_the_logged_objective_again(client, trained, tmp_pa
     path = client.download_artifacts(done.run_id, "validation_scores.npz", str(tmp_path))
     with np.load(path, allow_pickle=False) as archive:
         assert archive["scores"].dtype == np.float16
-        again = validation_metrics(archive["scores"].astype(np.float32), archive["targets"])
+        scores = archive["scores"].astype(np.float32)
+        again = validation_metrics(scores, archive["targets"], method=DEFAULT_METHOD)
     best = client.get_run(done.run_id).data.metrics["best/macro_f1"]
     assert again["val/macro_f1"] == best
 
@@ -251,7 +255,9 @@ def test_a_better_version_takes_the_alias(client, trained, tmp_path):
     assert aliases(client) == {"champion": 2}
 
     old, new = Record.open(trained.folder), Record.open(better)
-    predictions = [cross_fitted_predictions(r.scores, r.targets) for r in (new, old)]
+    predictions = [
+        cross_fitted_predictions(r.scores, r.targets, method=DEFAULT_METHOD) for r in (new, old)
+    ]
     oracle = paired_difference(new.targets, *predictions)
     assert oracle.low > 0
     version = client.get_model_version("sample-fine", "2")

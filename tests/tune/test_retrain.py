@@ -21,6 +21,7 @@ from goemo.configuration import Configuration
 from goemo.data import load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.prepared import prepare
+from goemo.threshold_options import DEFAULT_METHOD
 from goemo.thresholds import fit_thresholds
 from goemo.training import Diverged, TrainingRun, train
 from tune import retrain as module
@@ -255,7 +256,7 @@ def test_a_final_model_is_trained_on_both_splits_with_carried_thresholds(
     assert all(torch.equal(tensor, weights[name]) for name, tensor in saved.items())
 
     thresholds = fit_thresholds(
-        chosen.scores.astype(np.float32), splits.validation.targets, method="cross_fit", of="exact"
+        chosen.scores.astype(np.float32), splits.validation.targets, method="cross_fit", of=DEFAULT_METHOD
     )
     loaded = bundle.load(Path("final"))
     assert loaded.thresholds.method == "cross_fit"

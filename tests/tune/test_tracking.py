@@ -185,7 +185,7 @@ class TestContent:
         folder = search.trial("t001")
         varied = {"batch_size": 16, "learning_rate": 2e-05, "max_length": 32, "dropout": 0.123456}
         folder.write_config({"metric": "macro_f1"}, varied)
-        assert content.run_name(folder.read()) == "bs16 lr2e-05 len32 dropout0.1235"
+        assert content.run_name(folder.read()) == "bs16 lr2e-05 len32 drop0.1235"
         folder.write_config({"metric": "macro_f1"}, {})
         assert content.run_name(folder.read()) == "t001"
 

@@ -93,7 +93,7 @@ def run_search(
         InputError: The name is taken, or data, checkpoint or resources are wrong; no trial was started.
         GoemoError: The work failed.
     """
-    from tune.engine import connect
+    from tune.cluster import connect
     from tune.tracking import check_store
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -133,7 +133,7 @@ def resume_search(
         InputError: There is no such search, its data has changed, or its store needs a password again.
         GoemoError: The work failed.
     """
-    from tune.engine import connect
+    from tune.cluster import connect
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     search = SearchFolder.open(name)

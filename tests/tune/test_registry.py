@@ -255,9 +255,7 @@ def test_a_better_version_takes_the_alias(client, trained, tmp_path):
     assert aliases(client) == {"champion": 2}
 
     old, new = Record.open(trained.folder), Record.open(better)
-    predictions = [
-        cross_fitted_predictions(r.scores, r.targets, method=DEFAULT_METHOD) for r in (new, old)
-    ]
+    predictions = [cross_fitted_predictions(r.scores, r.targets, method=DEFAULT_METHOD) for r in (new, old)]
     oracle = paired_difference(new.targets, *predictions)
     assert oracle.low > 0
     version = client.get_model_version("sample-fine", "2")

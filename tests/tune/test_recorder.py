@@ -10,9 +10,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from goemo.errors import InputError
-from tune.engine import LeftOut, Recorder, connect
 from tune.progress import SearchState, View
+from tune.recorder import LeftOut, Recorder
 from tune.records import Outcome, SearchFolder
 from tune.schedulers import OBJECTIVE, PROGRESS
 from tune.spec import load_spec
@@ -171,13 +170,3 @@ def test_rays_snapshots_hold_nothing_of_ours(runs):
     """The recorder holds threads and open files; in a pickle it stands for nothing."""
     assert isinstance(Bench().recorder, LeftOut)
     assert type(pickle.loads(pickle.dumps(Recorder.__new__(Recorder)))) is object
-
-
-@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
-def test_an_address_that_is_none_is_refused(address, monkeypatch):
-    """A wrong address is a wrong call, wherever it comes from."""
-    with pytest.raises(InputError, match="--address"), connect(address) as nodes:
-        nodes()
-    monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as nodes:
-        nodes()

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,28 +29,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from goemo.cpu import faster_on_cpu
 from goemo.data import Splits
 from goemo.errors import GoemoError, InputError
 from goemo.files import built_folder
+from goemo.frozen_output import amount, missing_output, output_name, output_parent
 from goemo.inference import choose_device
 from goemo.limits import PREFIX_LIMIT_GB
-from goemo.models import (
-    Checkpoint,
-    build_model,
-    load_tokenizer,
-    reads_one_token,
-    resolve_checkpoint,
-    split_model,
-)
-from goemo.models.pooling import MEAN_BLOCK_VERSION, MEAN_SCALE
-from goemo.prefix import (
-    FrozenFeatures,
-    FrozenStates,
-    covered_lengths,
-    number_sequences,
-    output_folders,
-)
+from goemo.models import Checkpoint, load_tokenizer, resolve_checkpoint
+from goemo.prefix import FrozenFeatures, FrozenStates, output_folders
 from goemo.tokens import TokenStore
 
 SPLITS = ("train", "validation", "test")
@@ -59,13 +44,8 @@ SPLITS = ("train", "validation", "test")
 # Called with the stage ("tokens", "features", "states"), what is done and what there is to do.
 StageProgress = Callable[[str, int, int], None]
 
-# Beyond this, most output would be read by one trial or none.
-_MOST_LENGTHS = 64
-
 # Part of every digest: raise it when the layout of the folder changes.
 _LAYOUT = 1
-
-_INSTEAD = "trials compute it in every step"
 
 _Output = TypeVar("_Output", FrozenFeatures, FrozenStates)
 
@@ -121,11 +101,11 @@ class Prepared:
 
         Of several, those computed first: what a trial gets does not change when others are added.
         """
-        return self._frozen(FrozenFeatures, pooling, max_length)
+        return self._frozen(FrozenFeatures, output_name("head", pooling), max_length)
 
     def frozen_states(self, max_length: int) -> FrozenStates | None:
         """Return states that cover a maximum length, for any pooling; see ``frozen_features``."""
-        return self._frozen(FrozenStates, "states", max_length)
+        return self._frozen(FrozenStates, output_name("last_layer", ""), max_length)
 
     def joined(self) -> Prepared:
         """Return the same data with the validation rows behind the training rows, and no validation split.
@@ -149,7 +129,7 @@ class Prepared:
         )
 
     def _frozen(self, kind: type[_Output], name: str, max_length: int) -> _Output | None:
-        for folder in output_folders(_prefix_folder(self.folder, name)):
+        for folder in output_folders(output_parent(self.folder, name)):
             output = kind.open(folder)
             if max_length in output.max_lengths:
                 return output
@@ -190,6 +170,7 @@ def prepare(
     cache: Path,
     device: str | torch.device | None = None,
     prefix_limit_gb: float = PREFIX_LIMIT_GB,
+    reserved: float = 0,
     on_progress: StageProgress | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Prepared:
@@ -209,13 +190,15 @@ def prepare(
         cache: Folder for what is made; may be shared by searches that run at the same time.
         device: Where the encoder runs; the first GPU when not given, else the CPU.
         prefix_limit_gb: Bytes / 1e9 that its output may take on disk at most, each time some is added.
+        reserved: Bytes of the disk that must be left beside it, for what trials will write.
         on_progress: Called with the stage (``tokens``, ``features``, ``states``), what is done and what there
             is to do.
         on_note: Called with a line on the size of the output before it is computed, or on why it is not.
 
     Raises:
-        InputError: The checkpoint is unknown or cannot be used, or is too short for a maximum length.
-        GoemoError: What lies there is damaged, or the disk does not have room for the output.
+        InputError: The checkpoint is unknown or cannot be used, or is too short for a maximum length, or the
+            disk does not have room for the output.
+        GoemoError: What lies there is damaged.
     """
     cache = Path(cache).resolve()  # what is made is found from other working directories too
     checkpoint = resolve_checkpoint(checkpoint_name, texts=splits.train.texts, cache=cache)
@@ -227,17 +210,25 @@ def prepare(
     if prepared.data != _data_facts(splits):
         _write_facts(folder, splits, checkpoint)
         prepared = Prepared.open(folder)
-    if trainable != "all" and checkpoint.has_weights:
-        _add_output(
-            prepared,
-            trainable,
-            pooling,
-            max_lengths,
-            device=choose_device(device),
-            limit_gb=prefix_limit_gb,
-            on_progress=on_progress,
-            note=on_note or (lambda _: None),
-        )
+    missing = missing_output(
+        prepared.folder,
+        prepared.checkpoint,
+        prepared.labels,
+        prepared.tokens,
+        trainable=trainable,
+        pooling=pooling,
+        max_lengths=max_lengths,
+    )
+    if missing is not None:
+        note = on_note or (lambda _: None)
+        obstacle = missing.obstacle(prefix_limit_gb)
+        if obstacle:
+            note(f"frozen encoder output: {obstacle}")
+            return prepared
+        note(f"frozen encoder output: {amount(missing.bytes_needed)} in {len(missing.sequences):,} sequences")
+        missing.check_room(reserved=reserved)
+        tell = None if on_progress is None else partial(on_progress, missing.stage)
+        missing.build(choose_device(device), on_progress=tell)
     return prepared
 
 
@@ -274,86 +265,11 @@ def _data_facts(splits: Splits) -> dict[str, Any]:
     }
 
 
-def _add_output(
-    prepared: Prepared,
-    trainable: str,
-    pooling: str,
-    max_lengths: Sequence[int],
-    *,
-    device: torch.device,
-    limit_gb: float,
-    on_progress: StageProgress | None,
-    note: Callable[[str], None],
-) -> None:
-    """Add the frozen encoder's output for maximum lengths that lack it, unless it cannot or shall not be."""
-    kind: type[FrozenFeatures | FrozenStates]
-    kind, stage, name = FrozenFeatures, "features", pooling
-    if trainable == "last_layer":
-        kind, stage, name = FrozenStates, "states", "states"
-    folder = _prefix_folder(prepared.folder, name)
-    missing = sorted(set(max_lengths) - covered_lengths(folder))
-    if not missing:
-        return
-    model = _frozen_part(prepared, trainable, pooling)
-    if model is None or len(missing) > _MOST_LENGTHS:
-        why = "of this encoder" if model is None else f"for {len(missing)} values of max_length"
-        note(f"frozen encoder output: not kept {why}: {_INSTEAD}")
-        return
-    sequences = number_sequences(prepared.tokens, missing)
-    size = kind.bytes_needed(sequences, model.config.hidden_size)
-    if size > limit_gb * 1e9:
-        more = f"more than resources.prefix_limit_gb = {limit_gb:g}"
-        note(f"frozen encoder output: would need {_amount(size)}, {more}: {_INSTEAD}")
-        return
-    note(f"frozen encoder output: {_amount(size)} in {len(sequences):,} sequences")
-    _check_room(prepared.folder, size)
-    model = model.to(device)
-    kind.build(
-        folder / hashlib.sha256(repr(missing).encode()).hexdigest()[:12],
-        faster_on_cpu(model) if device.type == "cpu" else model,
-        prepared.tokens,
-        sequences,
-        on_progress=None if on_progress is None else partial(on_progress, stage),
-    )
-
-
-def _frozen_part(prepared: Prepared, trainable: str, pooling: str) -> Any:
-    """Return the model whose output is kept, or None where the architecture does not allow it."""
-    # The seed only decides the head, which the output does not depend on.
-    model = build_model(
-        prepared.checkpoint, labels=prepared.labels, trainable=trainable, seed=0, pooling=pooling
-    )
-    if trainable == "head":
-        return model if reads_one_token(model) else None
-    parts = split_model(model)
-    return parts and parts.prefix
-
-
-def _check_room(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise GoemoError(
-            f"{folder}: the output of the frozen encoder needs {_amount(size)} and the disk has "
-            f"{_amount(free)} free; make room, ask for fewer max_length, set resources.prefix_limit_gb "
-            "below that, or use another disk"
-        )
-
-
-def _amount(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-
-
 def _digest(splits: Splits, checkpoint: Checkpoint) -> str:
     # By content: the same texts from another path need not be read by the encoder again.
     facts = [_LAYOUT, splits.digest, str(checkpoint.folder), checkpoint.digest]
     facts += [metadata.version(name) for name in ("transformers", "tokenizers")]  # they make the tokens
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-
-
-def _prefix_folder(folder: Path, pooling: str) -> Path:
-    """Return where features lie that are the same as those computed now: of this code and these libraries."""
-    facts = [str(torch.__version__), metadata.version("transformers"), MEAN_BLOCK_VERSION, MEAN_SCALE]
-    return folder / "prefix" / f"{pooling}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
 def _check_lengths(checkpoint: Checkpoint, max_lengths: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from goemo.models.architectures import architecture
+from goemo.models.quick_attention import quick_attention
 
 # Families whose block has the parts of BERT's by their names.
 _FAMILIES = ("bert", "electra", "roberta", "xlm-roberta")
@@ -38,14 +39,14 @@ class FirstTokenBlock(nn.Module):
             part.unflatten(-1, (-1, attend.attention_head_size)).transpose(1, 2)  # (b, heads, 1 or t, size)
             for part in (attend.query(first), attend.key(hidden), attend.value(hidden))
         )
-        context = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=None if attention_mask is None else attention_mask[:, :, :1],
-            dropout_p=attend.dropout.p if attend.training else 0.0,
-            scale=attend.scaling,
-        )
+        mask = None if attention_mask is None else attention_mask[:, :, :1]
+        dropout = attend.dropout.p if attend.training else 0.0
+        if dropout and hidden.device.type == "cpu":
+            context = quick_attention(query, key, value, mask, dropout=dropout, scale=attend.scaling)
+        else:
+            context = F.scaled_dot_product_attention(
+                query, key, value, attn_mask=mask, dropout_p=dropout, scale=attend.scaling
+            )
         attended = self.attention.output(context.transpose(1, 2).flatten(-2), first)
         output: Tensor = self.output(self.intermediate(attended), attended)
         return output

@@ -26,14 +26,21 @@ class QuickDropout(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features, some elements zeroed and the others scaled up; in eval mode as they are."""
-        dropped = min(round(self.p * _STEPS), _STEPS - 1)
-        if not self.training or not dropped:
+        if not self.training or not self.p:
             return features
-        return features * _kept(features, dropped) * (_STEPS / (_STEPS - dropped))
+        kept, scale = keep_mask(features, self.p)
+        return features * kept * scale
 
 
-def _kept(features: Tensor, dropped: int) -> Tensor:
-    """Return which elements stay, bool, in the shape of the features."""
+def keep_mask(features: Tensor, probability: float) -> tuple[Tensor, float]:
+    """Return which elements stay, bool, in the shape of the features, and what scales them up.
+
+    Args:
+        features: Any shape.
+        probability: Of an element to be zeroed, in [0, 1).
+    """
+    dropped = min(round(probability * _STEPS), _STEPS - 1)
     count = features.numel()
     bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
-    return (bits.view(torch.int16)[:count] >= dropped - _STEPS // 2).view(features.shape)
+    kept = (bits.view(torch.int16)[:count] >= dropped - _STEPS // 2).view(features.shape)
+    return kept, _STEPS / (_STEPS - dropped)

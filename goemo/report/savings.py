@@ -14,19 +14,25 @@ def seconds_saved(trial: Mapping[str, Any]) -> float | None:
 
     Args:
         trial: In the shape of ``goemo leaderboard --format json``: ``stop_reason``, ``progress`` in per cent,
-            ``seconds`` of training and evaluation so far.
+            ``seconds`` of training and evaluation so far, ``message`` where a budget and no rival stopped it.
     """
     progress, seconds = trial.get("progress") or 0, trial.get("seconds") or 0.0
-    if trial.get("stop_reason") != "stopped_early" or not 0 < progress < 100 or not seconds:
+    if not _is_cut(trial) or not 0 < progress < 100 or not seconds:
         return None
     return float(seconds * (100 - progress) / progress)
+
+
+def _is_cut(trial: Mapping[str, Any]) -> bool:
+    """Whether early stopping has ended a trial."""
+    return trial.get("stop_reason") == "stopped_early" and not trial.get("message")
 
 
 def savings_sentence(trials: Sequence[Mapping[str, Any]]) -> str:
     """Return what all early stops of a search saved together; empty where nothing is known.
 
     Args:
-        trials: As in `seconds_saved`, all trials of the search.
+        trials: As in `seconds_saved`, all trials of the search; with ``steps`` and ``total_steps`` where they
+            are known.
     """
     saved = [seconds for seconds in map(seconds_saved, trials) if seconds is not None]
     if not saved:
@@ -36,8 +42,18 @@ def savings_sentence(trials: Sequence[Mapping[str, Any]]) -> str:
     stops = "one trial" if len(saved) == 1 else f"{len(saved)} trials"
     return (
         f"Early stopping cut {stops} short and saved about {duration(sum(saved))} of {duration(total)} of "
-        f"trial time ({100 * sum(saved) / total:.0f} %), if each had gone on at its own pace."
+        f"trial time ({100 * sum(saved) / total:.0f} %), if each had gone on at its own pace.{_steps(trials)}"
     )
+
+
+def _steps(trials: Sequence[Mapping[str, Any]]) -> str:
+    """Return the share of the optimizer steps that was saved, as a sentence; empty where they are not known."""
+    known = [trial for trial in trials if trial.get("total_steps") and trial.get("steps") is not None]
+    saved = sum(trial["total_steps"] - trial["steps"] for trial in known if _is_cut(trial))
+    if not saved:
+        return ""
+    total = saved + sum(trial["steps"] for trial in known)
+    return f" Of the training steps, {100 * saved / total:.0f} % were not needed: {saved:,} of {total:,}."
 
 
 def duration(seconds: float) -> str:

@@ -58,10 +58,9 @@ class Bootstrap:
         """
         estimate = self.estimate(metric)
         held = interval(self.draws(metric), level=level, estimate=estimate)
-        below, above = max(estimate - held.low, 0.0), max(held.high - estimate, 0.0)
-        if metric.startswith("macro_"):
-            unseen_below, unseen_above = self._unseen(metric.removeprefix("macro_"), level)
-            below, above = float(np.hypot(below, unseen_below)), float(np.hypot(above, unseen_above))
+        unseen_below, unseen_above = self.unseen(metric, level=level)
+        below = float(np.hypot(max(estimate - held.low, 0.0), unseen_below))
+        above = float(np.hypot(max(held.high - estimate, 0.0), unseen_above))
         return Interval(low=max(estimate - below, 0.0), high=min(estimate + above, 1.0))
 
     def label_f1_intervals(self, *, level: float = 0.95) -> list[Interval]:
@@ -79,11 +78,18 @@ class Bootstrap:
             for label in range(len(estimates))
         ]
 
-    def _unseen(self, metric: str, level: float) -> tuple[float, float]:
-        """Return how far labels without spread may move the mean over labels, down and up."""
-        estimates = label_metric(metric, *self.counts)
-        is_silent = np.ptp(label_metric(metric, *self.resampled), axis=0) == 0
-        low, high = self._wilson(metric, level)
+    def unseen(self, metric: str, *, level: float = 0.95) -> tuple[float, float]:
+        """Return how far labels without spread may move a macro average, down and up; others, not at all.
+
+        Raises:
+            ValueError: The level is not in (0, 1).
+        """
+        of, _, name = metric.partition("_")
+        if of != "macro":
+            return 0.0, 0.0
+        estimates = label_metric(name, *self.counts)
+        is_silent = np.ptp(label_metric(name, *self.resampled), axis=0) == 0
+        low, high = self._wilson(name, level)
         down, up = (estimates - low)[is_silent], (high - estimates)[is_silent]
         return float(np.linalg.norm(down)) / len(estimates), float(np.linalg.norm(up)) / len(estimates)
 

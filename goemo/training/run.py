@@ -40,6 +40,7 @@ from goemo.training.randomness import random_state, seeded_random, set_random_st
 from goemo.training.report import Report, report_progress, report_step
 from goemo.training.state_file import read_state, state_path, write_state
 from goemo.training.steps import PlainSteps, Steps
+from goemo.training.tally import Tally
 
 
 class Diverged(GoemoError):  # noqa: N818 - the name of an outcome, as in the records
@@ -90,6 +91,7 @@ class TrainingRun:
         self._factors = learning_rate_factors(c.schedule, self.total_steps, warmup_steps)
         self._step = 0
         self._reported = 0
+        self._tally = Tally(self.device)
 
         self._model = fresh_model(c, prepared, self.device)
         self._trained = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
@@ -122,11 +124,23 @@ class TrainingRun:
         """Whether the last report has been made."""
         return self._reported == self.reports
 
+    @property
+    def percent(self) -> int:
+        """Per cent of the training that is done, reported or not, rounded down."""
+        return 100 * self._step // self.total_steps
+
+    @property
+    def unreported_seconds(self) -> float:
+        """Seconds of training since the last report, in this process and in those before it."""
+        return self._tally.seconds
+
     def advance(self, on_progress: Progress | None = None) -> Report:
         """Train on to the next report and make it.
 
         Args:
-            on_progress: Called after every step with the steps done and the steps in all.
+            on_progress: Called after every step with the steps done and the steps in all. What it raises
+                comes out here, and the training stands after that step: ``save`` keeps it, ``report_now``
+                measures it, and ``advance`` goes on as if nothing had happened.
 
         Raises:
             Diverged: The loss or a score is NaN or infinite; nothing is reported.
@@ -135,7 +149,31 @@ class TrainingRun:
         if self.is_finished:
             raise GoemoError("the training is finished; there is nothing to advance to")
         number = self._reported + 1
-        training = self._train_until(report_step(number, self.reports, self.total_steps), on_progress)
+        self._train_until(report_step(number, self.reports, self.total_steps), on_progress)
+        report = self._measure(report_progress(number, self.reports))
+        self._reported = number
+        return report
+
+    def report_now(self) -> Report | None:
+        """Report between two reports, at the step where ``advance`` was left.
+
+        Its progress is the whole per cent that is done. The reports to come stay where they are.
+
+        Returns:
+            None where no per cent was done since the last report.
+
+        Raises:
+            Diverged: The loss or a score is NaN or infinite; nothing is reported.
+        """
+        if self.percent <= self.progress:
+            return None
+        if self._step == report_step(self._reported + 1, self.reports, self.total_steps):
+            return self.advance()
+        return self._measure(self.percent)
+
+    def _measure(self, progress: int) -> Report:
+        """Look at validation and report; the training has stood still since its last step."""
+        training = self._tally.metrics(self._mean_loss())
         logits = self._inputs.logits("validation")
         if not np.isfinite(logits).all():
             raise Diverged(f"a score is not a number after step {self._step}; try a lower learning rate")
@@ -148,13 +186,20 @@ class TrainingRun:
 
         objective = f"val/{self.configuration.metric}"
         is_best = self.best is None or metrics[objective] > self.best.metrics[objective]
-        report = Report(report_progress(number, self.reports), self._step, metrics, scores, is_best)
+        report = Report(progress, self._step, metrics, scores, is_best)
         if is_best:
             self.best = report
             self._best_weights = {name: p.detach().cpu().clone() for name, p in self._trained.items()}
-        self._reported = number
-        self.progress = report.progress
+        self._tally = Tally(self.device)
+        self.progress = progress
         return report
+
+    def _mean_loss(self) -> float:
+        """Return the mean loss since the last report; waits for the device."""
+        mean_loss = self._tally.loss_sum.item() / self._tally.steps
+        if not math.isfinite(mean_loss):
+            raise Diverged(f"the loss is not a number by step {self._step}; try a lower learning rate")
+        return mean_loss
 
     def train_to(self, progress: int, on_progress: Progress | None = None) -> Report:
         """Train up to a per cent of the training and end there, without looking at validation.
@@ -179,7 +224,8 @@ class TrainingRun:
         if self._step:
             raise GoemoError("the training has begun; train_to is for a fresh one")
         last_step = self._step_at(progress)
-        metrics = self._train_until(last_step, on_progress, of=last_step)
+        self._train_until(last_step, on_progress, of=last_step)
+        metrics = self._tally.metrics(self._mean_loss())
         if not all(bool(p.isfinite().all()) for p in self._trained.values()):
             raise Diverged(f"a weight is not a number after step {self._step}; try a lower learning rate")
         no_scores = np.empty((0, len(self.prepared.labels)), dtype=np.float16)
@@ -247,6 +293,8 @@ class TrainingRun:
         tensors |= {f"best/{name}": tensor for name, tensor in self._best_weights.items()}
         facts: dict[str, Any] = {"step": self._step, "reported": self._reported, "progress": self.progress}
         facts["piece"] = self._plain_steps.piece
+        facts["since_report"] = self._tally.facts()
+        tensors["since_report/loss_sum"] = self._tally.loss_sum
         if self.best is not None:
             tensors["best_scores"] = torch.from_numpy(self.best.scores)
             best = {"progress": self.best.progress, "step": self.best.step, "metrics": self.best.metrics}
@@ -285,6 +333,7 @@ class TrainingRun:
 
         self._step, self._reported, self.progress = facts["step"], facts["reported"], facts["progress"]
         self._plain_steps.piece = facts["piece"]
+        self._tally.restore(facts["since_report"], tensors["since_report/loss_sum"])
         _copy_weights(part("model/"), self._trained)
         self._optimizer.load(part("optimizer/"))
         self._random = {name: state.cpu() for name, state in part("random/").items()}
@@ -293,39 +342,32 @@ class TrainingRun:
             scores = tensors["best_scores"].cpu().numpy()
             self.best = Report(**facts["best"], scores=scores, is_best=True)
 
-    def _train_until(
-        self, last_step: int, on_progress: Progress | None, *, of: int | None = None
-    ) -> dict[str, float]:
-        """Train up to a step, one of as many as progress is told of; return what it took."""
+    def _train_until(self, last_step: int, on_progress: Progress | None, *, of: int | None = None) -> None:
+        """Train up to a step, one of as many as progress is told of, and count what was done."""
         c = self.configuration
         self._inputs.train_mode(c.trainable)
-        first_step, samples = self._step, 0
-        # In float64 and on the device: exact enough for any number of steps, and nothing waits for it.
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         memory = PeakMemory(self.device)
         started = time.perf_counter()
-        with self._own_random():
-            while self._step < last_step:
-                epoch, position = divmod(self._step, self._steps_per_epoch)
-                batches = epoch_batches(self._lengths, self._effective_batch, seed=c.seed, epoch=epoch)
-                batches = batches[position : position + last_step - self._step]
-                order = torch.from_numpy(np.concatenate(batches)).to(self.device)
-                on_device = torch.split(order, [len(rows) for rows in batches])
-                for rows, at in zip(batches, on_device, strict=True):
-                    loss_sum += self._steps.take(rows, at, c.learning_rate * self._factors[self._step])
-                    samples += len(rows)
-                    self._step += 1
-                    if on_progress is not None:
-                        on_progress(self._step, of or self.total_steps)
-        mean_loss = loss_sum.item() / (self._step - first_step)  # waits for the device
-        if not math.isfinite(mean_loss):
-            raise Diverged(f"the loss is not a number by step {self._step}; try a lower learning rate")
-        seconds = time.perf_counter() - started
-        return {
-            "train/loss": mean_loss,
-            "train/samples_per_second": samples / seconds,
-            "train/peak_memory_gb": memory.bytes() / 1e9,
-        }
+        try:
+            with self._own_random():
+                while self._step < last_step:
+                    epoch, position = divmod(self._step, self._steps_per_epoch)
+                    batches = epoch_batches(self._lengths, self._effective_batch, seed=c.seed, epoch=epoch)
+                    batches = batches[position : position + last_step - self._step]
+                    order = torch.from_numpy(np.concatenate(batches)).to(self.device)
+                    on_device = torch.split(order, [len(rows) for rows in batches])
+                    for rows, at in zip(batches, on_device, strict=True):
+                        loss = self._steps.take(rows, at, c.learning_rate * self._factors[self._step])
+                        self._tally.loss_sum += loss
+                        self._tally.samples += len(rows)
+                        self._tally.steps += 1
+                        self._step += 1
+                        if on_progress is not None:
+                            on_progress(self._step, of or self.total_steps)
+            self._tally.loss_sum.item()  # waits for the device, which the seconds are to tell of
+        finally:
+            self._tally.seconds += time.perf_counter() - started
+            self._tally.peak_bytes = max(self._tally.peak_bytes, memory.bytes())
 
     @contextmanager
     def _own_random(self) -> Iterator[None]:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from goemo.models import train_mode, training_view
+from goemo.models import first_token, quick_attention, train_mode, training_view
 from goemo.models.first_token import FirstTokenBlock
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
-from goemo.models.quick_dropout import QuickDropout
+from goemo.models.quick_dropout import QuickDropout, keep_mask
 from goemo.optimization import AdamW
 
 _SIZES = {
@@ -92,6 +92,61 @@ def test_logits_and_all_gradients_are_those_of_the_model(kind, padded, attention
     for name, parameter in model.named_parameters():
         if name in gradients:
             assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
+
+
+_RARE = 1e-9  # a dropout that takes the way of one and drops nothing
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("kind", [*SHORTENED, "albert", "distilbert"])
+def test_attention_with_dropout_is_that_of_the_model(kind, padded, monkeypatch):
+    """In train mode, where nothing happens to be dropped, to 1e-5: logits and the gradient of each weight."""
+    took = []
+    quick = quick_attention.quick_attention
+    for place in (quick_attention, first_token):
+        monkeypatch.setattr(place, "quick_attention", lambda *a, **k: took.append(1) or quick(*a, **k))
+    names = ("attention_dropout", "dropout") if kind == "distilbert" else ("attention_probs_dropout_prob", "")
+    model = _model(kind, **{names[0]: _RARE}, attn_implementation="sdpa")
+    inputs = _inputs(kind, padded=padded)
+    logits, gradients = _gradients(model, inputs)
+    view = training_view(model).train()
+    for module in view.modules():
+        if isinstance(module, QuickDropout) and module.p != _RARE:
+            module.p = 0.0
+    seen, found = _gradients(view, inputs)
+    assert len(took) == 3  # one a layer
+    assert torch.allclose(seen, logits, atol=1e-5)
+    parameters = dict(view.named_parameters())
+    of_view = {id(parameters[name]): gradient for name, gradient in found.items()}
+    for name, parameter in model.named_parameters():
+        if name in gradients:
+            assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("mask", [None, "bool", "added"])
+def test_quick_attention_is_attention_with_dropout(mask):
+    """Softmax, dropout and product as written in full, with the same elements dropped; the mean is kept."""
+    generator = torch.Generator().manual_seed(3)
+    query, key, value = (torch.randn(2, 3, t, 8, generator=generator) for t in (4, 6, 6))
+    allowed = torch.rand(2, 1, 4, 6, generator=generator) > 0.3
+    allowed[..., 0] = True
+    given = {None: None, "bool": allowed, "added": torch.zeros(allowed.shape).masked_fill(~allowed, -1e9)}[
+        mask
+    ]
+    torch.manual_seed(5)
+    output = quick_attention.quick_attention(query, key, value, given, dropout=0.25, scale=0.5)
+    torch.manual_seed(5)
+    products = torch.einsum("bhtd,bhsd->bhts", query, key) * 0.5
+    if mask is not None:
+        products = torch.where(allowed, products, -1e9)
+    kept, _ = keep_mask(products, 0.25)
+    assert torch.allclose(output, products.softmax(-1).where(kept, 0) / 0.75 @ value, atol=1e-6)
+    torch.manual_seed(6)
+    many = (query[:1].expand(4000, -1, -1, -1), key[:1], value[:1])
+    given = None if given is None else given[:1]
+    mean = quick_attention.quick_attention(*many, given, dropout=0.25, scale=0.5).mean(0)
+    exact = products[:1].softmax(-1) @ value[:1]
+    assert (mean - exact[0]).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("kind", KINDS)

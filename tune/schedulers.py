@@ -1,48 +1,226 @@
-"""Which trials go on: ASHA on progress, or all of them."""
+"""Who is stopped early: ASHA, Hyperband and the median rule, all on progress, or nobody.
+
+Trials are compared at the same per cent of their own training, because epochs may be a searched value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from tune.records import TrialRecord
-from tune.spec import SearchSpec
+from tune.space import number_of
+from tune.spec import SearchSpec, rungs
+from tune.spec.advice import FEWEST_FOR_A_MEDIAN
 
 PROGRESS = "progress"
 OBJECTIVE = "objective"
 
+_BRACKETS = 1  # tells the draw of a bracket from those of hyperparameters, with the same seed and number
+
 
 def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> TrialScheduler:
-    """Return the scheduler that the search asks for, knowing what the ended trials have reported.
+    """Return the scheduler that the search asks for, knowing what the trials have reported.
 
-    ASHA (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning") compares trials at
-    the same per cent of their own training, because epochs may be a searched value. Its rungs are
-    filled again from the records, so that a resumed search cuts as an undisturbed one would.
+    It is filled again from the records, so that a resumed search stops whom an undisturbed one would have
+    stopped: with all reports of trials that have ended, however, in the order of their times; and with those
+    of a trial that goes on from a checkpoint as soon as it reports again.
+
+    Args:
+        spec: The search.
+        records: What an earlier run of it left.
     """
-    if spec.scheduler.algorithm == "none":
-        return FIFOScheduler()
-    scheduler = ASHAScheduler(
-        time_attr=PROGRESS,
-        metric=OBJECTIVE,
-        mode="max",
-        max_t=100,
-        grace_period=spec.scheduler.grace,
-        reduction_factor=spec.scheduler.reduction_factor,
+    scheduler = spec.scheduler
+    if scheduler.algorithm == "none":
+        return Nobody()
+    records = list(records)
+    unfinished = [record for record in records if record.outcome is None]
+    built: Median | Asha
+    if scheduler.algorithm == "median":
+        built = Median(unfinished, grace=scheduler.grace)
+    else:
+        built = Asha(unfinished, spec)
+    told = sorted(
+        (row["time"], record.trial_id, result)
+        for record in records
+        if record.outcome is not None
+        for row, result in zip(record.history, _results(record), strict=True)
     )
-    for time, trial_id, progress, objective in sorted(_reports(records)):
-        del time
+    known: set[str] = set()
+    for _, trial_id, (progress, objective) in told:
         trial = SimpleNamespace(trial_id=trial_id)
-        if trial_id not in scheduler._trial_info:  # noqa: SLF001 - no public way to ask
-            scheduler.on_trial_add(None, trial)
-        scheduler.on_trial_result(None, trial, {PROGRESS: progress, OBJECTIVE: objective})
-    return scheduler
+        if trial_id not in known:
+            built.on_trial_add(None, trial)
+            known.add(trial_id)
+        built.on_trial_result(None, trial, {PROGRESS: progress, OBJECTIVE: objective})
+    return built
 
 
-def _reports(records: Iterable[TrialRecord]) -> Iterable[tuple[float, str, float, float]]:
-    """Yield (time, trial, progress, objective) of all reports of trials that have ended, however."""
-    for record in records:
-        if record.outcome is not None:
-            for row in record.history:
-                yield row["time"], record.trial_id, row["progress"], row[record.objective_name]
+def _results(record: TrialRecord) -> list[tuple[float, float]]:
+    """Return the reports of a trial as (progress, objective)."""
+    return [(row["progress"], row[record.objective_name]) for row in record.history]
+
+
+def _id_of(trial: Any) -> str:
+    """Return the id of a trial in the search: one that Ray runs has a random one of Ray's."""
+    config = getattr(trial, "config", None)
+    return Path(config["folder"]).name if config else str(trial.trial_id)
+
+
+class LeavesWorkers:
+    """Does not choose which trial runs next: Ray then starts them in order.
+
+    A scheduler of Ray that chooses names the first trial that waits, also where a worker is being started for
+    it: that worker is given up for the one of the trial that has just ended. Goes before a scheduler in the
+    bases of a class.
+    """
+
+    def choose_trial_to_run(self, controller: Any) -> None:
+        """Choose none."""
+
+
+class Nobody(LeavesWorkers, FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Stops nobody."""
+
+
+class CatchesUp(LeavesWorkers):
+    """Hears, with a trial's next report, of those that it made in an earlier process and will not make again.
+
+    Goes before a scheduler of Ray in the bases of a class.
+    """
+
+    def __init__(self, unfinished: Sequence[TrialRecord], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._missed = {record.trial_id: _results(record) for record in unfinished}
+
+    def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
+        """Decide whether a trial goes on; one that an earlier report should have ended does not."""
+        decisions = [*self._catch_up(controller, trial, result), self._decide(controller, trial, result)]
+        return str(TrialScheduler.STOP) if TrialScheduler.STOP in decisions else decisions[-1]
+
+    def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
+        """Hear of a trial's end."""
+        self._catch_up(controller, trial, result)
+        super().on_trial_complete(controller, trial, result)  # type: ignore[misc]
+
+    def _catch_up(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> list[str]:
+        reached = result.get(PROGRESS, 0)  # nothing, where a trial is interrupted before its first report
+        return [
+            self._decide(controller, trial, {PROGRESS: progress, OBJECTIVE: objective})
+            for progress, objective in self._missed.pop(_id_of(trial), [])
+            if progress < reached
+        ]
+
+    def _decide(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
+        return str(super().on_trial_result(controller, trial, result))  # type: ignore[misc]
+
+
+class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Asynchronous successive halving (Li et al. 2020), by Ray, with one bracket or several.
+
+    At a rung a trial goes on if it is among the best ``1 / reduction_factor`` of those that have come so far,
+    itself left out; the first always goes on. What a trial of bracket ``s`` is compared with begins at rung
+    ``s``, and the last bracket stops nobody.
+
+    Hyperband is the same with all brackets, in the shares that Hyperband gives them, which is asynchronous
+    Hyperband (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", section 3). Ray's own
+    `HyperBandScheduler` is the synchronous one: it pauses the trials of a bracket until the slowest of them
+    has come to the rung, and holds that state in memory, where a crash would lose it.
+
+    Which bracket a trial belongs to is drawn by its number, so that a resumed search draws the same; Ray's
+    class draws from NumPy's global generator.
+    """
+
+    def __init__(self, unfinished: Sequence[TrialRecord], spec: SearchSpec) -> None:
+        self._shares = bracket_shares(spec)
+        self._seed = spec.seed
+        super().__init__(
+            unfinished,
+            time_attr=PROGRESS,
+            metric=OBJECTIVE,
+            mode="max",
+            max_t=100,
+            grace_period=spec.scheduler.grace,
+            reduction_factor=spec.scheduler.reduction_factor,
+            brackets=len(self._shares),
+        )
+
+    def on_trial_add(self, controller: Any, trial: Any) -> None:
+        """Choose the bracket of a trial."""
+        del controller
+        bracket = 0
+        if len(self._shares) > 1:
+            rng = np.random.default_rng((self._seed, number_of(_id_of(trial)), _BRACKETS))
+            bracket = int(rng.choice(len(self._shares), p=self._shares))
+        self._trial_info[trial.trial_id] = self._brackets[bracket]
+
+
+def bracket_shares(spec: SearchSpec) -> list[float]:
+    """Return the share of the trials that each bracket gets, the one with all rungs first.
+
+    Of ASHA's brackets, one with a rung less gets a share smaller by a factor of e, as in Ray. Of Hyperband's,
+    a bracket with m of M rungs gets ``(M + 1) / (m + 1) * reduction_factor ** m`` (Li et al. 2018,
+    "Hyperband", algorithm 1), so that each costs about as much as any other.
+    """
+    factor = spec.scheduler.reduction_factor
+    most = len(rungs(spec.scheduler.grace, factor))
+    if spec.scheduler.algorithm == "hyperband":
+        weights = [(most + 1) / (left + 1) * factor**left for left in range(most, -1, -1)]
+    else:
+        weights = [math.exp(-bracket) for bracket in range(spec.scheduler.brackets)]
+    return [weight / sum(weights) for weight in weights]
+
+
+class MedianRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+    """The median stopping rule (Golovin et al. 2017, "Google Vizier", section 3.2.2).
+
+    A trial is stopped if its best objective so far is below the median of the running means, up to the same
+    progress and from ``grace`` on, of the other trials that have come as far. The paper takes completed
+    trials alone; with those that still run, the first trials are judged too.
+
+    Decides as Ray's `MedianStoppingRule` does on undisturbed trials. That one also pauses trials while there
+    is little to compare with, and counts reports twice that are made again after a worker was lost.
+
+    Args:
+        grace: Per cent of its training that every trial gets.
+    """
+
+    def __init__(self, *, grace: float) -> None:
+        super().__init__()
+        self._grace = grace
+        self._reports: dict[str, dict[float, float]] = defaultdict(dict)  # trial -> progress -> objective
+
+    def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
+        """Decide whether a trial goes on."""
+        del controller
+        if OBJECTIVE not in result:
+            return str(TrialScheduler.CONTINUE)
+        progress, own = result[PROGRESS], self._reports[trial.trial_id]
+        own[progress] = result[OBJECTIVE]
+        if progress < self._grace:
+            return str(TrialScheduler.CONTINUE)
+        others = (
+            [value for at, value in reports.items() if self._grace <= at <= progress]
+            for trial_id, reports in self._reports.items()
+            if trial_id != trial.trial_id and max(reports) >= progress
+        )
+        means = [statistics.fmean(values) for values in others if values]
+        best = max(value for at, value in own.items() if at <= progress)
+        is_behind = len(means) >= FEWEST_FOR_A_MEDIAN and best < statistics.median(means)
+        return str(TrialScheduler.STOP if is_behind else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
+        """Hear of a trial's last report; of one that failed there is none."""
+        self.on_trial_result(controller, trial, result)
+
+
+class Median(CatchesUp, MedianRule):
+    """The median rule, which a resumed search goes on with."""

@@ -1,16 +1,20 @@
-"""ASHA on progress, and its memory after a crash."""
+"""Schedulers on progress, beside Ray's own, and their memory after a crash."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from tune.records import Outcome, SearchFolder
-from tune.schedulers import OBJECTIVE, PROGRESS, build_scheduler
-from tune.spec import SchedulerSpec, load_spec
+from tune.schedulers import OBJECTIVE, PROGRESS, bracket_shares, build_scheduler
+from tune.space import suggestions
+from tune.spec import SchedulerSpec, load_spec, rungs
 
 CONFIG = {"metric": "macro_f1"}
 
@@ -26,7 +30,8 @@ def spec(**scheduler):
 
 
 def decide(scheduler, trial_id, progress, objective):
-    trial = SimpleNamespace(trial_id=trial_id)
+    """Report of a trial that Ray knows by an id of its own."""
+    trial = SimpleNamespace(trial_id=f"of-ray-{trial_id}", config={"folder": f"trials/{trial_id}"})
     scheduler.on_trial_add(None, trial)
     return scheduler.on_trial_result(None, trial, {PROGRESS: progress, OBJECTIVE: objective})
 
@@ -75,3 +80,239 @@ def test_what_will_be_reported_again_fills_no_rung(search):
     record(search, "t002", [0.9], None)
     scheduler = build_scheduler(spec(algorithm="asha"), search.records())
     assert decide(scheduler, "t003", 20, 0.1) == TrialScheduler.CONTINUE
+
+
+# --- Beside Ray's own classes ----------------------------------------------------------------------
+
+
+class RaysTrial:
+    """What Ray's median rule needs of a trial: a key of dictionaries."""
+
+    def __init__(self, trial_id):
+        self.trial_id = trial_id
+
+
+def streams(trials, seed):
+    """Reports of trials that run a few at a time, as (trial, progress, objective), in a random order."""
+    rng = np.random.default_rng(seed)
+    running, waiting = [], list(range(trials))
+    quality = rng.normal(0, 0.1, trials)
+    done = dict.fromkeys(range(trials), 0)
+    while running or waiting:
+        while waiting and len(running) < 4:
+            running.append(waiting.pop(0))
+        trial = running[int(rng.integers(len(running)))]
+        done[trial] += 20
+        yield trial, done[trial], float(quality[trial] + done[trial] / 200 + rng.normal(0, 0.05)), running
+        if done[trial] == 100 and trial in running:
+            running.remove(trial)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("grace", [20, 40])
+def test_the_median_rule_decides_as_rays_does(grace, seed):
+    """On streams without a lost worker, Ray's rule with pauses turned off stops the same trials."""
+    ours = build_scheduler(spec(algorithm="median", grace=grace))
+    rays = MedianStoppingRule(
+        time_attr=PROGRESS, metric=OBJECTIVE, mode="max", grace_period=grace, min_time_slice=math.inf
+    )
+    known, stopped = {}, 0
+    for number, progress, objective, running in streams(30, seed):
+        trial = known.setdefault(number, RaysTrial(f"t{number:03d}"))
+        result = {PROGRESS: progress, OBJECTIVE: objective}
+        decisions = {scheduler.on_trial_result(None, trial, result) for scheduler in (ours, rays)}
+        assert len(decisions) == 1
+        if decisions == {TrialScheduler.STOP}:
+            running.remove(number)
+            stopped += 1
+    assert 3 < stopped < 27
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_asha_decides_as_rays_does(seed):
+    """With one bracket, ours is Ray's."""
+    ours = build_scheduler(spec(algorithm="asha"))
+    rays = ASHAScheduler(PROGRESS, OBJECTIVE, "max", max_t=100, grace_period=20, reduction_factor=3)
+    known, stopped = {}, 0
+    for number, progress, objective, running in streams(30, seed):
+        trial = known.get(number)
+        if trial is None:
+            trial = known[number] = RaysTrial(f"t{number:03d}")
+            ours.on_trial_add(None, trial)
+            rays.on_trial_add(None, trial)
+        result = {PROGRESS: progress, OBJECTIVE: objective}
+        decisions = {scheduler.on_trial_result(None, trial, result) for scheduler in (ours, rays)}
+        assert len(decisions) == 1
+        if decisions == {TrialScheduler.STOP} and progress < 100:
+            running.remove(number)
+            stopped += 1
+    assert stopped > 10
+
+
+def test_brackets_of_asha_get_the_shares_of_ray():
+    """A softmax over their numbers of rungs."""
+    sizes = np.array([2, 1, 0])
+    expected = np.exp(sizes) / np.exp(sizes).sum()
+    np.testing.assert_allclose(bracket_shares(spec(algorithm="asha", brackets=3)), expected)
+
+
+def test_brackets_of_hyperband_cost_about_the_same():
+    """Shares are those of Hyperband's algorithm 1: with rungs at 20 and 60, nine, five and three trials."""
+    shares = bracket_shares(spec(algorithm="hyperband", grace=20, reduction_factor=3))
+    np.testing.assert_allclose(shares, np.array([9, 4.5, 3]) / 16.5)
+    assert bracket_shares(spec(algorithm="hyperband", grace=100)) == [1.0]
+
+
+@pytest.mark.parametrize(("grace", "factor"), [(20, 3), (10, 2), (25, 2), (4, 1.5), (1, 4), (100, 3)])
+def test_each_bracket_begins_at_its_rung(grace, factor):
+    """Bracket s has the rungs from the s-th on; the last has none below 100, and stops nobody."""
+    scheduler = build_scheduler(spec(algorithm="hyperband", grace=grace, reduction_factor=factor))
+    below = rungs(grace, factor)
+    found = [sorted(rung for rung, _ in bracket._rungs if rung < 100) for bracket in scheduler._brackets]
+    assert found == [pytest.approx(list(below[s:])) for s in range(len(below) + 1)]
+
+
+def test_the_bracket_of_a_trial_depends_on_its_number_alone(search):
+    """Two processes, in different orders, put each trial into the same bracket, in the asked-for shares."""
+
+    def bracket_of(scheduler, number):
+        trial = SimpleNamespace(trial_id=f"r{number}", config={"folder": f"x/t{number:04d}"})
+        scheduler.on_trial_add(None, trial)
+        return next(i for i, b in enumerate(scheduler._brackets) if b is scheduler._trial_info[f"r{number}"])
+
+    asked = spec(algorithm="hyperband")
+    first, again = build_scheduler(asked), build_scheduler(asked)
+    np.random.seed(1)  # noqa: NPY002 - Ray's own class would draw from this one
+    one = {number: bracket_of(first, number) for number in range(1, 2001)}
+    np.random.seed(2)  # noqa: NPY002
+    other = {number: bracket_of(again, number) for number in range(2000, 0, -1)}
+    assert one == other
+    counts = Counter(one.values())
+    np.testing.assert_allclose([counts[i] / 2000 for i in range(3)], bracket_shares(asked), atol=0.04)
+    assert {n: bracket_of(build_scheduler(replace(asked, seed=7)), n) for n in range(1, 50)} != {
+        n: one[n] for n in range(1, 50)
+    }
+
+
+def test_brackets_have_nothing_to_do_with_what_is_drawn():
+    """A random search whose first draw came from the same stream would give a bracket to each value."""
+    asked = replace(
+        load_spec(
+            "quickstart",
+            overrides=[
+                "search={algorithm: random, trials: 400}",
+                "space={learning_rate: {uniform: [0.0001, 1]}}",
+            ],
+        ),
+        scheduler=SchedulerSpec(algorithm="asha", brackets=2),
+    )
+    scheduler, pairs = build_scheduler(asked), []
+    for trial_id, varied in iter(suggestions(asked).ask, None):
+        trial = SimpleNamespace(trial_id=trial_id)
+        scheduler.on_trial_add(None, trial)
+        pairs.append((varied["learning_rate"], scheduler._trial_info[trial_id] is scheduler._brackets[0]))
+    assert abs(np.corrcoef(np.array(pairs, dtype=float).T)[0, 1]) < 0.15
+
+
+# --- After a crash ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["asha", "median", "hyperband"])
+@pytest.mark.parametrize("rebuilt_after", [7, 23, 40])
+def test_a_rebuilt_scheduler_decides_as_one_that_saw_all(search, algorithm, rebuilt_after):
+    """Trials one after the other; after some of them, a scheduler is built from the records alone."""
+    asked = replace(spec(algorithm=algorithm), seed=3)
+    rng = np.random.default_rng(5)
+    quality = rng.normal(0.4, 0.1, 60)
+    saw_all, moment, decided, rebuilt = build_scheduler(asked), 0, {}, None
+    for number in range(1, 61):
+        if number == rebuilt_after:
+            rebuilt = build_scheduler(asked, search.records())
+        trial_id, reason = f"t{number:03d}", "completed"
+        folder = search.trial(trial_id)
+        folder.write_config(CONFIG, {})
+        for progress in (20, 40, 60, 80, 100):
+            objective = float(quality[number - 1] + progress / 1000 + rng.normal(0, 0.02))
+            row = {"progress": progress, "time": float(moment), "seconds": 1.0, "val/macro_f1": objective}
+            folder.write_report(row, None)
+            moment += 1
+            schedulers = [s for s in (saw_all, rebuilt) if s is not None]
+            decisions = {decide(scheduler, trial_id, progress, objective) for scheduler in schedulers}
+            assert len(decisions) == 1
+            decided[number] = decisions.pop()
+            if decided[number] == TrialScheduler.STOP:
+                reason = "completed" if progress == 100 else "stopped_early"
+                break
+        folder.write_outcome(Outcome(reason))
+    assert any(r.outcome.stop_reason == "stopped_early" for r in search.records())
+    assert any(r.outcome.stop_reason == "completed" for r in search.records())
+
+
+def test_a_trial_that_goes_on_from_a_checkpoint_is_known_by_its_earlier_reports(search):
+    """It reports at 60 % again; what it had at 20 % fills the rung at 20, for those that follow."""
+    record(search, "t001", [0.5, 0.6, 0.7], "failed")
+    record(search, "t002", [0.9, 0.9], None)
+    resumed = build_scheduler(spec(algorithm="asha"), search.records())
+    assert decide(resumed, "t002", 60, 0.95) == TrialScheduler.CONTINUE
+    filled = {rung: sorted(known.values()) for rung, known in resumed._brackets[0]._rungs}
+    assert filled == {20: [0.5, 0.9], 60: [0.7, 0.95]}
+    median = build_scheduler(spec(algorithm="median"), search.records())
+    decide(median, "t002", 60, 0.95)
+    assert median._reports["of-ray-t002"] == {20: 0.9, 40: 0.9, 60: 0.95}
+
+
+def test_a_trial_that_goes_on_to_its_end_is_known_too(search):
+    """Where the first report after a crash is the last of all, Ray tells the end and no result."""
+    record(search, "t001", [0.5, 0.6, 0.7, 0.8], None)
+    resumed = build_scheduler(spec(algorithm="asha"), search.records())
+    trial = SimpleNamespace(trial_id="of-ray", config={"folder": "trials/t001"})
+    resumed.on_trial_add(None, trial)
+    resumed.on_trial_complete(None, trial, {PROGRESS: 100, OBJECTIVE: 0.9, "done": True})
+    filled = {rung: sorted(known.values()) for rung, known in resumed._brackets[0]._rungs}
+    assert filled == {20: [0.5], 60: [0.7]}
+
+
+def test_a_trial_that_should_have_been_stopped_before_the_crash_is_stopped_after_it(search):
+    """The driver died between a report and its decision: the trial goes on from there, and ends at once."""
+    for number, first in enumerate((0.5, 0.6, 0.7), start=1):
+        record(search, f"t{number:03d}", [first, first, first], "failed")
+    record(search, "t004", [0.1], None)
+    resumed = build_scheduler(spec(algorithm="asha"), search.records())
+    assert decide(resumed, "t004", 40, 0.65) == TrialScheduler.STOP
+
+
+@pytest.mark.parametrize("algorithm", ["asha", "median", "hyperband"])
+def test_a_trial_without_a_score_passes_no_rung_and_fills_none(algorithm):
+    """One that diverged tells its end without an objective: nobody is compared with it."""
+    scheduler = build_scheduler(spec(algorithm=algorithm))
+    for number in range(1, 6):
+        trial = SimpleNamespace(trial_id=f"t{number:03d}")
+        scheduler.on_trial_add(None, trial)
+        scheduler.on_trial_complete(None, trial, {PROGRESS: 100, "done": True})
+    assert decide(scheduler, "t006", 20, -1.0) == TrialScheduler.CONTINUE
+
+
+def test_a_score_that_is_no_number_is_never_reported(search):
+    """NaN would pass a rung of Ray's, for it is below no cut-off. The record refuses it beforehand."""
+    rays = ASHAScheduler(PROGRESS, OBJECTIVE, "max", max_t=100, grace_period=20, reduction_factor=3)
+    assert decide(rays, "t001", 20, 0.5) == TrialScheduler.CONTINUE
+    assert decide(rays, "t002", 20, math.nan) == TrialScheduler.CONTINUE
+    with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
+        record(search, "t001", [math.nan], None)
+
+
+def test_a_worker_that_was_lost_makes_its_reports_again():
+    """The same reports twice weigh once: neither rule is moved by them."""
+    for algorithm in ("asha", "median"):
+        once, twice = build_scheduler(spec(algorithm=algorithm)), build_scheduler(spec(algorithm=algorithm))
+        for scheduler, times in ((once, 1), (twice, 2)):
+            for number in range(1, 6):
+                trial = SimpleNamespace(trial_id=f"t{number:03d}")
+                scheduler.on_trial_add(None, trial)
+                for _ in range(times):
+                    for progress in (20, 40):
+                        objective = number / 10 + progress / 1000
+                        result = {PROGRESS: progress, OBJECTIVE: objective}
+                        scheduler.on_trial_result(None, trial, result)
+        for objective in (0.05, 0.25, 0.31, 0.33, 0.45, 0.6):
+            assert decide(once, "t006", 40, objective) == decide(twice, "t006", 40, objective)

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tune.records import Outcome, TrialRecord
-from tune.space import suggestions
+from tune.space import ids, suggestions
 from tune.spec import SearchSpec, configuration, load_spec, shipped_spaces
 
 RANGES = {
@@ -24,13 +25,14 @@ RANGES = {
 }
 
 
-def make_spec(algorithm, trials=None, space=RANGES, seed=42):
+def make_spec(algorithm, trials=None, space=RANGES, seed=42, scheduler="asha", **search):
     return SearchSpec.from_dict(
         {
             "name": "test",
             "model": {"checkpoint": "scratch:albert-tiny"},
             "space": space,
-            "search": {"algorithm": algorithm, "trials": trials},
+            "search": {"algorithm": algorithm, "trials": trials, **search},
+            "scheduler": {"algorithm": scheduler},
             "seed": seed,
         }
     )
@@ -91,6 +93,42 @@ def test_the_seed_decides_the_order_of_a_grid_and_nothing_else():
     assert sorted(one) == sorted(other) != one
 
 
+@pytest.mark.parametrize("scheduler", ["asha", "median", "hyperband"])
+def test_a_scheduler_that_compares_sees_the_grid_in_its_shuffled_order(scheduler):
+    """Long trials do not come first where trials are compared with those before them."""
+    space = {"epochs": {"grid": [1, 2, 3, 4]}, "batch_size": {"grid": [8, 16, 32]}}
+    order = np.random.default_rng(42).permutation(12) + 1
+    asked = ask_all(suggestions(make_spec("grid", space=space, scheduler=scheduler)))
+    assert [int(trial_id[1:]) for trial_id, _ in asked] == order.tolist()
+
+
+def test_without_a_scheduler_the_longest_come_first_and_equals_in_the_shuffled_order():
+    """More epochs and tokens first, then smaller batches; what costs the same stays shuffled by the seed."""
+    space = {
+        "learning_rate": {"grid": [1e-5, 2e-5, 3e-5, 4e-5]},
+        "epochs": {"grid": [1, 3]},
+        "max_length": {"grid": [64, 32]},
+        "batch_size": {"grid": [16, 32]},
+    }
+    asked = ask_all(suggestions(make_spec("grid", space=space, scheduler="none")))
+    shuffled = ask_all(suggestions(make_spec("grid", space=space)))
+    assert sorted(asked) == sorted(shuffled)
+    work = [(v["epochs"], v["max_length"], v["batch_size"]) for _, v in asked]
+    by_cost = [(epochs, length, batch) for epochs in (3, 1) for length in (64, 32) for batch in (16, 32)]
+    assert work == [of_trial for of_trial in by_cost for _ in range(4)]
+    groups = [asked[start : start + 4] for start in range(0, 32, 4)]
+    assert all(group == [trial for trial in shuffled if trial in group] for group in groups)
+    assert len({tuple(v["learning_rate"] for _, v in group) for group in groups}) > 1
+
+
+def test_random_draws_come_in_their_order_whoever_is_stopped():
+    """A number says what is drawn, and when."""
+    space = {"epochs": {"int": [1, 9]}}
+    free = ask_all(suggestions(make_spec("random", 12, space, scheduler="none")))
+    assert free == ask_all(suggestions(make_spec("random", 12, space)))
+    assert [trial_id for trial_id, _ in free] == sorted(trial_id for trial_id, _ in free)
+
+
 def test_a_space_without_variation_is_one_trial():
     """A grid of constants runs once, with nothing varied."""
     assert ask_all(suggestions(make_spec("grid", space={"epochs": 2}))) == [("t001", {})]
@@ -102,6 +140,37 @@ def test_ids_of_a_long_search_sort_as_numbers():
     ids = [trial_id for trial_id, _ in asked]
     assert ids[0] == "t0001"
     assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize("number", [1, 999, 1000, 12_345])
+@pytest.mark.parametrize("digits", [3, 4, 6])
+def test_ids_say_their_number_and_their_digits(number, digits):
+    """Both are read back from an id, also where the number has outgrown the digits."""
+    assert ids.number_of(ids.trial_id(number, digits)) == number
+    assert ids.digits_of(ids.trial_id(number, digits)) == digits
+
+
+def test_ids_that_outgrow_their_digits_still_sort_as_numbers():
+    """Numbers up to a hundred thousand, of a search that began with three digits."""
+    numbers = [*range(1, 12_000), 99_999, 100_000]
+    found = [ids.trial_id(number, 3) for number in numbers]
+    assert found[998:1000] == ["t999", "tx1000"]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe"])
+def test_a_longer_search_keeps_the_ids_and_draws_of_a_shorter_one(algorithm):
+    """Extended from 12 to 1,100 trials after two of them, the first 12 are what they were, ids included."""
+    short = make_spec(algorithm, 12)
+    asked = ask_all(suggestions(short))
+    records = [record(*trial) for trial in asked[:2]]
+    long = make_spec(algorithm, 1100, startup_trials=short.startup_trials if algorithm == "tpe" else None)
+    again = suggestions(long, records)
+    assert [again.ask() for _ in range(12)] == asked
+    if algorithm == "random":
+        later = ask_all(again)
+        assert later[-1][0] == "tx1100"
+        assert [trial_id for trial_id, _ in asked + later] == sorted(t for t, _ in asked + later)
 
 
 @pytest.mark.parametrize("algorithm", ["random", "tpe"])
@@ -223,7 +292,7 @@ def test_tpe_hears_how_far_a_stopped_trial_came():
     for objective, stop_reason, progress in ends:
         trial_id, _ = source.ask()
         source.tell(trial_id, objective, stop_reason, progress=progress)
-    told = source._study.trials
+    told = [trial for trial in source._study.trials if "fixed_params" in trial.system_attrs]
     state = optuna.trial.TrialState
     assert [t.state for t in told] == [state.COMPLETE, state.PRUNED, state.PRUNED, *[state.FAIL] * 3]
     assert [t.intermediate_values for t in told] == [{}, {60: 0.4}, {}, {}, {}, {}]

@@ -126,9 +126,10 @@ def test_defaults_fill_a_minimal_file(load):
         "data": {"source": "sample:", "taxonomy": "fine"},
         "space": {},
         "search": {"algorithm": "grid"},
-        "scheduler": {"algorithm": "asha", "grace": 20, "reduction_factor": 3},
+        "scheduler": {"algorithm": "asha", "grace": 20, "reduction_factor": 3, "brackets": 1},
         "objective": {"metric": "macro_f1", "thresholds": "proportional", "reports": 5, "test": "chosen"},
         "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto", "prefix_limit_gb": 20.0},
+        "confirm": {"top": 0, "seeds": 5},
         "seed": 42,
         "keep_models": 1,
         "checkpoint_every_s": 300,
@@ -241,8 +242,17 @@ WRONG = {
     "objective: {reports: 4}": "scheduler.grace: must be the progress of a report; with objective.reports 4 "
     "these are [25, 50, 75, 100], got 20",
     "scheduler: {reduction_factor: 1}": "scheduler.reduction_factor: must be a number above 1, got 1",
-    "scheduler: off": "scheduler: must be a mapping with algorithm, grace, reduction_factor, got false",
-    "scheduler: ahsa": "scheduler.algorithm: must be one of asha, none, got 'ahsa'; did you mean asha?",
+    "scheduler: off": "scheduler: must be a mapping with algorithm, grace, reduction_factor, brackets,",
+    "scheduler: ahsa": "scheduler.algorithm: must be one of asha, median, hyperband, none, got 'ahsa'; did "
+    "you mean asha?",
+    "scheduler: {brackets: 0}": "scheduler.brackets: must be a whole number of at least 1, got 0",
+    "scheduler: {brackets: 4}": "scheduler.brackets: must be at most 3: one for each of the 2 rungs that "
+    "grace 20 and reduction factor 3 make, and one that stops nobody; got 4",
+    "scheduler: {algorithm: median, brackets: 2}": "scheduler.brackets: the median rule has no brackets",
+    "scheduler: {algorithm: median, reduction_factor: 4}": "scheduler.reduction_factor: the median rule has",
+    "scheduler: {algorithm: median, grace: 30}": "scheduler.grace: must be the progress of a report",
+    "scheduler: {algorithm: hyperband, brackets: 2}": "scheduler.brackets: hyperband always uses all",
+    "scheduler: {algorithm: hyperband, grace: 30}": "scheduler.grace: must be the progress of a report",
     "objective: {metric: f1}": "objective.metric: must be one of macro_f1, weighted_f1, micro_f1, got 'f1'",
     "objective: {thresholds: best}": "objective.thresholds: must be one of exact, grid, global, fixed",
     "objective: {reports: 0}": "objective.reports: must be a whole number from 1 to 100, got 0",
@@ -310,6 +320,14 @@ def test_a_grid_refuses_ranges(problems, domain):
     """A product needs lists."""
     (found,) = problems(f"{MINIMAL}space: {{{domain}}}\n")
     assert ": a grid search needs listed values, {grid: [...]}; for a range, use" in found
+
+
+def test_a_grid_that_nobody_can_run_is_refused(problems):
+    """Lists multiply: five of eleven values are more than any machine does."""
+    names = ("batch_size", "epochs", "accumulation_steps", "learning_rate", "weight_decay")
+    lists = ", ".join(f"{name}: {{grid: {list(range(1, 12))}}}" for name in names)
+    (found,) = problems(f"{MINIMAL}space: {{{lists}}}\n")
+    assert found.startswith("space: the product of its lists must have at most 100,000 members, got 161,051;")
 
 
 def test_asha_is_only_asked_about_its_rungs_when_it_runs(load):

@@ -3,16 +3,22 @@
 Nothing heavy is imported here, because `goemo --help` and `goemo spaces` read this package.
 """
 
-from tune.spec.configurations import configuration
+from tune.spec.advice import advice
+from tune.spec.conditions import asked_for, conditions_first, is_asked
+from tune.spec.configurations import configuration, hyperparameters, possible_values
 from tune.spec.domain import Domain
+from tune.spec.extending import extended
 from tune.spec.finding import shipped_spaces
-from tune.spec.layout import HYPERPARAMETERS, RULES, TOP_LEVEL
+from tune.spec.hyperparameters import HYPERPARAMETERS
+from tune.spec.layout import RULES, TOP_LEVEL
 from tune.spec.loading import load_spec
+from tune.spec.rungs import rungs
 from tune.spec.search_spec import SearchSpec
 from tune.spec.sections import (
     SECTIONS,
     TAXONOMIES,
     AlgorithmSpec,
+    ConfirmSpec,
     DataSpec,
     ModelSpec,
     ObjectiveSpec,
@@ -20,6 +26,7 @@ from tune.spec.sections import (
     SchedulerSpec,
     report_progress,
 )
+from tune.spec.wording import order_in_words, scheduler_in_words
 
 __all__ = [
     "HYPERPARAMETERS",
@@ -28,6 +35,7 @@ __all__ = [
     "TAXONOMIES",
     "TOP_LEVEL",
     "AlgorithmSpec",
+    "ConfirmSpec",
     "DataSpec",
     "Domain",
     "ModelSpec",
@@ -35,8 +43,18 @@ __all__ = [
     "ResourcesSpec",
     "SchedulerSpec",
     "SearchSpec",
+    "advice",
+    "asked_for",
+    "conditions_first",
     "configuration",
+    "extended",
+    "hyperparameters",
+    "is_asked",
     "load_spec",
+    "order_in_words",
+    "possible_values",
     "report_progress",
+    "rungs",
+    "scheduler_in_words",
     "shipped_spaces",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from tune.spec.checking_space import read_space
 from tune.spec.checking_together import check_together
 from tune.spec.keys import check_keys
-from tune.spec.layout import REQUIRED, RULES, TOP_LEVEL, section_values
+from tune.spec.layout import ABSENT_SECTIONS, REQUIRED, RULES, TOP_LEVEL, section_values
 from tune.spec.problems import Problems, show
 from tune.spec.rules import WrongError
 from tune.spec.sections import SECTIONS
@@ -46,7 +46,7 @@ def checked_fields(
 
 def _read_section(values: Mapping[str, Any], section: str, problems: Problems) -> dict[str, Any]:
     """Return the values of one section that keep their rules, defaults included."""
-    given = section_values(values, section)
+    given = section_values({**ABSENT_SECTIONS, **values}, section)
     if not isinstance(given, dict):
         problems.add((section,), f"must be a mapping with {', '.join(RULES[section])}, got {show(given)}")
         return {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from tune.spec.domain import DOMAIN_KINDS, LISTED_KINDS, Domain, DomainKind
+from tune.spec.checking_conditions import check_conditions, read_condition
+from tune.spec.domain import DOMAIN_KINDS, LISTED_KINDS, ONLY_IF, Domain, DomainKind
+from tune.spec.hyperparameters import HYPERPARAMETERS
 from tune.spec.keys import check_keys
-from tune.spec.layout import HYPERPARAMETERS
 from tune.spec.problems import KeyPath, Problems, show
 from tune.spec.rules import WrongError, as_number
 
@@ -19,8 +21,10 @@ def read_space(values: Mapping[str, Any], problems: Problems) -> dict[str, Domai
         problems.add(("space",), f"must be a mapping of hyperparameters to domains, got {show(given)}")
         return {}
     check_keys(given, ("space",), tuple(HYPERPARAMETERS), problems)
-    domains = {name: _read_domain(name, given[name], problems) for name in given if name in HYPERPARAMETERS}
-    return {name: domain for name, domain in domains.items() if domain is not None}
+    read = {name: _read_domain(name, given[name], problems) for name in given if name in HYPERPARAMETERS}
+    domains = {name: domain for name, domain in read.items() if domain is not None}
+    check_conditions(domains, wrong=read.keys() - domains.keys(), problems=problems)
+    return domains
 
 
 def _read_domain(name: str, given: Any, problems: Problems) -> Domain | None:
@@ -32,7 +36,7 @@ def _read_domain(name: str, given: Any, problems: Problems) -> Domain | None:
     if not isinstance(given, dict):
         values = _read_values(name, [given], [path], problems)
         return None if values is None else Domain("value", values)
-    check_keys(given, path, DOMAIN_KINDS, problems)
+    check_keys(given, path, (*DOMAIN_KINDS, ONLY_IF), problems)
     kinds = [kind for kind in given if kind in DOMAIN_KINDS]
     if len(kinds) != 1:
         if kinds or not given:
@@ -43,9 +47,12 @@ def _read_domain(name: str, given: Any, problems: Problems) -> Domain | None:
     if not isinstance(listed, list):
         problems.add(path, f"must be a list, got {show(listed)}")
         return None
-    if kind in LISTED_KINDS:
-        return _read_list(name, kind, listed, path, problems)
-    return _read_range(name, kind, listed, path, problems)
+    read = _read_list if kind in LISTED_KINDS else _read_range
+    domain = read(name, kind, listed, path, problems)
+    if domain is None or ONLY_IF not in given:
+        return domain
+    condition = read_condition(name, given[ONLY_IF], problems)
+    return None if condition is None else replace(domain, only_if=condition)
 
 
 def _read_values(

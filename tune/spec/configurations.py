@@ -7,30 +7,31 @@ from dataclasses import asdict
 from typing import Any
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
-from tune.spec.layout import HYPERPARAMETERS
+from tune.spec.conditions import is_asked
+from tune.spec.hyperparameters import HYPERPARAMETERS
 from tune.spec.search_spec import SearchSpec
 
 
 def configuration(spec: SearchSpec, varied: Mapping[str, Any]) -> Configuration:
     """Return the configuration of one trial.
 
-    Hyperparameters come from ``varied``, else from the constant domains of the space, else from
-    `goemo.configuration.HYPERPARAMETER_DEFAULTS`. Whole-number hyperparameters are made ``int``,
-    the others ``float``.
+    Hyperparameters come from `hyperparameters`. Whole-number hyperparameters are made ``int``, the others
+    ``float``.
 
     Raises:
-        ValueError: The keys of ``varied`` are not those that the space varies.
+        ValueError: The keys of ``varied`` are not those that the space asks for, given their values.
     """
-    if set(varied) != set(spec.varying):
-        raise ValueError(f"the space varies {sorted(spec.varying)}, got values for {sorted(varied)}")
-    constant = {name: domain.values[0] for name, domain in spec.space.items() if domain.is_constant}
-    values = {**HYPERPARAMETER_DEFAULTS, **constant, **varied}
+    varying = spec.varying
+    asked = {name for name in varying if is_asked(name, varying, varied)}
+    if set(varied) != asked:
+        conditions = "" if asked == set(varying) else " where these values are chosen"
+        raise ValueError(f"the space varies {sorted(asked)}{conditions}, got values for {sorted(varied)}")
     return Configuration.from_dict(
         {
             **asdict(spec.model),
             **{
                 name: None if value is None else HYPERPARAMETERS[name].type(value)
-                for name, value in values.items()
+                for name, value in hyperparameters(spec, varied).items()
             },
             "seed": spec.seed,
             "reports": spec.objective.reports,
@@ -38,3 +39,25 @@ def configuration(spec: SearchSpec, varied: Mapping[str, Any]) -> Configuration:
             "thresholds": spec.objective.thresholds,
         }
     )
+
+
+def hyperparameters(spec: SearchSpec, varied: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every hyperparameter that there is.
+
+    From ``varied``, else from the constant domains of the space, else from
+    `goemo.configuration.HYPERPARAMETER_DEFAULTS`.
+    """
+    constant = {name: domain.values[0] for name, domain in spec.space.items() if domain.is_constant}
+    return {**HYPERPARAMETER_DEFAULTS, **constant, **varied}
+
+
+def possible_values(spec: SearchSpec, name: str) -> tuple[Any, ...]:
+    """Return the values that a hyperparameter may have in a trial: all of them, or the ends of their range.
+
+    Where it is not always asked for, its default is one of them.
+    """
+    default = (HYPERPARAMETER_DEFAULTS[name],)
+    domain = spec.space.get(name)
+    if domain is None:
+        return default
+    return domain.values + (default if domain.only_if else ())

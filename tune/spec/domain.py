@@ -1,14 +1,16 @@
-"""The values that one hyperparameter may take."""
+"""The values that one hyperparameter may take, and when it is asked for at all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 DomainKind = Literal["value", "grid", "choice", "uniform", "log_uniform", "int"]
 
 DOMAIN_KINDS = ("grid", "choice", "uniform", "log_uniform", "int")
 LISTED_KINDS = ("value", "grid", "choice")
+ONLY_IF = "only_if"
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,13 @@ class Domain:
     Attributes:
         kind: How `values` is meant.
         values: The list, or the two ends of the range, or the one value: numbers, or names in a list.
+        only_if: Other hyperparameters, each with the values of which it must have one for this one to be
+            asked for (see `tune.spec.conditions`); empty for one that is always asked for.
     """
 
     kind: DomainKind
     values: tuple[Any, ...]
+    only_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def is_listed(self) -> bool:
@@ -34,9 +39,19 @@ class Domain:
 
     @property
     def is_constant(self) -> bool:
-        """Whether there is only one value to take."""
-        return len(set(self.values)) == 1
+        """Whether there is only one value to take, whatever the others are."""
+        return len(set(self.values)) == 1 and not self.only_if
+
+    def holds(self, value: Any) -> bool:
+        """Return whether ``value``, in the type of the hyperparameter, lies in the domain."""
+        if self.is_listed:
+            return value in self.values
+        low, high = self.values
+        return bool(low <= value <= high)
 
     def to_yaml(self) -> Any:
         """Return the domain as it is written in a search space."""
-        return self.values[0] if self.kind == "value" else {self.kind: list(self.values)}
+        if self.kind == "value":
+            return self.values[0]
+        condition = {name: list(values) for name, values in self.only_if.items()}
+        return {self.kind: list(self.values)} | ({ONLY_IF: condition} if condition else {})

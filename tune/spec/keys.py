@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goemo.threshold_options import CHOICE_KEYS
-from tune.spec.domain import DOMAIN_KINDS
-from tune.spec.layout import HYPERPARAMETERS, RULES, TOP_LEVEL
+from tune.spec.domain import DOMAIN_KINDS, ONLY_IF
+from tune.spec.hyperparameters import HYPERPARAMETERS
+from tune.spec.layout import RULES, TOP_LEVEL
 from tune.spec.problems import KeyPath, Problems
 
 
@@ -17,15 +18,23 @@ def is_known(path: KeyPath) -> bool:
     match path:
         case (top,):
             return top in TOP_LEVEL
-        case ("space", name):
-            return name in HYPERPARAMETERS
-        case ("space", name, kind):
-            return name in HYPERPARAMETERS and kind in DOMAIN_KINDS
+        case ("space", name, *within):
+            return name in HYPERPARAMETERS and _is_in_a_domain(within)
         case ("objective", "thresholds", key):
             return key in CHOICE_KEYS
         case (section, key):
             return key in RULES.get(section, ())
     return False
+
+
+def _is_in_a_domain(path: Sequence[Any]) -> bool:
+    """Return whether a path may go on like this below a hyperparameter."""
+    match path:
+        case (key,):
+            return key in (*DOMAIN_KINDS, ONLY_IF)
+        case (only_if, other):
+            return only_if == ONLY_IF and other in HYPERPARAMETERS
+    return not path
 
 
 def check_keys(values: Mapping[Any, Any], path: KeyPath, known: Sequence[str], problems: Problems) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from tune.spec.domain import ONLY_IF
 from tune.spec.keys import is_known, nearest_dotted
 from tune.spec.layout import section_values
 from tune.spec.problems import KeyPath, Problems
@@ -28,13 +29,19 @@ def apply_override(values: dict[str, Any], override: str, problems: Problems) ->
     except (yaml.YAMLError, ValueError, RecursionError):
         problems.lost.append((origin, f"the value must be YAML, got {given!r}"))
         return
-    if path[0] == "space" and len(path) == 3:  # one kind of domain takes the place of another
-        *head, kind = path
-        path, value = tuple(head), {kind: value}
+    if path[0] == "space" and len(path) == 3 and path[2] != ONLY_IF:
+        *head, kind = path  # one kind of domain takes the place of another, the condition stays
+        path, value = tuple(head), {kind: value} | _condition(values, path[1])
     place(values, path, value)
     for older in [p for p in problems.origins if p[: len(path)] == path]:
         del problems.origins[older]
     problems.origins[path] = origin
+
+
+def _condition(values: dict[str, Any], name: str) -> dict[str, Any]:
+    space = values.get("space")
+    domain = space.get(name) if isinstance(space, dict) else None
+    return {ONLY_IF: domain[ONLY_IF]} if isinstance(domain, dict) and ONLY_IF in domain else {}
 
 
 def place(values: dict[str, Any], path: KeyPath, value: Any) -> None:

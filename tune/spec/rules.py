@@ -91,9 +91,32 @@ def gpus(value: Any) -> int | float | str:
         raise WrongError(str(error).replace("must be", 'must be "auto" or', 1)) from None
 
 
+def timeout(value: Any) -> float | None:
+    """Return seconds; nothing where there is no limit."""
+    return None if value is None else float(number(above=0)(value))
+
+
 def trials(value: Any) -> int | None:
     """Return a number of trials; nothing where none is given."""
     return None if value is None else cast("int", whole(1)(value))
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Return names of searches, which differ."""
+    if not isinstance(value, list | tuple):
+        raise WrongError(f"must be a list of names of searches, got {show(value)}")
+    problems: list[tuple[KeyPath, str]] = []
+    for index, name in enumerate(value):
+        try:
+            folder_name(name)
+        except WrongError as error:
+            problems.append(((index,), str(error)))
+            continue
+        if name in value[:index]:
+            problems.append(((index,), f"given twice: {name}"))
+    if problems:
+        raise WrongError(*problems)
+    return tuple(value)
 
 
 def one_of(*names: str) -> Rule:

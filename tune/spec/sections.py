@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,7 +12,7 @@ from goemo.threshold_options import DEFAULT_METHOD, ThresholdChoice
 
 Taxonomy = Literal["fine", "ekman", "sentiment"]
 Algorithm = Literal["grid", "random", "tpe"]
-Scheduler = Literal["asha", "none"]
+Scheduler = Literal["asha", "median", "hyperband", "none"]
 TestPolicy = Literal["chosen", "every_trial"]
 
 TAXONOMIES: tuple[str, ...] = get_args(Taxonomy)
@@ -39,19 +40,39 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class AlgorithmSpec:
-    """How configurations are chosen; `trials` is None for a grid, which runs all of its product."""
+    """How configurations are chosen.
+
+    Attributes:
+        algorithm: Who chooses.
+        trials: How many; None for a grid, which runs all of its product.
+        enqueue: Configurations that are tried first; what they leave out is drawn.
+        warm_start: Searches whose trials TPE knows before it draws.
+        startup_trials: How many trials with a score TPE waits for, drawing at random; None for a number that
+            goes with `trials` (`SearchSpec.startup_trials`).
+    """
 
     algorithm: Algorithm = "grid"
     trials: int | None = None
+    enqueue: tuple[Mapping[str, Any], ...] = ()
+    warm_start: tuple[str, ...] = ()
+    startup_trials: int | None = None
 
 
 @dataclass(frozen=True)
 class SchedulerSpec:
-    """Who stops losers: ASHA with rungs at grace * reduction_factor ** k per cent, or nobody."""
+    """Who stops losers, if anybody: see `tune.schedulers`.
+
+    Attributes:
+        algorithm: ASHA and Hyperband have rungs at grace * reduction_factor ** k per cent.
+        grace: Per cent of its training that every trial gets.
+        reduction_factor: About one in this many goes on at a rung.
+        brackets: How many rungs of ASHA trials begin at, from the lowest on; Hyperband uses all.
+    """
 
     algorithm: Scheduler = "asha"
     grace: int = 20
     reduction_factor: float = 3
+    brackets: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,22 @@ class ResourcesSpec:
     prefix_limit_gb: float = PREFIX_LIMIT_GB
 
 
+@dataclass(frozen=True)
+class ConfirmSpec:
+    """How many leaders are trained again with further seeds, and how many each then has, its own included.
+
+    A file without this section has a `top` of 0: nothing is trained again.
+    """
+
+    top: int = 3
+    seeds: int = 5
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials that makes, if there are as many leaders."""
+        return self.top * (self.seeds - 1)
+
+
 SECTIONS: dict[str, Any] = {
     "model": ModelSpec,
     "data": DataSpec,
@@ -83,6 +120,7 @@ SECTIONS: dict[str, Any] = {
     "scheduler": SchedulerSpec,
     "objective": ObjectiveSpec,
     "resources": ResourcesSpec,
+    "confirm": ConfirmSpec,
 }
 
 

@@ -1,0 +1,60 @@
+"""What a search space allows but will not do what it seems to: said before a search starts, never refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tune.spec.rungs import rungs
+from tune.spec.search_spec import SearchSpec
+from tune.spec.wording import SCHEDULER_NAMES
+
+FEWEST_FOR_A_MEDIAN = 3  # other trials at the same progress, before the median of them means anything
+
+
+def advice(spec: SearchSpec) -> list[str]:
+    """Return a sentence for each part of a search that cannot work as it is meant."""
+    about = {"asha": _about_rungs, "hyperband": _about_rungs, "median": _about_the_median}
+    of_scheduler = about.get(spec.scheduler.algorithm)
+    return [*(of_scheduler(spec) if of_scheduler else ()), *_about_tpe(spec)]
+
+
+def _about_rungs(spec: SearchSpec) -> Iterator[str]:
+    name, size = SCHEDULER_NAMES[spec.scheduler.algorithm], _trials(spec.total)
+    grace, factor = spec.scheduler.grace, spec.scheduler.reduction_factor
+    brackets = len(rungs(grace, factor)) + 1
+    if grace == 100:
+        yield f"{name} stops nobody: with grace 100 it looks at a trial when that has ended. Lower the grace."
+    elif spec.total < max(2, factor):
+        yield (
+            f"{name} cannot work with {size}: at a rung about one in {factor:g} goes on, and the first to "
+            "reach it always does. Use scheduler: none, or more trials."
+        )
+    elif spec.scheduler.algorithm == "hyperband" and spec.total < factor * brackets:
+        yield (
+            f"{name} cannot work with {size}: they are spread over {brackets} brackets, each of which needs "
+            f"about {factor:g}. Use scheduler: asha, or more trials."
+        )
+
+
+def _about_the_median(spec: SearchSpec) -> Iterator[str]:
+    name = SCHEDULER_NAMES["median"]
+    if spec.scheduler.grace == 100:
+        yield f"{name} stops nobody: with grace 100 it looks at a trial when that has ended. Lower the grace."
+    elif spec.total <= FEWEST_FOR_A_MEDIAN:
+        yield (
+            f"{name} stops nobody in a search of {_trials(spec.total)}: it compares a trial with "
+            f"{FEWEST_FOR_A_MEDIAN} others or more. Use scheduler: none, or more trials."
+        )
+
+
+def _about_tpe(spec: SearchSpec) -> Iterator[str]:
+    startup = spec.startup_trials
+    if spec.search.algorithm == "tpe" and not spec.search.warm_start and startup >= spec.total:
+        yield (
+            f"TPE draws at random all along: it waits for {_trials(startup)} with a score "
+            f"(search.startup_trials), and the search has {_trials(spec.total)}."
+        )
+
+
+def _trials(number: int) -> str:
+    return "one trial" if number == 1 else f"{number} trials"

@@ -1,0 +1,56 @@
+"""Which hyperparameters a configuration is asked for, where some depend on the values of others.
+
+A hyperparameter with ``only_if`` is asked for where each hyperparameter that it names is asked for itself and
+has one of the listed values.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from typing import Any
+
+from tune.spec.domain import Domain
+
+
+def is_asked(name: str, space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> bool:
+    """Return whether ``name`` is asked for, given the values of those it depends on.
+
+    Args:
+        name: A hyperparameter of the space.
+        space: The domains, whose conditions go in no circle.
+        chosen: Values of the hyperparameters, of those at least on which ``name`` depends and which are asked
+            for; the values of those that are not are looked over.
+    """
+    return all(
+        other in chosen and chosen[other] in values and is_asked(other, space, chosen)
+        for other, values in space[name].only_if.items()
+    )
+
+
+def asked_for(space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is left of ``chosen`` without the hyperparameters that are not asked for, in its order."""
+    return {name: value for name, value in chosen.items() if is_asked(name, space, chosen)}
+
+
+def members(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
+    """Return the product of listed domains, each configuration once, the last domain fastest.
+
+    Where a hyperparameter is not asked for, its values make no difference: of the configurations that are
+    then equal, the first counts.
+    """
+    distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for values in itertools.product(*(domain.values for domain in space.values())):
+        member = asked_for(space, dict(zip(space, values, strict=True)))
+        distinct.setdefault(tuple(member.items()), member)
+    return list(distinct.values())
+
+
+def conditions_first(space: Mapping[str, Domain]) -> list[str]:
+    """Return the names so that each comes after those it depends on; without conditions, in their order.
+
+    Raises:
+        graphlib.CycleError: Conditions go in a circle, which its second argument names.
+    """
+    return list(TopologicalSorter({name: domain.only_if for name, domain in space.items()}).static_order())

@@ -33,6 +33,21 @@ def trials_per_gpu(needed: float, gpu_bytes: float) -> int:
     return max(1, min(_MOST_TRIALS_PER_GPU, int(_USABLE * gpu_bytes // needed)))
 
 
+def trials_on(node: Mapping[str, float], per_trial: Mapping[str, float]) -> int:
+    """Return how many trials fit on a node at once.
+
+    Args:
+        node: Its resources by Ray's names, ``CPU`` and ``GPU``.
+        per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``. A share of a GPU is of one and the same.
+    """
+    cpu, gpu = per_trial["cpu"], per_trial["gpu"]
+    fit = [node.get("CPU", 0.0) / cpu] if cpu else []
+    if gpu:
+        gpus = node.get("GPU", 0.0)
+        fit.append(gpus / gpu if gpu >= 1 else int(gpus) * int(1 / gpu + 1e-9))
+    return int(min(fit, default=1) + 1e-9)
+
+
 def per_trial(
     spec: SearchSpec, nodes: Sequence[Mapping[str, float]], *, sharing: int = 1
 ) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 
 from goemo.errors import InputError
 from tune.preparation import memory_needed
-from tune.resources import per_trial, trials_per_gpu
+from tune.resources import per_trial, trials_on, trials_per_gpu
 from tune.spec import ResourcesSpec, SearchSpec, load_spec
 
 
@@ -80,3 +80,23 @@ def test_the_largest_trial_decides(model):
     assert memory_needed(wide, model) == memory_needed(SearchSpec.from_dict(given), model)
     given["space"]["batch_size"] = 8
     assert memory_needed(wide, model) > memory_needed(SearchSpec.from_dict(given), model)
+
+
+@pytest.mark.parametrize(
+    ("node", "cpu", "gpu", "fit"),
+    [
+        ({"CPU": 8.0}, 1.0, 0.0, 8),
+        ({"CPU": 7.0}, 2.0, 0.0, 3),
+        ({"CPU": 8.0}, 1.0, 1.0, 0),
+        ({"CPU": 8.0, "GPU": 2.0}, 1.0, 1.0, 2),
+        ({"CPU": 8.0, "GPU": 2.0}, 1.0, 1 / 3, 6),
+        ({"CPU": 8.0, "GPU": 2.0}, 1.0, 0.4, 4),  # not five: none can have a fifth of each GPU
+        ({"CPU": 8.0, "GPU": 2.0}, 4.0, 0.5, 2),
+        ({"CPU": 8.0, "GPU": 4.0}, 1.0, 2.0, 2),
+        ({}, 1.0, 0.0, 0),
+        ({"CPU": 0.3}, 0.1, 0.0, 3),
+    ],
+)
+def test_how_many_trials_fit_on_a_node(node, cpu, gpu, fit):
+    """CPUs and GPUs both have to do, and a share of a GPU lies on one of them."""
+    assert trials_on(node, {"cpu": cpu, "gpu": gpu}) == fit

@@ -1,0 +1,145 @@
+"""Connects to Ray: one of this machine alone, or a cluster that is already there."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import worker
+
+from goemo.errors import InputError
+from tune.cluster.inspection import PATIENCE_S, Inspection
+
+_log = logging.getLogger(__name__)
+
+RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant in the driver
+    "RAY_AIR_NEW_OUTPUT": "0",  # the view replaces Ray's tables
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the records replace Ray's own files
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that diverged reports no objective
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # nothing is restored from Ray's state
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",  # likewise
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are for `tune.interrupts`
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # the engine gives Ray no more than fit
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the view tells of errors, the records keep them
+}
+
+
+@contextmanager
+def connect(
+    address: str | None,
+    *,
+    shared: Path | None = None,
+    needed: Sequence[Path] = (),
+    note: Callable[[str], None] = lambda _: None,
+) -> Iterator[Callable[[], list[dict[str, float]]]]:
+    """Connect to Ray in a thread, for it takes seconds; leave a Ray that was there as it was.
+
+    Args:
+        address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
+        shared: A folder that all nodes of a cluster must see and write to; not looked at where None.
+        needed: Other paths that all nodes of a cluster must see.
+        note: Told where a node's software differs from this machine's.
+
+    Yields:
+        A function that waits for Ray, looks whether trials can run on the nodes of a cluster, and returns
+        the resources of each node; with ``gpu_bytes``, the memory of its smallest GPU, where it tells.
+
+    Raises:
+        InputError: The address is none. That no cluster answers there, or that trials cannot run on a node
+            of it, is raised by the function.
+    """
+    os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
+    where, target = "--address", address
+    if not target:
+        where, target = "RAY_ADDRESS", os.environ.get("RAY_ADDRESS")
+    if target and target.startswith("ray://"):
+        raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
+
+    def resources() -> list[dict[str, float]]:
+        told = _inspect(where, shared, needed, note) if target and shared is not None else {}
+        return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
+
+    if ray.is_initialized():
+        yield resources
+        return
+    # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
+    with _words_of_ray_logged(), ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter:
+        starting = starter.submit(_start, where, target)
+
+        def started_resources() -> list[dict[str, float]]:
+            starting.result()
+            return resources()
+
+        try:
+            yield started_resources
+        finally:
+            wait([starting])
+            ray.shutdown()
+
+
+@contextmanager
+def _words_of_ray_logged() -> Iterator[None]:
+    """Log what Ray has to say of its nodes: it would print it to stdout, where results go, unasked."""
+
+    def log(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001 - Ray's signature
+        _log.warning("Ray: %s", " ".join(" ".join(data["lines"]).split()))
+
+    before, worker.print_to_stdstream = worker.print_to_stdstream, log
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """Return those entries of `ray.nodes` that are alive."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _start(where: str, target: str | None) -> None:
+    """Start a Ray on this machine, or connect to the cluster at ``target``."""
+    try:
+        ray.init(
+            address=target or "local",
+            include_dashboard=None if target else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError) as error:
+        problem = (
+            f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
+            "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
+            f"({error})"
+        )
+        raise InputError(where, [problem]) from error
+
+
+def _inspect(
+    where: str, shared: Path, needed: Sequence[Path], note: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
+    """Ask the nodes that have CPUs, where trials may come to run; return what they say of their GPUs, by id.
+
+    Raises:
+        InputError: Trials cannot run on some of them; the message has them all.
+    """
+    with Inspection(shared, needed) as inspection:
+        for node in alive_nodes():
+            if node["Resources"].get("CPU", 0) > 0:
+                inspection.ask(node)
+        # A little longer, so that whoever has not answered is found out too.
+        findings = inspection.findings(wait_s=PATIENCE_S + 1)
+    problems = [f"node {found.node} {problem}" for found in findings for problem in found.problems]
+    if problems:
+        raise InputError(where, problems)
+    for found in findings:
+        if found.note:
+            note(f"node {found.node} {found.note}")
+    return {found.node_id: {"gpu_bytes": found.gpu_bytes} for found in findings if found.gpu_bytes}

@@ -12,6 +12,7 @@ import yaml
 from goemo.configuration import Configuration
 from goemo.errors import InputError
 from tune import leaderboard
+from tune.confirmed import Confirmed, with_interval
 from tune.preparation import max_lengths
 from tune.records import SearchFolder, write_text
 from tune.resources import threads_per_trial
@@ -34,7 +35,8 @@ class Exported:
         configuration: What to train.
         data: Source, taxonomy, seed of the splits, splitting and digests of what it was found on.
         origin: The search, the trial, the threads that it trained with on the CPU, and what it ran on.
-        expected: The trial's objective on validation with its interval.
+        expected: The trial's objective on validation with its interval; under ``confirmed``, where it is one
+            of the leaders that were confirmed, the mean over seeds with its own.
         versions: Of the packages that decide the results.
     """
 
@@ -51,7 +53,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     Args:
         search: Where the trial ran.
         path: The YAML to write.
-        trial_id: None for the best by validation.
+        trial_id: None for the best by validation: by the mean over seeds where leaders were confirmed.
 
     Raises:
         InputError: The trial is not ranked, or the path is a folder.
@@ -61,6 +63,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
     board = leaderboard.build(search)
     row = board.best if trial_id is None else board.row(trial_id)
+    confirmed = next((leader for leader in board.confirmed if leader.trial_id == row.trial_id), None)
     facts, spec = search.facts, SearchSpec.from_dict(search.spec)
     data = {
         key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest", "splits")
@@ -83,6 +86,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
             "high": row.high,
             "interval": "95 % bootstrap of the validation rows; thresholds cross-fitted",
             "at_progress": row.best_progress,
+            **({} if confirmed is None else {"confirmed": _confirmed_facts(confirmed)}),
         },
         "data": data,
         "configuration": row.config,
@@ -91,7 +95,25 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     head = f"# goemo retrain {path} -o model\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     score = f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]"
-    return f"{path}: {row.trial_id} of {search.name}, validation {board.objective} {score}"
+    told = f"{path}: {row.trial_id} of {search.name}, validation {board.objective} {score}"
+    if confirmed is None:
+        return told
+    return f"{told}; mean of {len(confirmed.seeds)} seeds {with_interval(confirmed)}"
+
+
+def _confirmed_facts(leader: Confirmed) -> dict[str, Any]:
+    """Return what further seeds have shown of a configuration, as plain values."""
+    return {
+        "mean": leader.mean,
+        "low": leader.low,
+        "high": leader.high,
+        "interval": "95 %, over seeds and validation rows; thresholds cross-fitted",
+        "deviation": leader.deviation,
+        "seeds": list(leader.seeds),
+        "values": list(leader.values),
+        "lost": [f"seed {lost.seed}: {lost.stop_reason.replace('_', ' ')}" for lost in leader.lost],
+        "waiting": leader.waiting,
+    }
 
 
 def read_export(path: Path) -> Exported:

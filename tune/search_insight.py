@@ -56,10 +56,12 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
     All trials are compared at the same progress: the furthest that every ended, ranked trial reached, with
     the best report up to there. What ASHA stopped has no later score, and leaving those trials out would
     keep only settings that do well, among which little differs. In a search with early stopping, this is
-    therefore importance for the start of the training. Trials that failed, or still run, are left out.
+    therefore importance for the start of the training. Trials that failed, or still run, are left out, and so
+    are those that a budget cut: no other trial has reported where they did.
 
-    A logarithmic range is taken by its logarithm. Listed values are categories. Effects of two
-    hyperparameters together are not part of the shares.
+    A hyperparameter that some of the trials were not asked for is left out: its share would be that of its
+    condition as well. A logarithmic range is taken by its logarithm. Listed values are categories. Effects
+    of two hyperparameters together are not part of the shares.
 
     Args:
         spec: The search, for the domains.
@@ -69,20 +71,27 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
         The shares, or the reason why there are none: fewer than two hyperparameters differ, fewer than
         `FEWEST_TRIALS` trials have ended, or all scored the same.
     """
-    ended = [r for r in records if r.history and r.outcome is not None and r.outcome.stop_reason in RANKED]
+    ended = [record for record in records if _is_comparable(record)]
     ended.sort(key=lambda record: record.trial_id)
     progress = min((record.progress for record in ended), default=0)
     values = [_best_up_to(record, progress) for record in ended]
     differing = {
         name: domain
         for name, domain in spec.varying.items()
-        if len({record.varied[name] for record in ended}) > 1
+        if all(name in record.varied for record in ended) and len({r.varied[name] for r in ended}) > 1
     }
     reason = _obstacle(spec, values, differing)
     shares = None if reason else _fanova(differing, [record.varied for record in ended], values)
     if shares is None and not reason:
         reason = "The scores differ too little for their variance to be taken apart."
     return Importance(shares, reason, len(ended), progress)
+
+
+def _is_comparable(record: TrialRecord) -> bool:
+    """Whether a trial has ended, with a score, at a progress at which others have reported too."""
+    if not record.history or record.outcome is None or record.outcome.stop_reason not in RANKED:
+        return False
+    return record.outcome.stop_reason == "completed" or not record.outcome.message
 
 
 def _obstacle(spec: SearchSpec, values: Sequence[float], differing: Mapping[str, Domain]) -> str:

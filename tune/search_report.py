@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from goemo import bundle, evaluation, figures, published, report
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
-from goemo.outcomes import RANKED
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.threshold_stability import threshold_band, threshold_draws
 from tune import leaderboard
 from tune.artifacts import CAPTIONS, TrialTables, drawn_figures, trial_figures, trial_tables
+from tune.cuts import Cuts, cuts_of
 from tune.leaderboard import Leaderboard
 from tune.records import SearchFolder, TrialRecord, runs_folder, write_json, write_text
 from tune.search_charts import Band, interval_picture, search_pictures, trial_pictures
@@ -48,7 +48,7 @@ class Findings:
         importance: How much each hyperparameter mattered.
         edge_warnings: Hyperparameters whose best value lies on the edge of the space, as sentences.
         errors: The texts that it gets most wrong; empty where the data cannot be read.
-        unranked: The trials without a rank, in the shape of the leaderboard.
+        cuts: What early stopping cut.
     """
 
     tables: TrialTables
@@ -58,7 +58,7 @@ class Findings:
     importance: Importance
     edge_warnings: list[str]
     errors: list[dict[str, Any]]
-    unranked: list[dict[str, Any]]
+    cuts: Cuts
 
 
 def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Splits) -> None:
@@ -130,7 +130,8 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
     records = search.records()
     tables = trial_tables(search, search.trial(board.best.trial_id).read())
     spec = SearchSpec.from_dict(search.spec)
-    tied = [row.varied for row in board.rows[1:] if row.tied_with_best]
+    ranking = board.confirmed if board.is_confirmed else board.rows
+    tied = [one.varied for one in ranking[1:] if one.tied_with_best]
     errors: list[dict[str, Any]] = []
     if texts is not None:
         errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
@@ -144,7 +145,7 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
         importance=hyperparameter_importance(spec, records),
         edge_warnings=edge_warnings(spec, board.best.varied, tied),
         errors=errors,
-        unranked=_unranked(records),
+        cuts=cuts_of(board, records, search.spec["scheduler"]),
     )
 
 
@@ -174,11 +175,13 @@ def _chosen_figures(search: SearchFolder, board: Leaderboard, tables: TrialTable
     return trial_figures(search, tables, is_chosen=True, drawn=drawn)
 
 
-def _trials(records: Iterable[TrialRecord]) -> list[figures.Trial]:
+def _trials(records: Sequence[TrialRecord]) -> list[figures.Trial]:
+    """Return what figures need; a hyperparameter that a trial was not asked for has its default."""
+    names = dict.fromkeys(name for record in records for name in record.varied)
     return [
         figures.Trial(
             trial_id=record.trial_id,
-            varied=record.varied,
+            varied={name: record.varied.get(name, record.config.get(name)) for name in names},
             history=record.history,
             stop_reason=record.outcome.stop_reason if record.outcome else None,
         )
@@ -197,7 +200,7 @@ def _page(
     facts, tables = search.facts, findings.tables
     return report.search_page(
         name=search.name,
-        leaderboard=[*board.to_dict()["trials"], *findings.unranked],
+        leaderboard=_everyone(board),
         description=_question(search.spec, board.best.varied),
         objective=board.objective,
         stop_reasons=board.reasons,
@@ -205,6 +208,9 @@ def _page(
         table=tables.table,
         test_results=findings.test,
         comparison=findings.comparison,
+        confirmed=[asdict(leader) for leader in board.confirmed],
+        cuts=[asdict(cut) for cut in findings.cuts.cuts],
+        risk=findings.cuts.risk(),
         intervals=interval_picture(board),
         figures=search_pictures(images, SEARCH_CAPTIONS, board, _trials(search.records())),
         trial_figures=trial_pictures(of_chosen, CAPTIONS, tables, targets, labels, band=findings.band),
@@ -228,19 +234,19 @@ def _why_no_importance(importance: Importance) -> list[str]:
 def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[str, Any]:
     """Return everything that the page shows in numbers; infinity and NaN are None."""
     tables, importance = findings.tables, findings.importance
-    everyone = [*board.to_dict()["trials"], *findings.unranked]
+    everyone = _everyone(board)
     saved = {trial["trial_id"]: seconds_saved(trial) for trial in everyone}
     low, high = findings.band
     rows = tables.table.assign(threshold_low=low, threshold_high=high)
     value = {
         **board.to_dict(),
-        "not_ranked": findings.unranked,
         "question": _question(search.spec, board.best.varied),
         "summary": leaderboard.summary(board),
         "edge_warnings": findings.edge_warnings,
         "early_stopping": {
             "summary": savings_sentence(everyone),
             "seconds_saved": {name: seconds for name, seconds in saved.items() if seconds is not None},
+            **findings.cuts.to_dict(),
         },
         "test": findings.test,
         "comparison": findings.comparison,
@@ -289,21 +295,11 @@ def _commands(search: SearchFolder) -> list[str]:
     ]
 
 
-def _unranked(records: Iterable[TrialRecord]) -> list[dict[str, Any]]:
-    """Return the trials without a rank, with the reason, in the leaderboard's shape."""
+def _everyone(board: Leaderboard) -> list[dict[str, Any]]:
+    """Return all trials that have a rank or have ended without one, in the shape of the leaderboard."""
     return [
-        {
-            "rank": None,
-            "trial_id": record.trial_id,
-            "config": record.config,
-            "varied": record.varied,
-            "stop_reason": record.outcome.stop_reason,
-            "progress": record.progress,
-            "seconds": record.seconds,
-            "message": record.outcome.message,
-        }
-        for record in records
-        if record.outcome is not None and record.outcome.stop_reason not in RANKED
+        *(asdict(row) for row in board.rows),
+        *({"rank": None, **asdict(trial)} for trial in board.left_out),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,11 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from goemo.outcomes import RANKED
 from tune.comparison import Comparison
 from tune.leaderboard import Leaderboard
 from tune.names import SHORT_NAMES, short_value
-from tune.records import SearchFolder
 
 RESULT_NAMES = {
     "fixed_0.5": "all at 0.5",
@@ -28,7 +27,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
     table = _table(title=f"{board.search}: {metric} on validation, thresholds cross-fitted")
     table.add_column("#", justify="right")
     table.add_column("trial", no_wrap=True)
-    for key in board.rows[0].varied if board.rows else ():
+    for key in board.varied_names:
         table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
     table.add_column(metric, justify="right", no_wrap=True)
     table.add_column("95 % interval", no_wrap=True)
@@ -42,7 +41,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
         table.add_row(
             str(row.rank),
             row.trial_id + (" =" if row.tied_with_best and row.rank > 1 else ""),
-            *(short_value(value) for value in row.varied.values()),
+            *(short_value(row.varied.get(name, "")) for name in board.varied_names),
             f"{row.objective:.4f}",
             f"{row.low:.3f} to {row.high:.3f}",
             f"{row.val_macro_f1_at_half:.4f}",
@@ -84,13 +83,64 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def failures(search: SearchFolder) -> list[str]:
-    """Return one line for each trial that ended without a rank, and why."""
-    return [
-        f"{record.trial_id} {record.outcome.stop_reason.replace('_', ' ')}: {record.outcome.message}"
-        for record in search.records()
-        if record.outcome is not None and record.outcome.stop_reason not in RANKED
+def confirmed_table(board: Leaderboard) -> Table:
+    """Return the leaders that were trained with several seeds, by their means; ``=`` as above."""
+    metric = board.objective.replace("_f1", "-F1")
+    table = _table(title=f"{board.search}: the leaders with further seeds, mean {metric} on validation")
+    table.add_column("#", justify="right")
+    table.add_column("trial", no_wrap=True)
+    for key in board.varied_names:
+        table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
+    table.add_column("mean", justify="right", no_wrap=True)
+    table.add_column("95 % interval", no_wrap=True)
+    for name in ("seeds", "between seeds", "in the search"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for leader in board.confirmed:
+        row = board.row(leader.trial_id)
+        table.add_row(
+            str(leader.rank),
+            leader.trial_id + (" =" if leader.tied_with_best and leader.rank > 1 else ""),
+            *(short_value(leader.varied.get(name, "")) for name in board.varied_names),
+            f"{leader.mean:.4f}",
+            "" if leader.low is None or leader.high is None else f"{leader.low:.3f} to {leader.high:.3f}",
+            f"{len(leader.seeds)} of {len(leader.seeds) + len(leader.lost) + leader.waiting}",
+            "" if leader.deviation is None else f"{leader.deviation:.4f}",
+            f"{row.objective:.4f} (# {row.rank})",
+        )
+    tied = any(leader.tied_with_best for leader in board.confirmed[1:])
+    table.caption = ("= cannot be told apart from the first; " if tied else "") + (
+        "interval: other seeds and other examples; between seeds: standard deviation"
+    )
+    return table
+
+
+def left_out(board: Leaderboard, most: int = 6) -> list[str]:
+    """Return how many trials have no rank, with one line for each reason, and each seed that gave no score.
+
+    Args:
+        board: The leaderboard.
+        most: How many trials a line names.
+    """
+    together: dict[tuple[str, str], list[str]] = {}
+    for trial in board.left_out:
+        together.setdefault((trial.stop_reason, trial.message), []).append(trial.trial_id)
+    for lost in (lost for leader in board.confirmed for lost in leader.lost):
+        together.setdefault((lost.stop_reason, lost.message), []).append(lost.trial_id)
+    lines = [
+        f"{_some(names, most)} {reason.replace('_', ' ')}: {message or 'before its first report'}"
+        for (reason, message), names in together.items()
     ]
+    counts = Counter(trial.stop_reason.replace("_", " ") for trial in board.left_out)
+    if counts:
+        total = sum(counts.values())
+        found = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        lines.insert(0, f"{total} {'trial has' if total == 1 else 'trials have'} no rank: {found}")
+    return lines
+
+
+def _some(names: list[str], most: int) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def results_table(results: Mapping[str, Any]) -> Table:

@@ -47,7 +47,7 @@ def savings_sentence(trials: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _steps(trials: Sequence[Mapping[str, Any]]) -> str:
-    """Return the share of the optimizer steps that was saved, as a sentence; empty where they are not known."""
+    """Return the share of the optimizer steps that was saved, as a sentence; empty where it is not known."""
     known = [trial for trial in trials if trial.get("total_steps") and trial.get("steps") is not None]
     saved = sum(trial["total_steps"] - trial["steps"] for trial in known if _is_cut(trial))
     if not saved:

@@ -36,6 +36,9 @@ def search_page(
     table: pd.DataFrame | None = None,
     test_results: Mapping[str, Any] | None = None,
     comparison: Mapping[str, Any] | None = None,
+    confirmed: Sequence[Mapping[str, Any]] = (),
+    cuts: Sequence[Mapping[str, Any]] = (),
+    risk: str = "",
     intervals: Picture | None = None,
     figures: Sequence[Picture] = (),
     trial_figures: Sequence[Picture] = (),
@@ -62,6 +65,10 @@ def search_page(
         test_results: Output of `goemo.evaluation.results` for the chosen trial; None if never opened. An
             older record, without intervals of the labels, is shown without them.
         comparison: A `goemo.published.Comparison` in plain values; None where they are not about this data.
+        confirmed: The leaders with several seeds, best mean first, in the shape of the same JSON. Once none
+            of their seeds is ``waiting``, the first of them is the answer.
+        cuts: The trials that the scheduler stopped early, in the shape of `tune.cuts.Cut`.
+        risk: What may have been lost with them, in words.
         intervals: Shown above the leaderboard, whose own drawn intervals then stand back.
         figures: Of the search, in the order to show.
         trial_figures: Likewise of the chosen trial.
@@ -82,7 +89,9 @@ def search_page(
     ranked = [trial for trial in leaderboard if trial.get("rank") is not None]
     others = [trial for trial in leaderboard if trial.get("rank") is None]
     key = f"val_{objective}"
-    best = ranked[0] if ranked else None
+    is_confirmed = bool(confirmed) and not any(leader["waiting"] for leader in confirmed)
+    chosen = confirmed[0]["trial_id"] if is_confirmed else ranked[0]["trial_id"] if ranked else None
+    best = next((trial for trial in ranked if trial["trial_id"] == chosen), None)
     pictures = [*([intervals] if intervals else []), *figures, *trial_figures]
     saved = {trial["trial_id"]: seconds_saved(trial) for trial in leaderboard}
     return render(
@@ -96,7 +105,7 @@ def search_page(
         varied=list(dict.fromkeys(name for trial in leaderboard for name in trial.get("varied", {}))),
         scale=_scale(ranked, key),
         best=best,
-        tied=sum(bool(trial.get("tied_with_best")) for trial in ranked if trial is not best),
+        tied=sum(bool(one.get("tied_with_best")) for one in (confirmed if is_confirmed else ranked)[1:]),
         counts=_counts(leaderboard, stop_reasons),
         ended_badly=_reasons([t for t in others if t.get("stop_reason") not in (*RANKED, None)]),
         labels=None if table is None or table_at_half is None else label_rows(table_at_half, table),
@@ -106,6 +115,12 @@ def search_page(
         test=None if test_results is None else _test(test_results),
         tables=None if table is None or table_at_half is None else _tables(table_at_half, table),
         comparison=comparison,
+        is_confirmed=is_confirmed,
+        confirmed=list(confirmed),
+        seeds_scale=_seeds_scale(confirmed),
+        lost=[lost for leader in confirmed for lost in leader["lost"]],
+        cuts=list(cuts),
+        risk=risk,
         intervals=intervals,
         figures=list(figures),
         trial_figures=list(trial_figures),
@@ -144,6 +159,18 @@ def _scale(ranked: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
         for trial in ranked
         for v in (trial.get("low"), trial[key], trial.get("high"))
         if v is not None
+    ]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    return {"low": low, "width": (high - low) or 1.0}
+
+
+def _seeds_scale(confirmed: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the range over which the means over seeds draw their intervals and values."""
+    values = [
+        float(value)
+        for leader in confirmed
+        for value in (leader["low"], leader["high"], *leader["values"])
+        if value is not None
     ]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     return {"low": low, "width": (high - low) or 1.0}

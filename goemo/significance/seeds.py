@@ -9,8 +9,12 @@ Two things move such a mean, and the interval knows both:
   would not do: of five, such draws spread by a tenth too little, and their percentiles are those of a large
   sample.
 
-Both half-widths are added in squares, as those of independent errors. What a seed does to single examples is
-in both, so that the interval is rather too wide than too narrow.
+Both half-widths are added in squares, as those of independent errors. Seeds differ for two reasons: one may
+be better than another on all examples, and each is lucky with some. The second is what the bootstrap knows of
+already, so that its share, as the resamples show it, is taken off the variance between seeds first (as of a
+component of variance: Searle, Casella & McCulloch 1992, "Variance Components", chapter 3).
+
+`benchmarks/seed_intervals.py` draws such trainings with a known truth; see docs/decisions/009.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ class SeedMean:
         mean: Of the seeds.
         low: Lower end of its interval over seeds and examples; None of one seed, which shows no spread.
         high: Upper end.
-        deviation: Standard deviation between seeds, of a sample; None of one seed.
+        deviation: Standard deviation of the values, of a sample; None of one seed.
     """
 
     mean: float
@@ -64,11 +68,10 @@ def seed_mean(trained: Sequence[Bootstrap], metric: str = "macro_f1", *, level: 
     held = interval(_draws(trained, metric), level=level, estimate=mean)
     # The label that one seed finds nothing of is mostly the same for another: their errors go together.
     unseen_below, unseen_above = np.mean([one.unseen(metric, level=level) for one in trained], axis=0)
-    deviation = float(values.std(ddof=1))
-    of_seeds = _quantile(level, len(values) - 1) * deviation / math.sqrt(len(values))
+    of_seeds = _quantile(level, len(values) - 1) * math.sqrt(_between(trained, metric) / len(values))
     below = math.hypot(max(mean - held.low, 0.0), unseen_below, of_seeds)
     above = math.hypot(max(held.high - mean, 0.0), unseen_above, of_seeds)
-    return SeedMean(mean, max(mean - below, 0.0), min(mean + above, 1.0), deviation)
+    return SeedMean(mean, max(mean - below, 0.0), min(mean + above, 1.0), float(values.std(ddof=1)))
 
 
 def seed_difference(
@@ -100,7 +103,7 @@ def seed_difference(
     if min(len(a), len(b)) == 1:
         return Interval(-math.inf, math.inf)
     held = interval(_draws(a, metric) - _draws(b, metric), level=level)
-    of_seeds = _welch(float(values_a.var(ddof=1)), len(a), float(values_b.var(ddof=1)), len(b), level)
+    of_seeds = _welch(_between(a, metric), len(a), _between(b, metric), len(b), level)
     below = math.hypot(max(difference - held.low, 0.0), of_seeds)
     above = math.hypot(max(held.high - difference, 0.0), of_seeds)
     return Interval(difference - below, difference + above)
@@ -114,6 +117,15 @@ def _draws(trained: Sequence[Bootstrap], metric: str) -> Draws:
     """Return the mean over seeds in each resample, shape (draws,)."""
     mean: Draws = np.mean([one.draws(metric) for one in trained], axis=0)
     return mean
+
+
+def _between(trained: Sequence[Bootstrap], metric: str) -> float:
+    """Return the variance between seeds on all examples there might be, without luck with single ones."""
+    seeds = len(trained)
+    draws = np.stack([one.draws(metric) for one in trained])  # (s, draws)
+    own = draws - draws.mean(axis=0)  # what each seed gains or loses with the examples of a resample
+    luck = float(own.var(axis=1).mean()) * seeds / (seeds - 1)
+    return max(float(_values(trained, metric).var(ddof=1)) - luck, 0.0)
 
 
 def _welch(variance_a: float, seeds_a: int, variance_b: float, seeds_b: int, level: float) -> float:

@@ -12,6 +12,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
 from tune import leaderboard
 from tune.records import Outcome, SearchFolder
+from tune.tables import left_out
 
 CONFIG = {"metric": "macro_f1", "thresholds": "exact", "checkpoint": "c"}
 LABELS = ("joy", "anger", "neutral")
@@ -69,7 +70,34 @@ def test_failed_trials_do_not_rank_but_are_counted(search):
     board = leaderboard.build(search)
     assert [row.trial_id for row in board.rows] == ["t001"]
     assert board.reasons == {"completed": 1, "diverged": 1}
-    assert "1 ended as diverged" in leaderboard.summary(board)
+    assert "1 ended as diverged and is left out." in leaderboard.summary(board)
+
+
+def test_what_is_left_out_is_told_with_its_reason(search):
+    """JSON names each trial with its message; people read how many there are, and equal reasons together.
+
+    A trial that a budget cut before its first report has no score to rank by either.
+    """
+    add(search, "t001", 0.3, "completed")
+    for number in range(2, 10):
+        add(search, f"t{number:03d}", 0.0, "diverged", message="the loss is NaN")
+    add(search, "t010", 0.0, "out_of_memory", message="CUDA out of memory")
+    search.trial("t011").write_config(CONFIG, {"batch_size": 11})
+    search.trial("t011").write_outcome(Outcome("stopped_early", "the time budget of 2 h is over"))
+    board = leaderboard.build(search)
+    shape = json.loads(board.to_json())["left_out"]
+    assert [trial["trial_id"] for trial in shape] == [f"t{number:03d}" for number in range(2, 12)]
+    assert shape[0]["stop_reason"] == "diverged"
+    assert shape[0]["message"] == "the loss is NaN"
+    assert left_out(board) == [
+        "10 trials have no rank: 8 diverged, 1 out of memory, 1 stopped early",
+        "t002, t003, t004, t005, t006, t007 and 2 more diverged: the loss is NaN",
+        "t010 out of memory: CUDA out of memory",
+        "t011 stopped early: the time budget of 2 h is over",
+    ]
+    told = leaderboard.summary(board)
+    assert "8 ended as diverged and are left out." in told
+    assert "1 ended as out of memory and is left out." in told
 
 
 def test_every_format_tells_the_same(search):

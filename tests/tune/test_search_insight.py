@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_the_order_of_the_records_does_not_matter():
     records = full_grid(lambda b, r: b / 1000 + r + 0.01 * next(noise))
     first = hyperparameter_importance(spec(GRID), records)
     assert hyperparameter_importance(spec(GRID), records[::-1]) == first
+
+
+def test_a_trial_that_a_budget_cut_does_not_set_the_progress():
+    """It has reported where no other has, 7 per cent say; the others are compared as if it were not there."""
+    records = full_grid(lambda b, _: b / 100)
+    cut = replace(
+        records[0],
+        trial_id="t010",
+        history=({"progress": 7, "val/macro_f1": 0.9},),
+        outcome=Outcome("stopped_early", "the time budget of 2 h is over"),
+    )
+    assert hyperparameter_importance(spec(GRID), [*records, cut]) == hyperparameter_importance(
+        spec(GRID), records
+    )
 
 
 def test_trials_are_compared_at_the_progress_that_all_reached():

@@ -62,6 +62,11 @@ class MissingOutput:
             return 0
         return self._kind.bytes_needed(self.sequences, self.model.config.hidden_size)
 
+    @property
+    def amounts(self) -> str:
+        """Say how much it is, on disk and for the encoder."""
+        return f"{amount(self.bytes_needed)} in {len(self.sequences or ()):,} sequences"
+
     def obstacle(self, limit_gb: float) -> str:
         """Return why it is not to be computed, so that trials read tokens; empty where it is.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from goemo.threshold_options import words
 from tune import space
 from tune.names import short_name
-from tune.spec import SearchSpec
+from tune.spec import SearchSpec, advice, order_in_words, scheduler_in_words
 
 
 def plan(spec: SearchSpec, most: int = 30) -> str:
@@ -13,17 +13,17 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
 
     TPE chooses from what it has learned, so that only the number of its trials is known.
     """
-    scheduler = "no early stopping"
-    if spec.scheduler.algorithm == "asha":
-        scheduler = (
-            f"ASHA from {spec.scheduler.grace} %, reduction factor {spec.scheduler.reduction_factor:g}"
-        )
     objective = f"{spec.objective.metric} on validation"
+    confirm = spec.confirm
+    again = f"then the {confirm.top} best again, with {confirm.seeds} seeds each"
     lines = [
-        f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {scheduler}",
+        f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {order_in_words(spec)}",
+        scheduler_in_words(spec),
         f"model {spec.model.checkpoint}, trainable {spec.model.trainable}, pooling {spec.model.pooling}",
         f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
         f"objective {objective}, {words(spec.objective.thresholds)} thresholds, cross-fitted",
+        *([again] if confirm.top else []),
+        *(f"note: {sentence}" for sentence in advice(spec)),
     ]
     if spec.search.algorithm == "tpe":
         domains = ", ".join(f"{name} {domain.to_yaml()}" for name, domain in spec.varying.items())

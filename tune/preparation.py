@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
-from goemo.configuration import Configuration
 from goemo.data import Splits
 from goemo.memory_estimate import estimate_memory
 from goemo.models import build_model, resolve_checkpoint
@@ -14,20 +17,22 @@ from goemo.prepared import Prepared
 from goemo.prepared import prepare as prepare_shared
 from tune.progress import progress_bars
 from tune.records import runs_folder
-from tune.spec import SearchSpec, configuration
+from tune.resources import trials_per_gpu
+from tune.spec import SearchSpec, asked_for, configuration, possible_values
 
 # What decides how much memory a trial takes.
 _SIZES = ("batch_size", "max_length")
 
 
-def check_checkpoint(spec: SearchSpec) -> None:
-    """Find the checkpoint before any data is read, unless it is made from the data.
+def check_checkpoint(spec: SearchSpec) -> Path | None:
+    """Find the folder of the checkpoint before any data is read; None where it is made from the data.
 
     Raises:
         InputError: It is not there.
     """
-    if not spec.model.checkpoint.startswith("scratch:"):
-        resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache")
+    if spec.model.checkpoint.startswith("scratch:"):
+        return None
+    return resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache").folder
 
 
 def checked_model(spec: SearchSpec, splits: Splits) -> Any:
@@ -55,22 +60,43 @@ def memory_needed(spec: SearchSpec, model: Any) -> float:
         spec: The search.
         model: From ``checked_model``.
     """
-    largest = {name: max(domain.values) for name, domain in spec.varying.items() if name in _SIZES}
-    others = {name: domain.values[0] for name, domain in spec.varying.items() if name not in _SIZES}
-    return estimate_memory(model, configuration(spec, largest | others)).total
+    first = asked_for(spec.varying, {name: domain.values[0] for name, domain in spec.varying.items()})
+    largest = {name: max(possible_values(spec, name)) for name in _SIZES}
+    return estimate_memory(model, replace(configuration(spec, first), **largest)).total
+
+
+def sharing(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]] = ()) -> int:
+    """Return how many trials fit on the smallest GPU; 1 where there is none to ask.
+
+    Args:
+        spec: The search.
+        model: From ``checked_model``.
+        nodes: Of a cluster, with the ``gpu_bytes`` that some may have told; else this machine's GPUs count.
+    """
+    gpus = [node["gpu_bytes"] for node in nodes if node.get("gpu_bytes")] or [
+        torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())
+    ]
+    return trials_per_gpu(memory_needed(spec, model), min(gpus)) if gpus else 1
 
 
 def max_lengths(spec: SearchSpec) -> list[int]:
     """Return every maximum length that a trial of the search may ask for, ascending."""
     domain = spec.space.get("max_length")
-    if domain is None:
-        return [Configuration.max_length]
-    values = [int(value) for value in domain.values]
-    return sorted(set(values)) if domain.is_listed else list(range(min(values), max(values) + 1))
+    values = {int(value) for value in possible_values(spec, "max_length")}
+    if domain is not None and not domain.is_listed:
+        values |= set(range(domain.values[0], domain.values[1] + 1))
+    return sorted(values)
 
 
-def prepare(spec: SearchSpec, splits: Splits, console: Console) -> Prepared:
-    """Tokenize the splits and, for a frozen encoder, compute its output; what exists is reused."""
+def prepare(spec: SearchSpec, splits: Splits, console: Console, *, reserved: float = 0) -> Prepared:
+    """Tokenize the splits and, for a frozen encoder, compute its output; what exists is reused.
+
+    Args:
+        spec: The search.
+        splits: Its data.
+        console: Where progress is shown.
+        reserved: Bytes of the disk that must be left for the trials.
+    """
     with progress_bars(console) as on_progress:
         return prepare_shared(
             splits,
@@ -80,6 +106,7 @@ def prepare(spec: SearchSpec, splits: Splits, console: Console) -> Prepared:
             max_lengths=max_lengths(spec),
             cache=runs_folder() / "cache",
             prefix_limit_gb=spec.resources.prefix_limit_gb,
+            reserved=reserved,
             on_progress=on_progress,
             on_note=lambda line: console.print(line, soft_wrap=True, highlight=False),
         )

@@ -1,0 +1,100 @@
+"""What a search writes, and that one which does not fit is refused before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from goemo.errors import InputError
+from tune import disk_need
+from tune.disk_need import ARTIFACT_BYTES, DiskNeed, check_disk, disk_needed, free_bytes, refuse_if_larger
+from tune.driver import run_search
+from tune.spec import load_spec
+
+
+@pytest.fixture
+def spec():
+    return load_spec("quickstart_scratch")
+
+
+@pytest.fixture
+def model():
+    """One million weights, of which a tenth trains."""
+    made = torch.nn.ModuleList(
+        [torch.nn.Linear(900, 1000, bias=False), torch.nn.Linear(100, 1000, bias=False)]
+    )
+    made[0].requires_grad_(requires_grad=False)
+    return made
+
+
+def disk_with(monkeypatch, free):
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr(disk_need.shutil, "disk_usage", lambda _: usage)
+
+
+def test_a_need_is_the_sum_of_its_files(spec, model):
+    """By hand: thrice the scores of a trial, twice its other files, weights of leaders, checkpoints."""
+    need = disk_needed(
+        spec, model, labels=10, rows=(200, 300), at_once=2, frozen_output=7e6, is_checkpointed=True
+    )
+    scores = 10 * 200 * 2
+    assert need.records == pytest.approx(spec.total * (3 * scores + 2 * ARTIFACT_BYTES), abs=2e7)
+    assert need.weights == (spec.keep_models + 2) * 1_000_000 * 4
+    assert need.checkpoints == 2 * 2 * 4 * 100_000 * 4
+    assert need.total == need.records + need.weights + need.checkpoints + 7e6
+
+
+def test_what_is_not_kept_takes_no_room(spec, model):
+    """Without leaders there are no weights; short trials write no checkpoints; a test split costs scores."""
+    few = disk_needed(replace(spec, keep_models=0), model, labels=10, rows=(200, 300), at_once=2)
+    assert (few.weights, few.checkpoints, few.frozen_output) == (0, 0, 0)
+    tested = replace(spec, keep_models=0, objective=replace(spec.objective, test="every_trial"))
+    more = disk_needed(tested, model, labels=10, rows=(200, 300), at_once=2)
+    assert more.records - few.records == spec.total * 10 * 300 * 2
+
+
+def test_a_search_that_does_not_fit_is_refused_with_what_to_change():
+    """Needed and free, the largest part first, and what makes it smaller."""
+    need = DiskNeed(frozen_output=0, records=2e8, weights=3e9, checkpoints=0)
+    refuse_if_larger(need, free=4e9)
+    with pytest.raises(InputError) as error:
+        refuse_if_larger(need, free=3e9)
+    text = str(error.value)
+    assert "needs about 3.2 GB and the disk has 3.0 GB free" in text
+    assert text.index("leaders' weights") < text.index("trials' files")
+    assert "keep_models" in text
+    assert "GOEMO_RUNS" in text
+    assert "checkpoint_every_s" not in text
+
+
+def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path):
+    """They are those of the disk on which it will be."""
+    assert free_bytes(tmp_path / "not" / "there") == pytest.approx(free_bytes(tmp_path), rel=0.01)
+
+
+def test_the_check_returns_what_must_be_left_for_the_trials(spec, model, monkeypatch):
+    """It is all but what the encoder writes, and what only long or lucky trials write."""
+    splits = SimpleNamespace(labels=("a",) * 10, validation=[0] * 200, test=[0] * 300)
+    disk_with(monkeypatch, 10**12)
+    needed = check_disk(spec, splits, model)
+    assert needed == disk_needed(spec, model, labels=10, rows=(200, 300), at_once=0).total
+    disk_with(monkeypatch, int(needed) - 1)
+    with pytest.raises(InputError, match="make room"):
+        check_disk(spec, splits, model)
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_a_search_before_its_first_trial(tmp_path, monkeypatch):
+    """Nothing is left of it: after room was made, the same command starts it."""
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        'model: {checkpoint: "scratch:albert-tiny"}\ndata: {source: "sample:300"}\n', encoding="utf-8"
+    )
+    disk_with(monkeypatch, 1000)
+    with pytest.raises(InputError, match="the search needs about"):
+        run_search(load_spec(str(path)), tracking_uri="none")
+    assert not (tmp_path / "searches").exists()

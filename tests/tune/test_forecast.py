@@ -1,0 +1,450 @@
+"""What a search will take: counted work, fitted prices, simulated time, and the parts put together."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from goemo.configuration import Configuration
+from goemo.data import load_splits
+from goemo.frozen_output import missing_output
+from goemo.prepared import Prepared, prepare
+from goemo.training import TrainingRun
+from tune.disk_need import DiskNeed
+from tune.forecast import Phases, Span, lines, over_budget
+from tune.forecast.costs import Prices, fit_prices
+from tune.forecast.forecasting import ERROR, LOG_S, REPORT_S, START_S, _wall_s, assemble, course
+from tune.forecast.measuring import Probed, _training
+from tune.forecast.probe import Measured, Probe, corners
+from tune.forecast.sample import sample_of, some_sequences, some_texts, spread
+from tune.forecast.setting import Setting, drawn
+from tune.forecast.simulation import Course, simulate
+from tune.forecast.stopping import expected_runs
+from tune.forecast.work import Work, epoch_shapes, visits, work_of
+from tune.preparation import checked_model
+from tune.spec import load_spec
+
+SPACE = """\
+name: small
+model: {checkpoint: "scratch:albert-tiny"}
+data: {source: "sample:300"}
+space:
+  batch_size:    {grid: [16, 32]}
+  learning_rate: {grid: [1.0e-3, 2.0e-3, 3.0e-3]}
+  max_length:    {grid: [8, 16]}
+  epochs: 2
+resources: {gpus_per_trial: 0}
+"""
+
+
+def configuration(**changes):
+    return Configuration(checkpoint="scratch:albert-tiny", **changes)
+
+
+@pytest.fixture
+def spec(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path / "mlruns"))
+    path = tmp_path / "small.yaml"
+    path.write_text(SPACE, encoding="utf-8")
+    return load_spec(str(path))
+
+
+@pytest.fixture
+def setting(spec, tmp_path):
+    splits = load_splits(spec.data.source)
+    prepared = prepare(
+        splits,
+        spec.model.checkpoint,
+        trainable="all",
+        max_lengths=[8, 16],
+        cache=tmp_path / "mlruns" / "cache",
+    )
+    return Setting(
+        spec=spec,
+        splits=splits,
+        prepared=prepared,
+        missing=None,
+        model=checked_model(spec, splits),
+        nodes=[{"CPU": 2.0, "memory": 8e9}],
+        per_trial={"cpu": 1.0, "gpu": 0.0},
+    )
+
+
+def test_the_work_of_an_epoch_is_that_of_its_batches():
+    """Ten texts of 10 tokens in batches of 4: three passes, padded to 16; accumulated, two steps."""
+    lengths = np.full(10, 10)
+    shapes = epoch_shapes(lengths, configuration(batch_size=4, max_length=20), reads_vectors=False)
+    assert sorted(shapes) == [((2, 16),), ((4, 16),), ((4, 16),)]
+    assert work_of(shapes) == Work(passes=3, examples=10, tokens=160, pairs=160 * 16)
+    two = configuration(batch_size=4, max_length=20, accumulation_steps=2)
+    assert sorted(epoch_shapes(lengths, two, reads_vectors=False)) == [((2, 16),), ((4, 16), (4, 16))]
+    assert work_of(epoch_shapes(lengths, two, reads_vectors=True)) == Work(3, 10, 10, 10)
+
+
+def test_visits_count_how_often_a_shape_has_come():
+    """A shape is plain at its first visit and recorded at its second."""
+    a, b = ((4, 8),), ((4, 16),)
+    assert visits([a, b, a, a, b]).tolist() == [1, 1, 2, 3, 2]
+
+
+@pytest.mark.parametrize("prices", [Prices(1e-3, 1e-4, 1e-6, 1e-8), Prices(tokens=2e-5), Prices(passes=1e-2)])
+def test_prices_that_made_the_measurements_are_found(prices):
+    """Work of nine sizes, timed without error, gives back what every other amount of work takes."""
+    sizes = [(b, w) for b in (16, 32, 64) for w in (16, 32, 64)]
+    works = [Work(1, b, b * w, b * w * w) for b, w in sizes]
+    fitted = fit_prices([(work, prices.seconds(work)) for work in works])
+    other = Work(100, 4800, 4800 * 24, 4800 * 24 * 24)
+    assert math.isclose(fitted.seconds(other), prices.seconds(other), rel_tol=1e-6)
+
+
+def test_one_measurement_gives_seconds_a_token():
+    """With less to go on, time follows the tokens."""
+    fitted = fit_prices([(Work(1, 16, 256, 4096), 0.5)])
+    assert math.isclose(fitted.seconds(Work(1, 64, 4096, 262144)), 8.0)
+
+
+def test_no_price_is_negative():
+    """Noise never makes more work cost less."""
+    random = np.random.default_rng(0)
+    works = [Work(1, b, b * w, b * w * w) for b in (16, 64) for w in (16, 64)]
+    for _ in range(20):
+        fitted = fit_prices([(work, float(random.uniform(0.5, 1.5))) for work in works])
+        assert min(vars(fitted).values()) >= 0
+
+
+def test_nothing_measured_is_an_error():
+    """There is nothing to fit, and a time of 0 cannot be met."""
+    for measured in ([], [(Work(1, 1, 1, 1), 0.0)]):
+        with pytest.raises(ValueError, match="above 0 seconds"):
+            fit_prices(measured)
+
+
+def reporting(*seconds, steps=10):
+    reports = len(seconds)
+    return Course(tuple(100 * (i + 1) // reports for i in range(reports)), seconds, (steps,) * reports)
+
+
+def test_trials_start_as_places_become_free():
+    """By hand: two places, trials of 4, 1, 2 and 3 seconds in this order end after 6."""
+    run = simulate([reporting(2, 2), reporting(1), reporting(1, 1), reporting(3)], at_once=2)
+    assert run.wall_s == 6  # 0-4 | 0-1, 1-3, 3-6
+    assert run.trial_s == (4, 1, 2, 3)
+    assert run.steps == 60
+    assert simulate([reporting(2, 2), reporting(1)], at_once=1).wall_s == 5
+    assert simulate([], at_once=3).wall_s == 0
+
+
+def test_a_trial_that_is_stopped_makes_room():
+    """Stopped at its first report, a trial costs that much, and the next one starts then."""
+    run = simulate([reporting(2, 8), reporting(1, 1), reporting(3)], 1, lambda trial, _: trial != 0)
+    assert (run.wall_s, run.trial_s, run.steps) == (7, (2, 2, 3), 40)
+
+
+def test_more_places_never_take_longer():
+    """However many trials run at a time, none is lost, and all work is done."""
+    random = np.random.default_rng(1)
+    courses = [reporting(*random.uniform(1, 5, 3)) for _ in range(20)]
+    walls = [simulate(courses, places).wall_s for places in (1, 2, 4, 30)]
+    assert walls == sorted(walls, reverse=True)
+    assert math.isclose(walls[0], sum(c.total_s for c in courses))
+    assert math.isclose(walls[-1], max(c.total_s for c in courses))
+
+
+def halved(qualities, factor, rungs):
+    """Successive halving of trials that come one after the other, written out; return the reports of each."""
+    seen, reports = defaultdict(list), []
+    for quality in qualities:
+        made = 5
+        for report, progress in enumerate((20, 40, 60, 80)):
+            if progress not in rungs:
+                continue
+            before = seen[progress]
+            goes_on = not before or quality >= np.percentile(before, 100 * (1 - 1 / factor))
+            before.append(quality)
+            if not goes_on:
+                made = report + 1
+                break
+        reports.append(made)
+    return reports
+
+
+def test_what_asha_leaves_is_what_its_rule_leaves(spec):
+    """One trial at a time, each run equals the rule written out, for the qualities that it drew."""
+    ids = [f"t{i:03d}" for i in range(1, 28)]
+    courses = {trial_id: Course((20, 40, 60, 80, 100), (1.0,) * 5, (1,) * 5) for trial_id in ids}
+    runs = expected_runs(spec, courses, at_once=1)
+    for i, run in enumerate(runs):
+        qualities = np.random.default_rng((spec.seed, i)).random(len(ids))
+        assert list(run.trial_s) == halved(qualities, 3, {20, 60})
+        assert run.wall_s == run.steps == sum(run.trial_s)
+
+
+@pytest.mark.parametrize("algorithm", ["asha", "median", "hyperband"])
+def test_early_stopping_saves_steps_and_ends_every_trial(spec, algorithm):
+    """Whatever the scheduler: each trial gets its grace, some are stopped, and time never grows."""
+    spec = replace(spec, scheduler=replace(spec.scheduler, algorithm=algorithm))
+    courses = {f"t{i:03d}": Course((20, 40, 60, 80, 100), (2.0,) * 5, (7,) * 5) for i in range(1, 41)}
+    whole = simulate(list(courses.values()), 3)
+    for run in expected_runs(spec, courses, at_once=3):
+        assert min(run.trial_s) >= 2.0
+        assert 40 * 7 <= run.steps < whole.steps
+        assert run.wall_s <= whole.wall_s
+
+
+def test_without_early_stopping_there_is_one_run(spec):
+    """All trials run to their end."""
+    spec = replace(spec, scheduler=replace(spec.scheduler, algorithm="none"))
+    courses = {"t001": reporting(1, 2), "t002": reporting(3)}
+    assert expected_runs(spec, courses, 2) == [simulate(list(courses.values()), 2)]
+
+
+def test_as_many_trials_run_at_once_as_fit_and_there_are(setting):
+    """Each node takes whole trials, and the last places stay empty where trials are few."""
+    two = {"cpu": 2.0, "gpu": 0.0}
+    assert replace(setting, nodes=[{"CPU": 3.0}, {"CPU": 5.0}], per_trial=two).at_once == 3
+    assert replace(setting, nodes=[{"CPU": 128.0}], per_trial=two).at_once == len(setting.trials) == 12
+
+
+def test_the_trials_are_those_of_the_search_and_for_tpe_random_ones(spec):
+    """A grid is known; what TPE will choose is not, but how many and from what is."""
+    assert len(drawn(spec)) == spec.total == 12
+    tpe = replace(spec, search=replace(spec.search, algorithm="tpe", trials=9))
+    trials = drawn(tpe)
+    assert len(trials) == 9
+    assert {varied["batch_size"] for varied in trials.values()} <= {16, 32}
+
+
+def test_corners_are_the_ends_and_some_between():
+    """Of a hundred sizes, nine: smallest and largest batches of the shortest and longest texts are there."""
+    many = [configuration(batch_size=b, max_length=t) for b in range(8, 88, 8) for t in range(10, 110, 10)]
+    found = [(c.batch_size, c.max_length) for c in corners(many, 9)]
+    assert len(found) == 9
+    assert {(8, 10), (8, 100), (80, 10), (80, 100)} <= set(found)
+    assert [b * t for b, t in found] == sorted(b * t for b, t in found)
+    assert len(corners(many[:3] * 2, 9)) == 3
+
+
+def test_a_probe_trains_and_looks(setting):
+    """In one process: each configuration is timed from its second step on, and all of validation scored."""
+    folder = str(setting.prepared.folder)
+    chosen = corners(setting.configurations, 4)
+    threads = torch.get_num_threads()
+    try:
+        found, metrics_s = Probe(
+            folder, folder, chosen, (128, 200, 256, 400), "cpu", 1, 0.0, seconds=5.0
+        ).measure()
+    finally:
+        torch.set_num_threads(threads)
+    assert metrics_s > 0
+    assert [one.configuration for one in found] == list(chosen)
+    for one in found:
+        assert len(one.steps_s) >= 1
+        assert min(one.steps_s) > 0
+        assert one.looked_at == len(setting.splits.validation)
+        assert one.peak_bytes > 1e6
+
+
+def test_a_probe_leaves_out_what_it_has_no_time_for(setting):
+    """The first configuration is always timed; of the others, the largest that fit."""
+    chosen = corners(setting.configurations, 4)
+    probe = Probe("", "", chosen, (1, 2, 10, 1000), "cpu", 1, 0.0, seconds=0.0)
+    first = Measured(chosen[0], 0.0, (0.5, 1.5), 10, 0.1, 0)  # a second a step, two steps each
+    assert probe._affordable(first, 19.0) == [chosen[1]]
+    assert probe._affordable(first, 20.0) == [chosen[2]]
+    assert probe._affordable(first, 24.0) == [chosen[1], chosen[2]]
+    folder = str(setting.prepared.folder)
+    found, _ = replace(probe, sample=folder, prepared=folder).measure()
+    assert [one.configuration for one in found] == [chosen[0]]
+
+
+def test_steps_that_are_recorded_are_told_from_those_that_are_replayed(setting):
+    """By hand: the first two of a shape take longer, and that is what recording it takes."""
+    c = configuration(batch_size=16, max_length=16)
+    epoch = setting.epoch(c)
+    is_steady = visits([*epoch, *epoch])[1:] > 2
+    seconds = np.where(is_steady, 0.01, 0.51)
+    measured = Measured(c, 0.0, tuple(seconds.tolist()), 10, 0.1, 0)
+    work, steady_s, shape_s = _training(setting, measured, is_recorded=True)
+    assert math.isclose(steady_s, 0.01 * is_steady.sum())
+    assert work.passes == is_steady.sum()
+    assert math.isclose(shape_s, 0.5 * (~is_steady).sum() / len(set(epoch)))
+    work, steady_s, shape_s = _training(setting, measured, is_recorded=False)
+    assert (work.passes, shape_s) == (2 * len(epoch) - 1, None)
+    assert math.isclose(steady_s, seconds.sum())
+
+
+def test_texts_are_chosen_evenly_by_length(setting):
+    """A few texts have about the mean length of all, and are the texts that they were."""
+    store = setting.prepared.tokens["train"]
+    rows = spread(store, 40)
+    few = some_texts(store, rows)
+    assert len(few) == 40
+    assert np.array_equal(few.batch([3], 16).input_ids, store.batch([rows[3]], 16).input_ids)
+    assert abs(few.lengths(32).mean() / store.lengths(32).mean() - 1) < 0.05
+    assert np.array_equal(spread(store, 10**6), np.arange(len(store)))
+
+
+def test_a_sample_stands_for_all_of_a_frozen_search(minilm, tmp_path):
+    """Trials train on it as on the whole: all training texts, each on a sequence of about its length."""
+    splits = load_splits("sample:600")
+    prepared = prepare(splits, minilm, trainable="all", pooling="mean", max_lengths=[8, 16], cache=tmp_path)
+    missing = missing_output(
+        prepared.folder,
+        prepared.checkpoint,
+        prepared.labels,
+        prepared.tokens,
+        trainable="head",
+        pooling="mean",
+        max_lengths=[8, 16],
+    )
+    few = some_sequences(missing.sequences, 32, {"validation": np.arange(5)})
+    assert len(few) < len(missing.sequences) / 2
+    assert few.rows["validation"].shape == (2, 5)
+    for place, max_length in enumerate(few.max_lengths):
+        wanted = prepared.tokens["train"].lengths(max_length)
+        got = few.lengths[few.rows["train"][place]]
+        assert np.abs(got - wanted).mean() < 2
+    assert set(few.rows["train"].ravel().tolist()) == set(range(len(few)))
+    arguments = {"rows": 20, "seconds": 0.2, "device": torch.device("cpu"), "parent": tmp_path}
+    with sample_of(prepared, missing, **arguments) as sample:
+        opened = Prepared.open(sample.folder)
+        assert [len(opened.tokens[split]) for split in ("train", "validation", "test")] == [480, 20, 20]
+        assert opened.targets["validation"].shape == (20, 28)
+        assert opened.frozen_features("mean", 8) is not None
+        assert sample.encoder_s > 0
+        c = Configuration(
+            checkpoint=minilm, trainable="head", pooling="mean", max_length=16, epochs=1, reports=1
+        )
+        assert TrainingRun(c, opened, device="cpu").advance().scores.shape == (20, 28)
+    assert not sample.folder.exists()
+    assert prepared.frozen_features("mean", 8) is None
+    assert list(tmp_path.iterdir()) == [tmp_path / "prepared"]
+
+
+PROBED = Probed(
+    train=Prices(tokens=1e-4),
+    look=Prices(examples=1e-3),
+    metrics_s=0.5,
+    setup_s=0.25,
+    shape_s=0.0,
+    workers_s=3.0,
+    files_s=0.3,
+    encoder_s=40.0,
+    test_s=7.0,
+    peak=(configuration(batch_size=32, max_length=16), 1e9),
+)
+
+
+def test_a_course_is_work_times_prices(setting):
+    """By hand: padded tokens of both epochs, validation at each report, the start before the first."""
+    c = configuration(batch_size=16, max_length=16, epochs=2, reports=5)
+    found = course(setting, PROBED, c)
+    lengths = setting.prepared.tokens["train"].lengths(16)
+    tokens = work_of(epoch_shapes(lengths, c, reads_vectors=False)).tokens
+    validation = len(setting.splits.validation)
+    assert math.isclose(found.total_s, 2 * tokens * 1e-4 + 5 * (validation * 1e-3 + 0.5) + 0.25)
+    assert found.progress == (20, 40, 60, 80, 100)
+    run = TrainingRun(c, setting.prepared, device="cpu")
+    assert sum(found.steps) == run.total_steps
+
+
+def test_a_forecast_adds_up(setting):
+    """The wall time is the sum of its phases, in the middle of its range; hours are those of the trials."""
+    f = assemble(setting, PROBED, 5.0, ["a note"], probe_s=20.0)
+    assert f.trials == 12
+    assert f.at_once == 2
+    assert (f.phases.opening, f.phases.encoder) == (5.0 + START_S + 3.0, 40.0)
+    assert f.phases.closing == 7.0 + REPORT_S
+    assert math.isclose(f.phases.total, f.wall_s.expected)
+    assert f.wall_s.low <= f.wall_s.expected / (1 + ERROR)
+    assert f.wall_s.high >= f.wall_s.expected * (1 + ERROR)
+    assert 0 < f.kept_steps.low <= f.kept_steps.expected <= f.kept_steps.high < 1
+    assert f.gpu_hours == 0
+    assert f.memory_there == 4e9
+    assert f.trial_s[0] <= f.trial_s[1] <= f.trial_s[2]
+    assert "a note" in f.notes
+
+
+@pytest.mark.parametrize(("cpus", "expected"), [(2.0, 15.0), (3.0, 10.0), (1.0, 30.0)])
+def test_the_driver_shares_the_cores_with_the_trials(setting, cpus, expected):
+    """By hand: two trials of 10 s at once, and 5 s of the driver for each: 30 s of work on all cores."""
+    run = simulate([reporting(10.0), reporting(10.0)], at_once=2)
+    place = replace(setting, nodes=[{"CPU": cpus}])
+    assert math.isclose(_wall_s(place, replace(PROBED, files_s=5.0 - LOG_S), run), expected)
+
+
+def test_confirmations_take_time_too(setting):
+    """Two leaders with two further seeds each are four trials more."""
+    before = assemble(setting, PROBED, 5.0, [], probe_s=20.0)
+    confirm = replace(setting.spec.confirm, top=2, seeds=3)
+    after = assemble(
+        replace(setting, spec=replace(setting.spec, confirm=confirm)), PROBED, 5.0, [], probe_s=20.0
+    )
+    mean_s = sum(course(setting, PROBED, c).total_s for c in setting.configurations) / 12
+    assert math.isclose(after.phases.confirming, 2 * mean_s)
+    assert math.isclose(after.trial_hours - before.trial_hours, 4 * mean_s / 3600)
+
+
+def test_without_early_stopping_nothing_is_saved(setting):
+    """There is no share of steps to speak of, and the lines leave it out."""
+    none = replace(setting.spec, scheduler=replace(setting.spec.scheduler, algorithm="none"))
+    f = assemble(replace(setting, spec=none), PROBED, 5.0, [], probe_s=20.0)
+    assert f.kept_steps is None
+    assert f.saved_s == 0
+    assert "early stopping" not in lines(f)
+
+
+def test_the_lines_tell_every_figure(setting):
+    """Time with its range and parts, trials, early stopping, hours, memory and disk, each on a line."""
+    f = replace(
+        assemble(setting, PROBED, 5.0, ["a note"], probe_s=33.0),
+        wall_s=Span(400.0, 500.0, 640.0),
+        phases=Phases(20.0, 300.0, 160.0, 0.0, 20.0),
+        kept_steps=Span(0.41, 0.5, 0.62),
+        steps=12000,
+        disk=DiskNeed(frozen_output=2e9, records=3e6, weights=0, checkpoints=0),
+        disk_free=5e10,
+        per_trial={"cpu": 4.0, "gpu": 0.25},
+        trial_hours=8.0,
+        memory_bytes=1.25e9,
+    )
+    text = lines(f)
+    assert "about 8 min (7 min to 11 min): 20 s to start, 5 min for the frozen encoder" in text
+    assert "confirmations" not in text
+    assert "12, 2 at once, 0.25 GPU each" in text
+    assert "about 50 % (41 to 62 %) of 12,000 steps" in text
+    assert "2 GPU-hours, 32 CPU-hours" in text
+    assert "1.2 GB for the largest trial" in text
+    assert "2.0 GB at most (frozen encoder 2.0 GB, trials' files 3.0 MB), 50.0 GB free" in text
+    assert "probe of 33 s" in text
+    assert "\n  note            a note" in text
+    narrow = lines(f, 80).splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert " ".join(" ".join(narrow).split()) == " ".join(text.split())
+
+
+def test_budgets_that_end_a_search_first_are_told(setting):
+    """Told of is the budget that is below what the search may take, and no other."""
+    f = replace(assemble(setting, PROBED, 5.0, [], probe_s=20.0), wall_s=Span(400.0, 500.0, 600.0))
+    assert "--time-budget 9 min" in over_budget(f, 540.0, None)[0]
+    assert over_budget(f, 601.0, None) == []
+    assert over_budget(f, None, 0.1) == []  # no GPU, no hours of any
+    shared = replace(f, per_trial={"cpu": 1.0, "gpu": 0.5}, trial_hours=3.0)
+    assert "--gpu-hours 1" in over_budget(shared, None, 1.0)[0]
+    assert over_budget(shared, 601.0, 1.6) == []
+
+
+def test_a_gpu_pays_for_each_shape_once(setting):
+    """Where steps are recorded, a trial pays for each shape of its batches."""
+    c = configuration(batch_size=16, max_length=16, epochs=1)
+    plain = course(setting, PROBED, c)
+    recorded = course(setting, replace(PROBED, shape_s=1.0), c)
+    lengths = setting.prepared.tokens["train"].lengths(16)
+    shapes = len(set(epoch_shapes(lengths, c, reads_vectors=False)))
+    assert math.isclose(recorded.total_s - plain.total_s, shapes)
+    assert math.isclose(recorded.seconds[0] - plain.seconds[0], shapes)

@@ -1,0 +1,8 @@
+"""What a search will take, before it starts: time, hours, memory and disk, and what early stopping saves."""
+
+from tune.forecast.expected import Forecast, Phases
+from tune.forecast.forecasting import forecast
+from tune.forecast.stopping import Span
+from tune.forecast.words import lines, over_budget
+
+__all__ = ["Forecast", "Phases", "Span", "forecast", "lines", "over_budget"]

@@ -1,0 +1,85 @@
+"""What a search is expected to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tune.disk_need import DiskNeed
+from tune.forecast.stopping import Span
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Seconds of the parts of a search, one after the other.
+
+    Attributes:
+        opening: Data, model, Ray, the store and the workers.
+        encoder: The frozen encoder's output, where it is shared and not there yet.
+        trials: From the first trial to the end of the last.
+        confirming: The leaders, trained again with further seeds.
+        closing: The chosen trial's test, the report and the store.
+    """
+
+    opening: float
+    encoder: float
+    trials: float
+    confirming: float
+    closing: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.opening + self.encoder + self.trials + self.confirming + self.closing
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a search is expected to take, from a short measured probe.
+
+    Attributes:
+        name: The search.
+        trials: How many trials it has, confirmations left out.
+        at_once: How many run at a time.
+        per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
+        wall_s: Seconds from the command to its end.
+        phases: The same in parts, in the middle case.
+        trial_s: Shortest, median and longest trial in seconds, each run to its end.
+        steps: Optimizer steps of all trials, each run to its end.
+        kept_steps: Of these, the share that early stopping leaves; None where there is none.
+        saved_s: Seconds of wall time that early stopping saves, in the middle case.
+        trial_hours: Hours of trials, added up, in the middle case.
+        memory_bytes: Of the largest trial at its peak, on the GPU or in the machine.
+        memory_there: What there is for one: its share of a GPU, or of the machine.
+        disk: What the search writes.
+        disk_free: Bytes free where it writes.
+        probe_s: What the probe took.
+        notes: What a reader should know of these figures.
+    """
+
+    name: str
+    trials: int
+    at_once: int
+    per_trial: dict[str, float]
+    wall_s: Span
+    phases: Phases
+    trial_s: tuple[float, float, float]
+    steps: int
+    kept_steps: Span | None
+    saved_s: float
+    trial_hours: float
+    memory_bytes: float
+    memory_there: float
+    disk: DiskNeed
+    disk_free: float
+    probe_s: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPU-hours of all trials, in the middle case."""
+        return self.trial_hours * self.per_trial["gpu"]
+
+    @property
+    def cpu_hours(self) -> float:
+        """CPU-hours of all trials, in the middle case."""
+        return self.trial_hours * self.per_trial["cpu"]

@@ -1,0 +1,222 @@
+"""Forecasts a search: a short probe of what it will do, and arithmetic on that."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+
+import torch
+from rich.console import Console
+
+from goemo.configuration import Configuration
+from goemo.data import load_splits
+from goemo.frozen_output import missing_output
+from goemo.memory_estimate import estimate_memory
+from goemo.prepared import prepare as prepare_shared
+from goemo.training import report_progress, report_step
+from tune.disk_need import disk_needed, free_bytes
+from tune.forecast.expected import Forecast, Phases
+from tune.forecast.measuring import Probed, look_work, measure
+from tune.forecast.setting import Setting
+from tune.forecast.simulation import Course, Run, simulate
+from tune.forecast.stopping import Span, expected_runs
+from tune.forecast.work import work_of
+from tune.preparation import check_checkpoint, checked_model, max_lengths, sharing
+from tune.progress import progress_bars
+from tune.records import runs_folder
+from tune.resources import per_trial
+from tune.spec import SearchSpec
+
+# What no probe sees, on two cores of an AMD EPYC: the imports of the command and MLflow's store before the
+# first trial; the leaderboard, the figures and the page after the last; and what MLflow takes for a trial.
+START_S, REPORT_S, LOG_S = 8.0, 10.0, 0.2
+
+# How far off a probe of seconds may be on a machine that does nothing else.
+ERROR = 0.2
+
+
+def forecast(spec: SearchSpec, *, address: str | None = None, console: Console | None = None) -> Forecast:
+    """Forecast what a search takes: time, hours, memory and disk, and what early stopping saves.
+
+    It does for some seconds each what the search would do: on the machine or the cluster where the search
+    would run, and as many trials at once. Tokens are written to the cache under `mlruns`, where the search
+    finds them; nothing else stays.
+
+    Args:
+        spec: The search space and how to search it, as `tune.spec.load_spec` gives it.
+        address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
+        console: Where progress is shown; None for stderr.
+
+    Raises:
+        InputError: Data, checkpoint or resources are wrong; the search would be refused too.
+        GoemoError: The work failed.
+    """
+    from tune.cluster import connect
+
+    console = console or Console(stderr=True, highlight=False)
+
+    def tell(line: str) -> None:
+        console.print(f"forecast: {line}", soft_wrap=True, highlight=False)
+
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    started = time.perf_counter()
+    checkpoint = check_checkpoint(spec)
+    needed = [] if checkpoint is None else [checkpoint]
+    with connect(address, shared=runs_folder(), needed=needed, note=tell) as nodes:
+        tell("reading data and model")
+        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+        model = checked_model(spec, splits)
+        resources = nodes()
+        opening_s = time.perf_counter() - started
+        trial_resources = per_trial(spec, resources, sharing=sharing(spec, model, resources))
+        with progress_bars(console) as on_progress:
+            prepared = prepare_shared(
+                splits,
+                spec.model.checkpoint,
+                trainable="all",  # the tokens alone
+                max_lengths=max_lengths(spec),
+                cache=runs_folder() / "cache",
+                on_progress=on_progress,
+            )
+        counting = time.perf_counter()
+        missing = missing_output(
+            prepared.folder,
+            prepared.checkpoint,
+            prepared.labels,
+            prepared.tokens,
+            trainable=spec.model.trainable,
+            pooling=spec.model.pooling,
+            max_lengths=max_lengths(spec),
+        )
+        opening_s += time.perf_counter() - counting
+        obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)
+        setting = Setting(
+            spec=spec,
+            splits=splits,
+            prepared=prepared,
+            missing=None if obstacle else missing,
+            model=model,
+            nodes=resources,
+            per_trial=trial_resources,
+        )
+        probed = measure(setting, tell)
+        notes = [f"frozen encoder output: {obstacle}"] if obstacle else []
+        return assemble(setting, probed, opening_s, notes, probe_s=time.perf_counter() - started)
+
+
+def assemble(
+    setting: Setting, probed: Probed, opening_s: float, notes: Sequence[str], *, probe_s: float
+) -> Forecast:
+    """Work out a forecast from what was measured.
+
+    Args:
+        setting: The search, and where it would run.
+        probed: What was measured.
+        opening_s: Seconds to read data and model, and to start Ray.
+        notes: What a reader should know.
+        probe_s: What the probe took.
+    """
+    spec, at_once = setting.spec, setting.at_once
+    courses = [course(setting, probed, c) for c in setting.configurations]
+    by_id = dict(zip(setting.trials, courses, strict=True))
+    runs = expected_runs(spec, by_id, at_once)
+    walls = [_wall_s(setting, probed, run) for run in runs]
+    whole_s = _wall_s(setting, probed, simulate(courses, at_once))
+    steps = sum(sum(one.steps) for one in courses)
+    totals = sorted(one.total_s for one in courses)
+    # The leaders are not known yet: any trial may be one.
+    again = [Course((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials
+    confirming_s = simulate(again, at_once).wall_s if again else 0.0
+    closing_s = probed.test_s + REPORT_S
+    opening_s += START_S + probed.workers_s
+    phases = Phases(opening_s, probed.encoder_s, median(walls), confirming_s, closing_s)
+    rest_s = phases.total - phases.trials
+    kept = Span.of([run.steps / steps for run in runs]) if spec.scheduler.algorithm != "none" else None
+    hours = (median([sum(run.trial_s) for run in runs]) + sum(one.total_s for one in again)) / 3600
+    memory, there = _memory(setting, probed)
+    return Forecast(
+        name=spec.name,
+        trials=len(courses),
+        at_once=at_once,
+        per_trial=dict(setting.per_trial),
+        wall_s=Span.of([rest_s + wall for wall in walls]).widened(ERROR),
+        phases=phases,
+        trial_s=(totals[0], median(totals), totals[-1]),
+        steps=steps,
+        kept_steps=kept,
+        saved_s=max(0.0, whole_s - phases.trials),
+        trial_hours=hours,
+        memory_bytes=memory,
+        memory_there=there,
+        disk=disk_needed(
+            spec,
+            setting.model,
+            labels=len(setting.prepared.labels),
+            rows=(len(setting.splits.validation), len(setting.splits.test)),
+            at_once=at_once,
+            frozen_output=0 if setting.missing is None else setting.missing.bytes_needed,
+            is_checkpointed=totals[-1] > spec.checkpoint_every_s,
+        ),
+        disk_free=free_bytes(runs_folder()),
+        probe_s=probe_s,
+        notes=(*notes, *_notes(spec)),
+    )
+
+
+def course(setting: Setting, probed: Probed, configuration: Configuration) -> Course:
+    """Work out what one configuration takes."""
+    c = configuration
+    shapes = setting.epoch(c)
+    step_s = probed.train.seconds(work_of(shapes)) / len(shapes)
+    total = len(shapes) * c.epochs
+    reports = min(c.reports, total)
+    ends = [0, *(report_step(number, reports, total) for number in range(1, reports + 1))]
+    steps = tuple(end - start for start, end in pairwise(ends))
+    validation = setting.prepared.tokens["validation"].lengths(c.max_length)
+    look = look_work(validation, reads_vectors=setting.reads_vectors(c.max_length))
+    seconds = [count * step_s + probed.look.seconds(look) + probed.metrics_s for count in steps]
+    seconds[0] += probed.setup_s + probed.shape_s * len(set(shapes))
+    progress = tuple(report_progress(number, reports) for number in range(1, reports + 1))
+    return Course(progress, tuple(seconds), steps)
+
+
+def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:
+    """Return the wall time of a run's trials where they share the cores with the driver.
+
+    The driver writes files and logs, one trial after the other, while others train: where the cores are all
+    taken, that makes the trials longer.
+    """
+    driver_s = (probed.files_s + LOG_S) * len(run.trial_s)
+    work_s = setting.per_trial["cpu"] * sum(run.trial_s) + driver_s
+    return max(run.wall_s, driver_s, work_s / setting.cpus)
+
+
+def _memory(setting: Setting, probed: Probed) -> tuple[float, float]:
+    """Return the bytes of the largest trial, and those that there are for it."""
+    is_gpu = setting.per_trial["gpu"] > 0
+    estimates = {
+        id(c): estimate_memory(setting.model, c, is_autocast=is_gpu)
+        for c in [probed.peak[0], *setting.configurations]
+    }
+    largest = max(estimates.values(), key=lambda estimate: estimate.total)
+    # What was measured, and what the largest has beyond that by the estimate.
+    needed = probed.peak[1] + max(0.0, largest.activations - estimates[id(probed.peak[0])].activations)
+    if is_gpu and torch.cuda.is_available():
+        return needed, torch.cuda.get_device_properties(0).total_memory * min(1.0, setting.per_trial["gpu"])
+    there = min(node["memory"] for node in setting.nodes)
+    return needed, there / max(1, setting.at_once // len(setting.nodes))
+
+
+def _notes(spec: SearchSpec) -> list[str]:
+    """Return what a reader should know of the figures of this search."""
+    notes = []
+    if spec.search.algorithm == "tpe":
+        notes.append("TPE chooses as it learns; random draws stand for its trials")
+    if spec.scheduler.algorithm != "none":
+        notes.append("early stopping supposes that trials rank at every report as they would at the end")
+    if spec.scheduler.algorithm == "median":
+        notes.append("and that their objectives do not rise any more: the more they rise, the fewer it stops")
+    return notes

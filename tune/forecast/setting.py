@@ -1,0 +1,97 @@
+"""What a forecast is made for: a search, its data, and the place where it would run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from goemo.configuration import Configuration
+from goemo.data import Splits
+from goemo.frozen_output import MissingOutput
+from goemo.prepared import Prepared
+from tune import space
+from tune.forecast.work import StepShape, epoch_shapes
+from tune.resources import trials_on
+from tune.spec import SearchSpec, configuration
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A search that would run.
+
+    Attributes:
+        spec: The search.
+        splits: Its data.
+        prepared: The same, tokenized.
+        missing: What the frozen encoder will compute before the first trial; None where that is nothing.
+        model: Of one of its configurations.
+        nodes: Resources of each node by Ray's names, ``CPU``, ``GPU`` and ``memory``.
+        per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
+    """
+
+    spec: SearchSpec
+    splits: Splits
+    prepared: Prepared
+    missing: MissingOutput | None
+    model: Any
+    nodes: Sequence[Mapping[str, float]]
+    per_trial: Mapping[str, float]
+
+    @cached_property
+    def trials(self) -> dict[str, dict[str, Any]]:
+        """What the trials vary, by their ids, in the order in which they would start."""
+        return drawn(self.spec)
+
+    @cached_property
+    def configurations(self) -> list[Configuration]:
+        """The trials' configurations, in that order."""
+        return [configuration(self.spec, varied) for varied in self.trials.values()]
+
+    @property
+    def at_once(self) -> int:
+        """How many trials run at a time."""
+        return max(1, min(sum(trials_on(node, self.per_trial) for node in self.nodes), len(self.trials)))
+
+    @property
+    def cpus(self) -> float:
+        """CPUs of all nodes."""
+        return sum(node.get("CPU", 0.0) for node in self.nodes)
+
+    def epoch(self, configuration: Configuration) -> list[StepShape]:
+        """Return the shapes of the steps of a configuration's first epoch, in their order."""
+        c = configuration
+        key = (c.batch_size, c.accumulation_steps, c.max_length)
+        if key not in self._epochs:
+            lengths = self.prepared.tokens["train"].lengths(c.max_length)
+            self._epochs[key] = epoch_shapes(lengths, c, reads_vectors=self.reads_vectors(c.max_length))
+        return self._epochs[key]
+
+    @cached_property
+    def _epochs(self) -> dict[tuple[int, int, int], list[StepShape]]:
+        """What is known of them: trials share batch sizes and maximum lengths."""
+        return {}
+
+    def reads_vectors(self, max_length: int) -> bool:
+        """Whether trials of a maximum length read one cached vector a text, and no tokens."""
+        if self.spec.model.trainable != "head" or not self.prepared.checkpoint.has_weights:
+            return False
+        if self.missing is not None and max_length in self.missing.max_lengths:
+            return True
+        return self.prepared.frozen_features(self.spec.model.pooling, max_length) is not None
+
+
+def drawn(spec: SearchSpec) -> dict[str, dict[str, Any]]:
+    """Return what the trials of a search vary, by their ids, in the order in which they would start.
+
+    TPE chooses from what it has learned, which nobody knows beforehand: for it, random draws stand.
+    """
+    if spec.search.algorithm == "tpe":
+        spec = replace(spec, search=replace(spec.search, algorithm="random"))
+    suggestions = space.suggestions(spec)
+    found = {}
+    while (asked := suggestions.ask()) is not None:
+        trial_id, varied = asked
+        found[trial_id] = varied
+    return found

@@ -1,0 +1,79 @@
+"""What a training computes, counted before it starts: passes through the model, and what goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goemo.batches import epoch_batches, padded_width
+from goemo.configuration import Configuration
+
+# The rows and the padded width of each pass of one optimizer step.
+StepShape = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """An amount of computing.
+
+    Attributes:
+        passes: Forward and backward passes through the model.
+        examples: Texts in them.
+        tokens: Padded tokens in them.
+        pairs: Padded tokens times the width of their pass: what attention grows with.
+    """
+
+    passes: float = 0.0
+    examples: float = 0.0
+    tokens: float = 0.0
+    pairs: float = 0.0
+
+
+def epoch_shapes(
+    lengths: NDArray[np.int64], configuration: Configuration, *, reads_vectors: bool
+) -> list[StepShape]:
+    """Return the shapes of all steps of a training's first epoch, in their order.
+
+    Args:
+        lengths: Tokens of each training text, cut to the maximum length, shape (texts,).
+        configuration: What is trained.
+        reads_vectors: Whether the model reads one cached vector a text, and no tokens.
+    """
+    c = configuration
+    shapes: list[StepShape] = []
+    for rows in epoch_batches(lengths, c.batch_size * c.accumulation_steps, seed=c.seed, epoch=0):
+        pieces = [rows[start : start + c.batch_size] for start in range(0, len(rows), c.batch_size)]
+        shapes.append(
+            tuple(
+                (
+                    len(piece),
+                    1 if reads_vectors else padded_width(int(lengths[piece].max()), c.max_length),
+                )
+                for piece in pieces
+            )
+        )
+    return shapes
+
+
+def work_of(shapes: Iterable[StepShape]) -> Work:
+    """Return what steps of these shapes compute."""
+    pieces = np.array([piece for shape in shapes for piece in shape], dtype=np.float64).reshape(-1, 2)
+    rows, widths = pieces[:, 0], pieces[:, 1]
+    return Work(
+        passes=float(len(pieces)),
+        examples=float(rows.sum()),
+        tokens=float((rows * widths).sum()),
+        pairs=float((rows * widths**2).sum()),
+    )
+
+
+def visits(shapes: Sequence[StepShape]) -> NDArray[np.int64]:
+    """Return for each step how many steps of its shape came before it, itself included, shape (steps,)."""
+    seen: dict[StepShape, int] = {}
+    counts = np.empty(len(shapes), dtype=np.int64)
+    for i, shape in enumerate(shapes):
+        counts[i] = seen[shape] = seen.get(shape, 0) + 1
+    return counts

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
+from bisect import insort
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray.tune as ray_tune
 
+from tune.confirm import Confirmations
+from tune.confirmed import is_confirmation
 from tune.names import short_name
-from tune.progress import TrialState, View
+from tune.progress import Best, TrialState, View
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord
 from tune.schedulers import OBJECTIVE, PROGRESS
 from tune.space import Suggestions
@@ -19,6 +23,8 @@ from tune.spec import SearchSpec
 from tune.trial import ENDED
 
 LOST_WORKERS = 3  # how often a trial may lose its worker before it counts as failed
+
+_log = logging.getLogger(__name__)
 
 
 class LeftOut:
@@ -30,7 +36,9 @@ class LeftOut:
 
 
 class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
-    """Writes down what the trials tell, and passes it on to the view, the suggestions and the store.
+    """Writes down what the trials tell, and passes it on to the view, the log, the suggestions and the store.
+
+    What it does for one trial does not grow with the number of those that have ended.
 
     Args:
         spec: The search.
@@ -44,7 +52,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self,
         spec: SearchSpec,
         search: SearchFolder,
-        suggestions: Suggestions,
+        suggestions: Suggestions | Confirmations,
         view: View,
         notice: Callable[[str], None],
     ) -> None:
@@ -53,13 +61,19 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self.suggestions = suggestions
         self.view = view
         self.notice = notice
-        self.best: dict[str, float] = {}  # of trials that have ended in rank
-        for record in search.records():
+        self.confirmed = spec.confirm.top if spec.keep_models else 0  # leaders that keep weights for that
+        self._ranking: list[tuple[float, str]] = []  # (-objective, trial id) of trials that ended in rank
+        self._completed: list[tuple[float, str]] = []  # likewise of those that were trained to their end
+        for record in (*search.records(), *search.confirmations()):
             if record.outcome is not None:
                 self.view.state.ended[record.trial_id] = record.outcome.stop_reason
                 self._take_in(record)
                 search.trial(record.trial_id).drop_leftovers()
-        self._choose_leaders()
+        leaders = self._leaders()
+        search.write_leaders(leaders, self._places())
+        for trial_id in self.view.state.ended:
+            if trial_id not in leaders:  # an earlier driver may have been killed before it came to it
+                self._drop_model(trial_id)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Show a trial that starts, or starts again."""
@@ -68,6 +82,8 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         record = folder.read()
         state = TrialState(short_name(record.varied), record.progress, record.objective)
         self.view.state.running[folder.path.name] = state
+        again = f", again from {record.progress} %" if record.progress else ""
+        _log.info("%s starts%s: %s", folder.path.name, again, state.label)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -82,8 +98,21 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self.view.state.trained += max(0, int(result[PROGRESS]) - state.progress)
         state.progress = int(result[PROGRESS])
         state.objective = max(objective, state.objective or objective)
-        self._show_best(trial_id, state.label, state.objective)
+        place = f"{result.get('hostname')}, process {result.get('pid')}"
+        name = self.view.state.objective
+        _log.info("%s at %d %% on %s: %s %.4f", trial_id, state.progress, place, name, objective)
+        self._show_best(Best(trial_id, state.label, state.objective))
         self.notice(trial_id)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tell that a trial has lost its worker and will go on in another."""
+        del iteration, trials, info
+        trial_id = _folder(trial).path.name
+        self.view.state.running.pop(trial_id, None)
+        count = trial.num_failures  # those with a node that was lost do not count
+        lost = f"{count} of {LOST_WORKERS} times allowed" if count else "with its node"
+        self.view.say(f"{trial_id}  lost its worker ({lost}) and starts again")
+        _log.warning("%s: the last words of its worker: %s", trial_id, _last_words(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Write down how a trial ended: by itself, at its end, or cut by the scheduler."""
@@ -119,47 +148,86 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         record = folder.read()
         state = self.view.state.running.pop(trial_id, TrialState(short_name(record.varied), record.progress))
         self.view.state.ended[trial_id] = outcome.stop_reason
-        self._take_in(record)
-        self._choose_leaders()
+        self._drop_weights_behind(record)
         self.suggestions.tell(trial_id, record.objective, outcome.stop_reason, progress=record.progress)
         self.view.trial_ended(trial_id, state, outcome)
+        if outcome.details:
+            _log.warning("%s: %s", trial_id, outcome.details)
         self.notice(trial_id)
 
     def _take_in(self, record: TrialRecord) -> None:
-        """Count an ended trial among those that may lead."""
+        """Count an ended trial among those that may lead; a confirmation is none."""
+        if record.confirms is not None:
+            return
         if record.is_ranked and record.objective is not None:
-            self.best[record.trial_id] = record.objective
-            self._show_best(record.trial_id, short_name(record.varied), record.objective)
+            insort(self._ranking, (-record.objective, record.trial_id))
+            if record.outcome is not None and record.outcome.stop_reason == "completed":
+                insort(self._completed, (-record.objective, record.trial_id))
+            self._show_best(Best(record.trial_id, short_name(record.varied), record.objective))
             return
         shown = self.view.state.best
-        if shown is not None and shown[0] == record.trial_id:
-            self.view.state.best = None
-            for trial_id, objective in self.best.items():
-                self._show_best(trial_id, short_name(self.search.trial(trial_id).read().varied), objective)
+        if shown is not None and shown.trial_id == record.trial_id:
+            self._show_next_best()
 
-    def _show_best(self, trial_id: str, words: str, objective: float) -> None:
+    def _show_next_best(self) -> None:
+        """Show the best of those that are left when the one that was shown has failed."""
+        self.view.state.best = None
+        for trial_id, trial in self.view.state.running.items():
+            if trial.objective is not None:
+                self._show_best(Best(trial_id, trial.label, trial.objective))
+        for objective, trial_id in self._ranking[:1]:
+            label = short_name(self.search.trial(trial_id).read().varied)
+            self._show_best(Best(trial_id, label, -objective))
+
+    def _show_best(self, candidate: Best) -> None:
+        if is_confirmation(candidate.trial_id):
+            return  # what is best is the search's to say, in which every trial has the same seed
         shown = self.view.state.best
-        if shown is None or objective > shown[2]:
-            self.view.state.best = (trial_id, words, objective)
+        if shown is None or candidate.objective > shown.objective:
+            self.view.state.best = candidate
 
-    def _choose_leaders(self) -> None:
-        """Tell the trials whom they have to beat, and delete the weights of those who have fallen behind.
+    def _leaders(self) -> dict[str, float]:
+        """Return the trials whose weights are kept, with their objectives.
 
         Only trials that have ended count: one that still runs may yet fail. The order is that of the
-        leaderboard, equals by trial id, so that its first row is a trial whose weights are kept.
+        leaderboard, equals by trial id, so that its first row is a trial whose weights are kept. So are those
+        that will be confirmed, for any of them may come out first.
         """
-        ranked = sorted(self.best.items(), key=lambda item: (-item[1], item[0]))
-        leaders = dict(ranked[: self.keep_models])
-        self.search.write_leaders(leaders, self.keep_models)
-        for trial_id in self.view.state.ended:
-            if trial_id not in leaders:
-                shutil.rmtree(self.search.trial(trial_id).path / "model", ignore_errors=True)
+        kept = [*self._ranking[: self.keep_models], *self._completed[: self.confirmed]]
+        return {trial_id: -objective for objective, trial_id in kept}
+
+    def _places(self) -> int:
+        """Return how many trials may keep their weights: one more than do, while there is a place left."""
+        is_open = len(self._ranking) < self.keep_models or len(self._completed) < self.confirmed
+        return len(self._leaders()) + is_open
+
+    def _drop_weights_behind(self, record: TrialRecord) -> None:
+        """Take in a trial that has ended, and delete the weights of whoever is no leader because of it.
+
+        The trials that run are told whom they have to beat.
+        """
+        before = self._leaders()
+        self._take_in(record)
+        leaders = self._leaders()
+        if leaders != before:
+            self.search.write_leaders(leaders, self._places())
+        for trial_id in {*before, record.trial_id} - set(leaders):
+            self._drop_model(trial_id)
+
+    def _drop_model(self, trial_id: str) -> None:
+        shutil.rmtree(self.search.trial(trial_id).path / "model", ignore_errors=True)
 
 
 def _worker_error(trial: Any) -> str:
-    """Return what Ray knows of a worker's end; the file is there before Ray's own storage has it."""
+    """Return what Ray knows of a worker's ends; the file is there before Ray's own storage has it."""
     path = Path(trial.error_file) if trial.error_file else None
     return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else "no traceback"
+
+
+def _last_words(trial: Any) -> str:
+    """Return what Ray knows of a worker's last end; its file has all of them, each under a heading."""
+    text = _worker_error(trial)
+    return text[max(0, text.rfind("Failure #")) :].strip()
 
 
 def _folder(trial: Any) -> TrialFolder:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 import time
 
 import pytest
 from rich.console import Console
 
-from tune.progress import SearchState, TrialState, View, duration, progress_bars
+from tune.durations import duration
+from tune.machine import Gpu, Load
+from tune.progress import Best, SearchState, TrialState, View, is_live, load_in_words, progress_bars
 from tune.records import Outcome
 
 
@@ -40,42 +44,171 @@ def test_early_stops_shorten_the_time_left():
     assert state.seconds_left() == pytest.approx(10, abs=0.5)
 
 
-def shown(width=100, *, is_terminal):
-    sink = io.StringIO()
-    console = Console(file=sink, width=width, force_terminal=is_terminal, highlight=False)
-    state = SearchState("mine", total=3, objective="macro_f1")
-    state.running = {"t002": TrialState("bs16 lr2e-05", 40, 0.25)}
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+BEST = Best("t002", "bs16 lr2e-05", 0.25)
+
+
+def some_state(running=1, **changes):
+    state = SearchState("mine", total=100, objective="macro_f1", **changes)
+    state.running = {f"t{n:03d}": TrialState(f"bs16 lr{n}e-05", 40, 0.25) for n in range(2, 2 + running)}
     state.ended = {"t001": "stopped_early"}
-    state.best = ("t002", "bs16 lr2e-05", 0.25)
-    return View(state, console), sink
+    state.best = BEST
+    return state
+
+
+def console(width=100, height=30, *, sink=None):
+    return Console(
+        file=sink or Terminal(),
+        width=width,
+        height=height,
+        force_terminal=True,
+        highlight=False,
+        color_system=None,
+    )
+
+
+def drawn(view):
+    """Return the lines of the live view, as its console shows them."""
+    with view.console.capture() as captured:
+        view.console.print(view.render())
+    return re.sub(r"\x1b\[[0-9;]*m", "", captured.get()).splitlines()
 
 
 def test_a_pipe_gets_one_plain_line_an_event():
-    """No escape codes, no wrapped lines: what happened, and how far the search is."""
-    view, sink = shown(is_terminal=False)
-    with view:
+    """No escape codes, no wrapped lines: when, how far the search is, and what happened."""
+    sink = io.StringIO()
+    state = SearchState("mine", total=3, objective="macro_f1", best=Best("t001", "bs32 lr2e-05", 0.1))
+    state.ended = {"t001": "stopped_early"}
+    with View(state, Console(file=sink, width=40, highlight=False)) as view:
         view.trial_ended("t001", TrialState("bs32 lr2e-05", 20, 0.1), Outcome("stopped_early"))
         view.trial_ended("t003", TrialState("bs64 lr2e-05", 0, None), Outcome("failed", "a bug"))
-    lines = sink.getvalue().splitlines()
-    assert lines[0] == "[1/3] t001  bs32 lr2e-05  macro_f1 0.1000  stopped early at 20 %"
-    assert lines[1] == "[1/3] t003  bs64 lr2e-05  FAILED: a bug"
+    lines = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in sink.getvalue().splitlines()]
+    assert lines == [
+        "[1/3] t001  bs32 lr2e-05  macro_f1 0.1000  stopped early at 20 %  best so far",
+        "[1/3] t003  bs64 lr2e-05  FAILED: a bug",
+    ]
     assert "\x1b" not in sink.getvalue()
 
 
+def test_a_pipe_stays_a_pipe_where_colours_are_forced(monkeypatch):
+    """Continuous integration sets FORCE_COLOR; a picture drawn again and again is none of its business."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert not is_live(Console(file=io.StringIO()))
+    monkeypatch.setenv("TERM", "dumb")
+    assert not is_live(Console(file=Terminal()))
+
+
+def test_what_the_terminal_shows_stands_in_the_log(caplog):
+    """Every event, on a terminal and in a pipe."""
+    caplog.set_level(logging.INFO, logger="tune")
+    View(some_state(), Console(file=io.StringIO())).say("one")
+    with View(some_state(), console()) as view:
+        view.say("two")
+    assert [record.getMessage() for record in caplog.records] == ["one", "two"]
+
+
 @pytest.mark.parametrize("width", [80, 160])
-def test_the_live_view_fits_its_terminal(width):
-    """Counts, the best so far, running trials and the store's trouble, none wider than the terminal."""
-    view, _ = shown(width, is_terminal=True)
-    view.state.trouble = "the server does not answer"
-    view.events.append("t001  " + "a long message " * 20)
-    sink = io.StringIO()
-    Console(file=sink, width=width).print(view.render())
-    text = sink.getvalue()
-    assert "1 of 3 trials ended, 1 stopped early" in text
-    assert "best so far: t002  bs16 lr2e-05  macro_f1 0.2500" in text
-    assert "40 %" in text
+def test_the_live_view_shows_all_there_is_to_know(width):
+    """Counts, the best so far with its interval, what runs, the machine, the budget, the store's trouble."""
+    state = some_state(trouble="the server does not answer", budget=lambda: "1 h 20 min of budget left")
+    state.interval = (BEST, 0.2, 0.3)
+    state.ended |= {"t098": "completed", "t099": "failed", "t100": "diverged"}
+    view = View(state, console(width))
+    view._load = Load(45.0, 3.2e9, 16e9, (Gpu(0, 93.0, 12.1e9, 80e9),))
+    view.say("before")
+    view.events.append("12:00:00  t001  " + "a long message " * 20)
+    text = "\n".join(drawn(view))
+    assert "4 of 100 trials ended: 1 done, 1 stopped early, 2 went wrong; 1 running" in text
+    assert "best so far  t002  macro_f1 0.2500 [0.2000, 0.3000]  bs16 lr2e-05" in text
+    assert "GPU 93 %, 12.1 of 80 GB   CPU 45 %, 3.2 of 16 GB" in text
+    assert re.search(r"t002 .* 40 % +0\.2500 +bs16 lr2e-05", text)
+    assert "1 h 20 min of budget left" in text
     assert "the server does not answer" in text
-    assert max(len(line) for line in text.splitlines()) <= width
+    assert "12:00:00  t001  a long" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+@pytest.mark.parametrize("height", [10, 20, 50])
+@pytest.mark.parametrize("running", [0, 1, 7, 40])
+def test_the_live_view_is_no_larger_than_its_terminal(width, height, running):
+    """Whatever there is to show: no line is folded, and the line of the cursor stays free."""
+    view = View(some_state(running, trouble="no answer " * 20), console(width, height))
+    view._load = Load(45.0, 3.2e9, 16e9, tuple(Gpu(i, 100.0, 70e9, 80e9) for i in range(8)))
+    for n in range(30):
+        view.events.append(f"12:00:00  t{n:03d}  " + "a long message " * 20)
+    lines = drawn(view)
+    assert len(lines) <= max(height - 1, 8)  # six lines of the search, and one each of trials and events
+    assert max(len(line) for line in lines) <= width
+    trials = [line for line in lines if re.match(r"t\d\d\d  [━╸╺ ]", line)]
+    left_out = [
+        int(n) for line in lines for n in re.findall(r"and (\d+) more|(\d+) trials run", line) for n in n if n
+    ]
+    assert len(trials) + sum(left_out) == running
+    assert any("a long message" in line for line in lines)
+
+
+def test_an_interval_of_an_earlier_best_is_not_shown():
+    """It is computed beside the search; until it is there, the best stands without one."""
+    state = some_state()
+    state.interval = (Best("t001", "bs8", 0.2), 0.1, 0.3)
+    assert not any("[" in line for line in drawn(View(state, console())))
+
+
+def test_markup_in_a_label_is_not_read():
+    """A value with brackets stands as it is."""
+    state = some_state()
+    state.running["t002"].label = "schedule [bold]"
+    assert any("schedule [bold]" in line for line in drawn(View(state, console())))
+
+
+def test_the_cursor_comes_back_after_an_interrupt():
+    """Whatever ends the search, the terminal is left as it was."""
+    sink = Terminal()
+
+    def interrupted():
+        with View(some_state(), console(sink=sink)) as view:
+            view.live.refresh()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert sink.getvalue().count("\x1b[?25l") == 1
+    assert sink.getvalue().rindex("\x1b[?25h") > sink.getvalue().rindex("\x1b[?25l")
+
+
+def test_a_terminal_of_another_size_is_drawn_anew():
+    """What was drawn is folded by then, so that the screen is cleared first."""
+    sink = Terminal()
+    screen = console(100, 30, sink=sink)
+    with View(some_state(), screen) as view:
+        view.live.refresh()
+        assert "\x1b[2J" not in sink.getvalue()
+        screen.width = 60
+        view.live.refresh()
+    assert sink.getvalue().count("\x1b[2J") == 1
+
+
+@pytest.mark.parametrize(
+    ("gpus", "words"),
+    [
+        ((), "CPU 45 %, 3.2 of 16 GB"),
+        ((Gpu(0, 93.0, 12.1e9, 80e9),), "GPU 93 %, 12.1 of 80 GB   CPU 45 %, 3.2 of 16 GB"),
+        (
+            (Gpu(0, 93.0, 12e9, 80e9), Gpu(1, 7.0, 70e9, 80e9)),
+            "2 GPUs 93 7 %, up to 70.0 of 80 GB   CPU 45 %, 3.2 of 16 GB",
+        ),
+        ((Gpu(0),), "GPU ? %, memory not known   CPU 45 %, 3.2 of 16 GB"),
+    ],
+)
+def test_the_load_is_a_line(gpus, words):
+    """One GPU with its memory, several with the fullest; none is not spoken of."""
+    assert load_in_words(Load(45.0, 3.2e9, 16e9, gpus)) == words
 
 
 def test_long_preparation_speaks_in_a_pipe():

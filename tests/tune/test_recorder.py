@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import logging
 import pickle
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from tune.progress import SearchState, View
+from tune.progress import Best, SearchState, View
 from tune.recorder import LeftOut, Recorder
-from tune.records import Outcome, SearchFolder
+from tune.records import Outcome, SearchFolder, TrialFolder, leaders_beaten_by
 from tune.schedulers import OBJECTIVE, PROGRESS
-from tune.spec import load_spec
+from tune.spec import ConfirmSpec, load_spec
 from tune.trial import ENDED
 
 CONFIG = {"metric": "macro_f1", "thresholds": "exact"}
@@ -103,10 +105,10 @@ def test_a_leader_that_fails_gives_its_place_away(runs):
     bench = Bench()
     leader = bench.report("t001", 60, 0.9)
     bench.end(bench.report("t002", 100, 0.4))
-    assert bench.view.state.best[0] == "t001"
+    assert bench.view.state.best.trial_id == "t001"
     bench.end(leader, **{ENDED: Outcome("diverged", "the loss is NaN")})
     assert bench.models() == ["t002"]
-    assert bench.view.state.best[0] == "t002"
+    assert bench.view.state.best.trial_id == "t002"
 
 
 def test_a_running_trial_keeps_its_weights_until_it_has_ended(runs):
@@ -133,7 +135,7 @@ def test_a_new_process_knows_the_leaders(runs):
     bench.start()
     bench.end(bench.report("t002", 100, 0.4))
     assert bench.models() == ["t001"]
-    assert bench.view.state.best == ("t001", "bs16", 0.5)
+    assert bench.view.state.best == Best("t001", "bs16", 0.5)
 
 
 def test_a_trial_ends_once(runs):
@@ -170,3 +172,103 @@ def test_rays_snapshots_hold_nothing_of_ours(runs):
     """The recorder holds threads and open files; in a pickle it stands for nothing."""
     assert isinstance(Bench().recorder, LeftOut)
     assert type(pickle.loads(pickle.dumps(Recorder.__new__(Recorder)))) is object
+
+
+def test_a_trial_that_runs_takes_the_lead_back_when_the_best_fails(runs):
+    """The view then shows the best of those that are left, running ones too."""
+    bench = Bench()
+    leader = bench.report("t001", 60, 0.9)
+    bench.report("t002", 60, 0.5)
+    bench.end(bench.report("t003", 100, 0.4))
+    bench.end(leader, **{ENDED: Outcome("diverged", "the loss is NaN")})
+    assert bench.view.state.best == Best("t002", "bs16", 0.5)
+
+
+def test_the_work_for_a_trial_does_not_grow_with_those_before_it(runs, monkeypatch):
+    """The hundredth trial costs as many reads of records, writes and deletions as the tenth."""
+    calls = []
+
+    def counted(owner, name):
+        original = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *given, **named: calls.append(name) or original(*given, **named)
+        )
+
+    for owner, name in [
+        (TrialFolder, "read"),
+        (TrialFolder, "write_outcome"),
+        (SearchFolder, "records"),
+        (SearchFolder, "write_leaders"),
+        (shutil, "rmtree"),
+    ]:
+        counted(owner, name)
+    bench = Bench(keep_models=2)
+    costs = []
+    for n in range(1, 101):
+        calls.clear()
+        bench.end(bench.report(f"t{n:03d}", 100, 0.5 - n / 1000))
+        costs.append(sorted(calls))
+    assert costs[9] == costs[99]
+    assert bench.models() == ["t001", "t002"]
+    failing = bench.report("t101", 60, 0.9)
+    calls.clear()
+    bench.end(failing, **{ENDED: Outcome("diverged", "the loss is NaN")})
+    assert len(calls) <= len(costs[9]) + 1  # whoever is shown instead is read once
+    assert bench.view.state.best.trial_id == "t001"
+
+
+def test_what_a_trial_does_stands_in_the_log(runs, caplog, tmp_path):
+    """Its start, its reports, a lost worker with the last words, its end with a traceback."""
+    caplog.set_level(logging.INFO, logger="tune")
+    bench = Bench()
+    trial = bench.report("t001", 20, 0.25)
+    trial.num_failures = 1
+    trial.error_file = str(tmp_path / "error.txt")
+    (tmp_path / "error.txt").write_text("Failure # 1 (at noon)\nthe first\nFailure # 2 (at one)\nSIGKILL\n")
+    bench.recorder.on_trial_recover(0, [], trial)
+    assert "t001" not in bench.view.state.running
+    bench.recorder.on_trial_start(0, [], trial)
+    bench.end(trial, **{ENDED: Outcome("failed", "a bug", "Traceback: line 1")})
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "t001 starts: bs16"
+    assert said[1].startswith("t001 at 20 %")
+    assert said[1].endswith("macro_f1 0.2500")
+    assert said[2] == "t001  lost its worker (1 of 3 times allowed) and starts again"
+    assert said[3] == "t001: the last words of its worker: Failure # 2 (at one)\nSIGKILL"
+    assert said[4] == "t001 starts, again from 20 %: bs16"
+    assert said[5] == "t001  bs16  macro_f1 0.2500  FAILED: a bug"
+    assert said[6] == "t001: Traceback: line 1"
+
+
+def test_weights_of_those_that_may_be_confirmed_are_kept(runs):
+    """Of the trials that were trained to their end as many as will be confirmed, and the best of all.
+
+    While there is a place left, any trial may keep its weights; then it has to beat the last of them.
+    """
+    bench = Bench()
+    bench.spec = replace(bench.spec, confirm=ConfirmSpec(top=2, seeds=3))
+    bench.start()
+    bench.end(bench.report("t001", 20, 0.9))  # stopped early, and yet the best
+    bench.end(bench.report("t002", 100, 0.3))
+    assert leaders_beaten_by(bench.search.trial("t003"), 0.1)
+    bench.end(bench.report("t003", 100, 0.2))
+    assert bench.models() == ["t001", "t002", "t003"]
+    assert not leaders_beaten_by(bench.search.trial("t004"), 0.1)
+    bench.end(bench.report("t004", 100, 0.4))
+    assert bench.models() == ["t001", "t002", "t004"]
+    bench.start()  # as another process would
+    assert bench.models() == ["t001", "t002", "t004"]
+
+
+def test_a_confirmation_ends_without_taking_a_place(runs):
+    """However good, it is neither the best that is shown nor keeps its weights; it counts as ended."""
+    bench = Bench()
+    bench.end(bench.report("t001", 100, 0.3))
+    bench.search.trial("t001-s43").write_config(CONFIG, {"batch_size": 16, "seed": 43}, confirms="t001")
+    bench.end(bench.report("t001-s43", 100, 0.9))
+    assert bench.view.state.best.trial_id == "t001"
+    assert bench.models() == ["t001"]
+    assert bench.told.calls[-1] == ("t001-s43", 0.9, "completed", 100)
+    bench.start()
+    assert bench.view.state.best.trial_id == "t001"
+    assert bench.view.state.ended == {"t001": "completed", "t001-s43": "completed"}

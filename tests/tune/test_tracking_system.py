@@ -177,7 +177,7 @@ class TestOff:
     """`none` in place of a URI."""
 
     def test_nothing_reaches_a_store_but_the_artifacts_are_made(self, search, monkeypatch):
-        """No store, no samples; the files of an ended trial stand in the records, and nothing waits."""
+        """No store; the files of an ended trial and the samples stand in the records, and nothing waits."""
         from goemo.configuration import Configuration
         from tune.records import Outcome
 
@@ -191,7 +191,7 @@ class TestOff:
         followed.notice("t001")
         assert followed.close(is_complete=True) == ()
         assert set(prepared) == {"t001"}
-        assert search.system_samples() == []
+        assert search.system_samples()
         assert not (search.path.parent.parent / "mlflow.db").exists()
         assert search.facts["status"] == "complete"
 
@@ -214,8 +214,11 @@ class TestOff:
 
     def test_a_later_tracker_logs_it_all(self, search):
         """What was left out stands in the records, from where the store gets it."""
-        followed = tracking.Tracker(search, "none")
+        followed = tracking.Tracker(search, "none", is_monitored=True)
         followed.start()
         followed.close(is_complete=True)
-        monitored(search, 1)
-        assert stored(search)
+        before = len(search.system_samples())
+        monitored(search, before + 1)
+        steps = [step for step, _, _ in stored(search)[content.SYSTEM_METRIC]]
+        assert steps == list(range(len(search.system_samples())))
+        assert before >= 1

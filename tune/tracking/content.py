@@ -82,6 +82,11 @@ def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
     return max(ranked, key=lambda record: record.objective or 0.0, default=None)
 
 
+def how_many_ended(records: Sequence[TrialRecord]) -> str:
+    """Return how many of these trials have ended: ``12/27 ended``."""
+    return f"{sum(record.outcome is not None for record in records)}/{len(records)} ended"
+
+
 def best_by_ended(records: Sequence[TrialRecord]) -> list[tuple[int, int, dict[str, float]]]:
     """Return (step, timestamp in ms, metrics) of a search: its best when 1, 2, ... trials had ended.
 
@@ -104,8 +109,12 @@ def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
     params = {}
     for name, domain in spec.get("space", {}).items():
         kind, values = next(iter(domain.items())) if isinstance(domain, dict) else ("fixed", domain)
-        params[f"space.{name}"] = f"{kind} {values}"
-    for section in ("model", "data", "search", "scheduler", "objective"):
+        condition = domain.get("only_if") if isinstance(domain, dict) else None
+        params[f"space.{name}"] = f"{kind} {values}{f' only if {condition}' if condition else ''}"
+    sections = ["model", "data", "search", "scheduler", "objective"]
+    if (spec.get("confirm") or {}).get("top"):
+        sections.append("confirm")
+    for section in sections:
         values = spec.get(section) or {}
         params |= {f"{section}.{key}": str(value) for key, value in values.items() if value is not None}
     return params | {"seed": str(spec.get("seed"))}
@@ -120,8 +129,13 @@ def trial_description(record: TrialRecord) -> str:
     if record.best is not None:
         at = f"at {record.best['progress']:.0f} % of its training"
         best = f"Best {record.config['metric']} **{record.objective:.4f}**, {at}. "
-    export = f"goemo export {record.search} --trial {record.trial_id} -o {record.trial_id}.yaml"
-    return f"""{best}Ended at {record.progress} %, {ended}{told}. Figures and report are under Artifacts.
+    exported, confirms = record.trial_id, ""
+    if record.confirms is not None:
+        exported = record.confirms
+        confirms = f"Confirms {exported} with seed {record.config['seed']}. "
+    export = f"goemo export {record.search} --trial {exported} -o {exported}.yaml"
+    how = f"Ended at {record.progress} %, {ended}{told}"
+    return f"""{confirms}{best}{how}. Figures and report are under Artifacts.
 
 ```
 {export}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from goemo.errors import GoemoError
+from tune.full_disk import is_full_disk
 from tune.records import SearchFolder
 from tune.tracking.content import SEARCH, SYSTEM
 from tune.tracking.store import EXPERIMENT, find_store
@@ -18,6 +19,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 SEARCH_EVERY_S = 5.0  # the parent changes with every trial; writing it more often tells nobody more
 SEARCH_SHARE = 0.05  # of a core, at most: the parent's description ranks all trials, with intervals
+
+_log = logging.getLogger(__name__)
 
 
 class Tracker:
@@ -33,9 +36,11 @@ class Tracker:
         tracking_uri: See `find_store`; where it is ``none``, artifacts are prepared, as they are part of the
             records, and that is all.
         experiment: MLflow's experiment for all searches of a project.
-        is_monitored: Whether to log how busy this machine is, as a search that runs trials does.
+        is_monitored: Whether to record how busy this machine is, as a search that runs trials does.
         describe: Returns Markdown on the best so far, for the parent's description; called in the thread.
         prepare_artifacts: Fills the ``artifacts/`` of an ended trial; called in the thread.
+        on_full_disk: Called in the thread with the error, where a disk of this machine is full; the rest is
+            then left for later.
 
     Raises:
         InputError: As `find_store`.
@@ -50,6 +55,7 @@ class Tracker:
         is_monitored: bool = False,
         describe: Callable[[], str] | None = None,
         prepare_artifacts: Callable[[str], None] | None = None,
+        on_full_disk: Callable[[BaseException], None] | None = None,
     ) -> None:
         self.store = find_store(tracking_uri)
         self._search = search
@@ -58,7 +64,7 @@ class Tracker:
         if not self.store.is_off:
             self._write = Writer(search, self.store, experiment, describe, prepare_artifacts).write
         self._monitor: SystemMonitor | None = None
-        if is_monitored and not self.store.is_off:
+        if is_monitored:
             self._monitor = SystemMonitor(search, lambda: self.notice(SYSTEM))
         self._changed = threading.Condition()
         self._queue: dict[str, None] = {}  # a set in order
@@ -67,6 +73,7 @@ class Tracker:
         self._search_due = 0.0
         self._is_closing = False
         self._is_abandoned = False
+        self._on_full_disk = on_full_disk
         self._trouble: str | None = None
         self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
 
@@ -85,6 +92,11 @@ class Tracker:
         """Begin, with everything that is on disk: an earlier process may not have written it all."""
         self._search.add_facts(status="running")
         self._notice_all()
+        if self._monitor is not None:
+            try:
+                self._monitor.start()
+            except Exception as error:  # noqa: BLE001 - a search is not worth less without system metrics
+                _log.warning("no system metrics: %s", _one_line(error))
         self._thread.start()
 
     def notice(self, key: str) -> None:
@@ -135,33 +147,39 @@ class Tracker:
         for path in sorted(self._search.path.glob("trials/*/config.json")):
             self.notice(path.parent.name)
         self.notice(SEARCH)
-        if not self.store.is_off and self._search.system_samples():
+        if self._search.system_samples():
             self.notice(SYSTEM)
 
     def _work(self) -> None:
         failures = 0
-        if self._monitor is not None:
-            try:
-                # Here, where mlflow is imported: two threads that import it can deadlock.
-                self._monitor.start()
-            except Exception as error:  # noqa: BLE001 - a search is not worth less without system metrics
-                logging.getLogger(__name__).warning("no system metrics: %s", _one_line(error))
         while (key := self._next()) is not None:
             started = time.thread_time()
             try:
                 self._write(key)
             except Exception as error:  # noqa: BLE001 - told by `trouble` and tried again; never the search's problem
-                self._trouble = self.store.hide(_one_line(error))
+                trouble = self.store.hide(_one_line(error))
+                if trouble != self._trouble:
+                    _log.warning("%s could not be written, trying again: %s", key, trouble)
+                self._trouble = trouble
                 failures += 1
+                if self._on_full_disk is not None and self._is_full_here(error):
+                    self._on_full_disk(error)
+                    return
                 self._failed(key, pause=min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (failures - 1)))
             else:
+                if self._trouble is not None:
+                    _log.info("the store takes runs again")
                 self._trouble = None
                 failures = 0
                 self._written(key, time.thread_time() - started)
 
+    def _is_full_here(self, error: BaseException) -> bool:
+        """Say whether it is a disk of this machine that is full; a server's own is the server's trouble."""
+        return is_full_disk(error) and (isinstance(error, OSError) or not self.store.is_server)
+
     def _prepare(self, key: str) -> None:
         """Stand in for the writer where tracking is off."""
-        if key == SEARCH or self._prepare_artifacts is None:
+        if key in {SEARCH, SYSTEM} or self._prepare_artifacts is None:
             return
         if self._search.trial(key).read().outcome is not None:
             self._prepare_artifacts(key)
@@ -184,12 +202,12 @@ class Tracker:
 
     def _first(self, now: float) -> str | None:
         """Return what to write now: in order, but the parent run not too often, and last at the end."""
-        others = [key for key in self._queue if key != SEARCH]
-        if self._is_closing and self._trouble is None and others:
-            return others[0]
+        other = next((key for key in self._queue if key != SEARCH), None)
+        if self._is_closing and self._trouble is None and other is not None:
+            return other
         if self._is_closing or now >= self._search_due:
             return next(iter(self._queue), None)
-        return others[0] if others else None
+        return other
 
     def _failed(self, key: str, pause: float) -> None:
         with self._changed:
@@ -228,7 +246,8 @@ def sync_all(
     """
     store = find_store(tracking_uri)
     writer = Writer(search, store, experiment, describe, prepare_artifacts)
-    for key in [*(record.trial_id for record in search.records()), SEARCH, SYSTEM]:
+    trials = [record.trial_id for record in (*search.records(), *search.confirmations())]
+    for key in [*trials, SEARCH, SYSTEM]:
         try:
             writer.write(key)
         except GoemoError:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tune.confirmed import confirmed_best
 from tune.records import SearchFolder, TrialRecord
 from tune.tracking import content
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
@@ -151,11 +152,14 @@ class Writer:
 
     def _write_search(self, at: _Attached) -> None:
         facts, records = self.search.facts, self.search.records()
+        confirmations = self.search.confirmations()
         run = self._parent(at)
         tags = self._common_tags("search", facts)
-        ended = [record.outcome for record in records if record.outcome is not None]
-        tags["goemo.trials"] = f"{len(ended)}/{len(records)} ended"
-        best = content.best_trial(records)
+        ended = [record.outcome for record in (*records, *confirmations) if record.outcome is not None]
+        tags["goemo.trials"] = content.how_many_ended(records)
+        if confirmations:
+            tags["goemo.confirmations"] = content.how_many_ended(confirmations)
+        best = confirmed_best(self.search, records) or content.best_trial(records)
         if best is not None:
             tags["goemo.best_trial"] = f"{best.trial_id} {content.run_name(best)}"
         text = self.describe() if self.describe is not None else None
@@ -197,10 +201,13 @@ class Writer:
     def _write_trial(self, at: _Attached, record: TrialRecord) -> None:
         facts = self.search.facts
         mark, status = content.fingerprint(record), content.trial_status(record, facts)
-        tags = self._common_tags("trial", facts) | {
+        kind = "trial" if record.confirms is None else "confirmation"
+        tags = self._common_tags(kind, facts) | {
             "goemo.trial_id": record.trial_id,
             "mlflow.parentRunId": self._parent(at).run_id,
         }
+        if record.confirms is not None:
+            tags["goemo.confirms"] = record.confirms
         run = at.runs.get(record.trial_id)
         if run is not None and run.tags.get(MARK) == mark and run.status == status:
             return

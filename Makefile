@@ -1,5 +1,6 @@
 # make quickstart   from nothing to a model: environment, search, leaderboard, export, retrain, predictions
 # make test         the tests
+# make faults       the tests that kill processes and fill disks, for many minutes
 # make check        ruff and mypy
 # make clean        remove the environment
 
@@ -11,7 +12,7 @@ NAME := quickstart-$(shell date +%m%d-%H%M%S)
 endif
 OUT := mlruns/$(NAME)
 
-.PHONY: quickstart install test check clean
+.PHONY: quickstart install test faults check clean
 .DEFAULT_GOAL := quickstart
 
 install: $(VENV)/.installed
@@ -38,6 +39,9 @@ quickstart: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+faults: install
+	$(BIN)/python -m pytest -m faults
 
 check: install
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from goemo.data import Splits
 from goemo.errors import GoemoError, InputError
 from goemo.files import built_folder
-from goemo.frozen_output import amount, missing_output, output_name, output_parent
+from goemo.frozen_output import missing_output, output_name, output_parent
 from goemo.inference import choose_device
 from goemo.limits import PREFIX_LIMIT_GB
 from goemo.models import Checkpoint, load_tokenizer, resolve_checkpoint
@@ -225,7 +225,7 @@ def prepare(
         if obstacle:
             note(f"frozen encoder output: {obstacle}")
             return prepared
-        note(f"frozen encoder output: {amount(missing.bytes_needed)} in {len(missing.sequences):,} sequences")
+        note(f"frozen encoder output: {missing.amounts}")
         missing.check_room(reserved=reserved)
         tell = None if on_progress is None else partial(on_progress, missing.stage)
         missing.build(choose_device(device), on_progress=tell)

@@ -33,7 +33,7 @@ def test_each_engine_has_its_place(engine):
     """Only the files that are about an engine import it."""
     places = {
         "mlflow": {"tracking", "registry", "serving"},
-        "ray": {"cluster", "engine", "recorder", "trial", "schedulers"},
+        "ray": {"cluster", "engine", "forecast", "recorder", "trial", "schedulers"},
         "optuna": {"space", "search_insight"},
     }
     for path in (REPOSITORY / "tune").rglob("*.py"):

@@ -176,6 +176,7 @@ class TrialArtifacts:
         if (record.folder / "test_scores.npz").is_file():
             write_json(folder / "test_results.json", self._test_results(record, tables))
         assert record.best is not None
+        exported = record.confirms or record.trial_id
         page = report.trial_page(
             title=f"{self.search.name} {record.trial_id}",
             config=record.config,
@@ -189,8 +190,8 @@ class TrialArtifacts:
             worst_errors=errors,
             environment=self.search.facts["environment"],
             commands=[
-                f"goemo export {self.search.name} --trial {record.trial_id} -o {record.trial_id}.yaml",
-                f"goemo retrain {record.trial_id}.yaml -o model",
+                f"goemo export {self.search.name} --trial {exported} -o {exported}.yaml",
+                f"goemo retrain {exported}.yaml -o model",
             ],
         )
         write_text(folder / "report.html", page)

@@ -7,8 +7,10 @@ import gc
 import json
 import os
 import select
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -121,6 +123,48 @@ _store_option = click.option(
 )
 
 
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Read a duration."""
+    from tune.durations import read_duration
+
+    try:
+        return None if value is None else read_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+_LIMITS = (
+    click.option(
+        "--time-budget",
+        callback=_seconds,
+        metavar="2h",
+        help="Stop after this long, preparing included; trials that run then report what they have.",
+    ),
+    click.option(
+        "--gpu-hours",
+        type=click.FloatRange(0, min_open=True),
+        metavar="H",
+        help="The same, after this many hours of GPUs, those of earlier commands included.",
+    ),
+    click.option(
+        "--trial-timeout",
+        callback=_seconds,
+        metavar="30m",
+        help="A trial that takes longer ends as failed (default: trial_timeout_s of the search space).",
+    ),
+)
+_some_trials = click.option(
+    "--trials", type=click.IntRange(1), metavar="N", help="Run N trials now, the others later."
+)
+
+
+def _limits(command: Decorated) -> Decorated:
+    """Add the options that end trials before their end."""
+    for option in reversed(_LIMITS):
+        command = option(command)
+    return command
+
+
 def _format_option(*formats: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help="Output."
@@ -128,7 +172,7 @@ def _format_option(*formats: str) -> Callable[[Decorated], Decorated]:
 
 
 @cli.command(
-    example="goemo search minilm_head --data dir:goemotions --name first\n"
+    example="goemo search minilm_head --data dir:goemotions --name first --time-budget 2h\n"
     "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none"
 )
 @click.argument("space")
@@ -139,7 +183,12 @@ def _format_option(*formats: str) -> Callable[[Decorated], Decorated]:
 )
 @click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
 @_store_option
-@click.option("--dry-run", is_flag=True, help="Show the trials and stop.")
+@_limits
+@_some_trials
+@click.option(
+    "--dry-run", is_flag=True, help="Show the trials, probe for less than a minute what they take, and stop."
+)
+@click.option("--no-probe", is_flag=True, help="With --dry-run: show the trials; nothing is read or run.")
 def search(  # noqa: PLR0917 - click passes them by name
     space: str,
     data: str | None,
@@ -147,42 +196,128 @@ def search(  # noqa: PLR0917 - click passes them by name
     overrides: tuple[str, ...],
     address: str | None,
     tracking_uri: str | None,
+    time_budget: float | None,
+    gpu_hours: float | None,
+    trials: int | None,
+    trial_timeout: float | None,
     dry_run: bool,
+    no_probe: bool,
 ) -> None:
     """Run the trials of a search space: a file, or the name of a shipped one (see goemo spaces)."""
     from tune.spec import load_spec
 
+    if trial_timeout is not None:
+        overrides = (*overrides, f"trial_timeout_s={trial_timeout}")
     spec = load_spec(space, overrides=overrides, data=data, name=name)
+    if no_probe and not dry_run:
+        raise click.UsageError("--no-probe goes with --dry-run")
     if dry_run:
         from tune.plan import plan
 
         click.echo(plan(spec))
+        if not no_probe:
+            from tune.forecast import forecast, lines, over_budget
+
+            found = forecast(spec, address=address)
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            click.echo("\n".join([lines(found, width), *over_budget(found, time_budget, gpu_hours)]))
         return
-    from tune.driver import run_search
+    with _stoppable():
+        from tune.budget import Budget
+        from tune.driver import run_search
 
-    _show_result(run_search(spec, address=address, tracking_uri=tracking_uri))
+        budget = Budget(time_budget, gpu_hours, trials)
+        result = run_search(spec, address=address, tracking_uri=tracking_uri, budget=budget)
+    _show_result(result)
 
 
-@cli.command(example="goemo resume minilm-head")
+@cli.command(example="goemo resume minilm-head\ngoemo resume minilm-head --trials 5 --trial-timeout 30m")
 @click.argument("name")
 @click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
 @_store_option
-def resume(name: str, address: str | None, tracking_uri: str | None) -> None:
-    """Go on with a search after a crash, an interrupt or a reboot."""
-    from tune.driver import resume_search
+@_limits
+@_some_trials
+def resume(  # noqa: PLR0917 - click passes them by name
+    name: str,
+    address: str | None,
+    tracking_uri: str | None,
+    time_budget: float | None,
+    gpu_hours: float | None,
+    trials: int | None,
+    trial_timeout: float | None,
+) -> None:
+    """Go on with a search after a crash, an interrupt, a reboot, or the end of a budget."""
+    with _stoppable():
+        from tune.budget import Budget
+        from tune.driver import resume_search
 
-    _show_result(resume_search(name, address=address, tracking_uri=tracking_uri))
+        result = resume_search(
+            name,
+            address=address,
+            tracking_uri=tracking_uri,
+            budget=Budget(time_budget, gpu_hours, trials),
+            trial_timeout_s=trial_timeout,
+        )
+    _show_result(result)
+
+
+@cli.command(example="goemo extend roberta-tpe --trials 20")
+@click.argument("name")
+@click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
+@click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
+@_store_option
+@_limits
+def extend(  # noqa: PLR0917 - click passes them by name
+    name: str,
+    trials: int,
+    address: str | None,
+    tracking_uri: str | None,
+    time_budget: float | None,
+    gpu_hours: float | None,
+    trial_timeout: float | None,
+) -> None:
+    """Add trials to a random or TPE search, a complete one too, and run them; a grid has all it can have."""
+    with _stoppable():
+        from tune.budget import Budget
+        from tune.driver import extend_search
+
+        result = extend_search(
+            name,
+            trials,
+            address=address,
+            tracking_uri=tracking_uri,
+            budget=Budget(time_budget, gpu_hours, None),
+            trial_timeout_s=trial_timeout,
+        )
+    _show_result(result)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have the first Ctrl-C end a search in order, and say so in one line; the second one ends at once."""
+    from tune.interrupts import second_ends_at_once
+
+    with second_ends_at_once("ended at once; goemo resume goes on, or the same command where no trial ran"):
+        try:
+            yield
+        except KeyboardInterrupt as error:  # click would leave its message out
+            raise GoemoError(str(error) or "interrupted; run the same command again") from error
 
 
 def _show_result(result: Any) -> None:
     from rich.console import Console
 
     from tune import leaderboard
-    from tune.tables import leaderboard_table
+    from tune.tables import confirmed_table, leaderboard_table, left_out
 
     if result.leaderboard.rows:
-        Console(highlight=False).print(leaderboard_table(result.leaderboard, most=10))
+        console = Console(highlight=False)
+        console.print(leaderboard_table(result.leaderboard, most=10))
+        if result.leaderboard.confirmed:
+            console.print(confirmed_table(result.leaderboard))
         click.echo(leaderboard.summary(result.leaderboard))
+        for line in left_out(result.leaderboard):
+            click.echo(line)
         click.echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
     if result.unlogged:
         click.echo(
@@ -190,6 +325,9 @@ def _show_result(result: Any) -> None:
             f"goemo resume {result.name}",
             err=True,
         )
+    if result.cut_by:
+        click.echo(f"{result.cut_by}; {result.remaining} trials remain: goemo resume {result.name}")
+        return
     if not result.is_complete:
         raise GoemoError(
             f"interrupted with {result.remaining} trials to go; go on with: goemo resume {result.name}"
@@ -216,7 +354,7 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
         _show_comparison(found, form)
         return
     from tune import leaderboard as boards
-    from tune.tables import failures, leaderboard_table
+    from tune.tables import confirmed_table, leaderboard_table, left_out
 
     board = boards.build(found[0])
     if form == "json":
@@ -229,8 +367,11 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
         console = Console(highlight=False)
         if board.rows:
             console.print(leaderboard_table(board))
-            console.print(boards.summary(board), soft_wrap=True)
-        for line in failures(found[0]):
+        if board.confirmed:
+            console.print(confirmed_table(board))
+        if board.rows:
+            console.print(boards.summary(board), soft_wrap=True, markup=False)
+        for line in left_out(board):
             console.print(line, soft_wrap=True, markup=False)
         if not found[0].records():
             console.print("no trial has started yet")

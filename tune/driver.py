@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
-from tune import leaderboard, space
+from goemo.outcomes import RANKED
+from tune import confirm, leaderboard, space
+from tune.budget import Budget, Spending
+from tune.confirm import Confirmations
+from tune.disk_need import check_disk
+from tune.durations import duration
 from tune.environment import describe
+from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
+from tune.halt import Halt
+from tune.interrupts import Interrupts, SearchInterrupted, interrupts
+from tune.interval_of_best import IntervalOfBest
 from tune.leaderboard import Leaderboard
-from tune.preparation import check_checkpoint, checked_model, memory_needed, prepare
-from tune.progress import SearchState, View, duration
-from tune.records import SearchFolder, runs_folder
-from tune.resources import per_trial, trials_per_gpu
-from tune.spec import SearchSpec
+from tune.preparation import check_checkpoint, checked_model, prepare, sharing
+from tune.progress import SearchState, View, is_live
+from tune.records import SearchFolder, runs_folder, search_names
+from tune.resources import per_trial
+from tune.search_log import SearchLog, engine_logs
+from tune.space import Suggestions
+from tune.spec import SchedulerSpec, SearchSpec, advice, extended
+from tune.warm_start import check_sources, earlier_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +49,11 @@ class SearchResult:
     Attributes:
         name: The search.
         leaderboard: Its trials, best first.
-        is_complete: False when it was interrupted; `resume_search` goes on.
+        is_complete: False when it was interrupted, or its budget was over; `resume_search` goes on.
         remaining: How many trials have not ended.
         unlogged: What the MLflow store has not taken yet: trials, ``search`` for the parent run,
             ``system`` for its metrics. `resume_search` logs them.
+        cut_by: Which budget was over; empty where that is not why trials remain.
     """
 
     name: str
@@ -51,6 +61,7 @@ class SearchResult:
     is_complete: bool
     remaining: int
     unlogged: tuple[str, ...] = ()
+    cut_by: str = ""
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the leaderboard as a frame."""
@@ -59,18 +70,22 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class _Session:
-    """One process's work on a search: what it is, its records, its data, what shows it."""
+    """One process's work on a search: what it is, its records and data, what shows, logs and stops it."""
 
     spec: SearchSpec
     search: SearchFolder
     splits: Splits
     prepared: Prepared
     view: View
+    log: SearchLog
+    signals: Interrupts
+    spending: Spending
+    trial_resources: Mapping[str, float]
 
     @property
     def remaining(self) -> int:
         """How many trials have not ended."""
-        return self.spec.total - sum(record.outcome is not None for record in self.search.records())
+        return _remaining(self.spec, self.search)
 
 
 def run_search(
@@ -78,40 +93,58 @@ def run_search(
     *,
     address: str | None = None,
     tracking_uri: str | None = None,
+    budget: Budget | None = None,
     console: Console | None = None,
 ) -> SearchResult:
     """Run a new search.
+
+    The first SIGINT or SIGTERM while trials run stops them in order, and what there is is returned; at other
+    times, and the second one always, raises.
 
     Args:
         spec: The search space and how to search it, as `tune.spec.load_spec` gives it.
         address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
         tracking_uri: An MLflow server; None for ``$MLFLOW_TRACKING_URI`` or the store under ``mlruns``;
             ``none`` to log nothing, which a later `resume_search` makes up for.
+        budget: What may be spent at most; None for as much as it takes.
         console: Where progress is shown; None for stderr.
 
     Raises:
-        InputError: The name is taken, or data, checkpoint or resources are wrong; no trial was started.
+        InputError: The name is taken, or data, checkpoint, resources or budget are wrong; nothing was run.
         GoemoError: The work failed.
+        SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
-    from tune.cluster import connect
-    from tune.tracking import check_store
-
+    started = time.monotonic()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    SearchFolder.refuse_taken(spec.name)
-    check_store(tracking_uri)
-    check_checkpoint(spec)
-    view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-    with connect(address) as nodes:
-        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-        model = checked_model(spec, splits)
-        # Before minutes of preparation, which a refusal would waste.
-        trial_resources = per_trial(spec, nodes(), sharing=_sharing(spec, model))
-        prepared = prepare(spec, splits, view.console)
-        search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text)
-        search.add_facts(address=address)
-        _record_store(search, tracking_uri)
-        with _held(search):
-            return _run(_Session(spec, search, splits, prepared, view), trial_resources, tracking_uri)
+    with _explained(spec.name), interrupts() as signals, SearchLog() as log:
+        from tune.cluster import connect
+        from tune.tracking import check_store, find_store
+
+        SearchFolder.refuse_taken(spec.name)
+        check_store(tracking_uri)
+        check_sources(spec)
+        checkpoint = check_checkpoint(spec)
+        view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
+        needed = [] if checkpoint is None else [checkpoint]
+        with connect(address, shared=runs_folder(), needed=needed, note=view.say) as nodes:
+            log.phase("reading the data")
+            splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+            model = checked_model(spec, splits)
+            # Before minutes of preparation, which a refusal would waste.
+            resources = nodes()
+            signals.take_back()
+            trial_resources = per_trial(spec, resources, sharing=sharing(spec, model, resources))
+            spending = Spending(budget or Budget(), started=started, gpus_per_trial=trial_resources["gpu"])
+            log.phase("preparing")
+            prepared = prepare(spec, splits, view.console, reserved=check_disk(spec, splits, model))
+            facts = {"address": address, **_store_fact(tracking_uri)}
+            search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
+            with _held(search):
+                log.open(search, find_store(tracking_uri).hide)
+                session = _Session(
+                    spec, search, splits, prepared, view, log, signals, spending, trial_resources
+                )
+                return _run(session, tracking_uri)
 
 
 def resume_search(
@@ -119,45 +152,139 @@ def resume_search(
     *,
     address: str | None = None,
     tracking_uri: str | None = None,
+    budget: Budget | None = None,
+    trial_timeout_s: float | None = None,
     console: Console | None = None,
 ) -> SearchResult:
     """Go on with a search after an interrupt or a crash; a complete one is only brought up to date.
+
+    Signals are handled as in `run_search`.
 
     Args:
         name: The search.
         address: A Ray cluster; None for the one it ran on.
         tracking_uri: An MLflow server; None for the store it was logged to.
+        budget: What may be spent at most; None for as much as it takes, whatever was given before.
+        trial_timeout_s: Seconds that a trial may take, this time; None for what the search was given.
         console: Where progress is shown; None for stderr.
 
     Raises:
-        InputError: There is no such search, its data has changed, or its store needs a password again.
+        InputError: There is no such search, its data has changed, its store needs a password again, or the
+            budget is wrong.
         GoemoError: The work failed.
+        SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
-    from tune.cluster import connect
-
+    started = time.monotonic()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     search = SearchFolder.open(name)
-    spec = SearchSpec.from_dict(search.spec)
-    asked, tracking_uri = tracking_uri, _same_store(search, tracking_uri)
-    view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-    with _held(search):
+    with _explained(name), _held(search), interrupts() as signals, SearchLog() as log:
+        from tune.cluster import connect
+        from tune.tracking import find_store
+
+        spec = SearchSpec.from_dict(search.spec)
+        if trial_timeout_s is not None:
+            spec = replace(spec, trial_timeout_s=trial_timeout_s)
+        asked, tracking_uri = tracking_uri, _same_store(search, tracking_uri)
+        log.open(search, find_store(tracking_uri).hide)
+        log.phase("reading the data")
+        view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
         if asked or "tracking_uri" not in search.facts:
-            _record_store(search, asked)
-        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-        before = search.facts.get("data", {}).get("digest")
-        if before not in (None, splits.digest):
-            problem = f"{spec.data.source} has changed since the search began; start a new one"
-            raise InputError(name, [problem])
-        prepared = prepare(spec, splits, view.console)
-        session = _Session(spec, search, splits, prepared, view)
-        if session.remaining == 0:
-            return _run(session, {}, tracking_uri)
-        with connect(address or search.facts.get("address")) as nodes:
-            sharing = _sharing(spec, checked_model(spec, splits))
-            return _run(session, per_trial(spec, nodes(), sharing=sharing), tracking_uri)
+            search.add_facts(**_store_fact(asked))
+        if _remaining(spec, search) == 0:
+            splits = _same_splits(spec, search)
+            log.phase("preparing")
+            prepared = prepare(spec, splits, view.console)
+            spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
+            return _run(
+                _Session(spec, search, splits, prepared, view, log, signals, spending, {}), tracking_uri
+            )
+        checkpoint = check_checkpoint(spec)
+        needed = [] if checkpoint is None else [checkpoint]
+        address = address or search.facts.get("address")
+        with connect(address, shared=search.path, needed=needed, note=view.say) as nodes:
+            splits = _same_splits(spec, search)
+            resources = nodes()
+            signals.take_back()
+            model = checked_model(spec, splits)
+            trial_resources = per_trial(spec, resources, sharing=sharing(spec, model, resources))
+            spending = Spending(
+                budget or Budget(),
+                started=started,
+                gpus_per_trial=trial_resources["gpu"],
+                records=[*search.records(), *search.confirmations()],
+            )
+            log.phase("preparing")
+            prepared = prepare(spec, splits, view.console)
+            session = _Session(spec, search, splits, prepared, view, log, signals, spending, trial_resources)
+            return _run(session, tracking_uri)
 
 
-def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: str | None) -> SearchResult:
+def extend_search(
+    name: str,
+    trials: int,
+    *,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    budget: Budget | None = None,
+    trial_timeout_s: float | None = None,
+    console: Console | None = None,
+) -> SearchResult:
+    """Add trials to a random or TPE search, a complete one too, and run what remains as `resume_search` does.
+
+    The trials that it has stay what they are. They are added before anything is run: should that fail,
+    `resume_search` goes on with all of them.
+
+    Args:
+        name: The search.
+        trials: How many more, at least 1.
+        address: As of `resume_search`, like all that follow.
+        tracking_uri: Likewise.
+        budget: Likewise.
+        trial_timeout_s: Likewise.
+        console: Likewise.
+
+    Raises:
+        InputError: As `resume_search`; or the search is a grid, or ``trials`` is below 1.
+        GoemoError: The work failed, or another process runs the search.
+        SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
+    """
+    search = SearchFolder.open(name)
+    with _held(search):
+        spec = extended(SearchSpec.from_dict(search.spec), trials)
+        search.write_spec(spec.to_dict())
+    console = console or Console(stderr=True)
+    console.print(f"{name}: {spec.total} trials now, {trials} more", soft_wrap=True, highlight=False)
+    return resume_search(
+        name,
+        address=address,
+        tracking_uri=tracking_uri,
+        budget=budget,
+        trial_timeout_s=trial_timeout_s,
+        console=console,
+    )
+
+
+def _remaining(spec: SearchSpec, search: SearchFolder) -> int:
+    """Return how many trials have not ended, those that confirm the leaders included."""
+    ended = sum(record.outcome is not None for record in search.records())
+    return spec.total - ended + confirm.remaining(spec, search)
+
+
+def _same_splits(spec: SearchSpec, search: SearchFolder) -> Splits:
+    """Read the data of a search.
+
+    Raises:
+        InputError: It is not what it was.
+    """
+    splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+    before = search.facts.get("data", {}).get("digest")
+    if before not in (None, splits.digest):
+        problem = f"{spec.data.source} has changed since the search began; start a new one"
+        raise InputError(search.name, [problem])
+    return splits
+
+
+def _run(session: _Session, tracking_uri: str | None) -> SearchResult:
     """Run what remains, then report; an interrupt or an error leaves records and store in order."""
     # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
     from tune.artifacts import TrialArtifacts
@@ -170,6 +297,7 @@ def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: 
         environment=describe(),
         started=search.facts.get("started", time.time()),
     )
+    halt = Halt(search.path)
     artifacts = TrialArtifacts(search, session.splits)
     tracker = Tracker(
         search,
@@ -177,52 +305,92 @@ def _run(session: _Session, trial_resources: Mapping[str, float], tracking_uri: 
         is_monitored=session.remaining > 0,
         describe=lambda: _summary(search),
         prepare_artifacts=artifacts.write,
+        on_full_disk=halt.fail,
     )
     tracker.start()
     try:
-        with _engine_logs(search), _terminate_as_interrupt():
+        with engine_logs():
             if session.remaining:
-                _run_remaining(session, trial_resources, tracker)
+                _run_remaining(session, halt, tracker)
+            session.log.phase("report")
             board = _report(session)
     except BaseException as error:
-        tracker.close(is_complete=False)
-        if isinstance(error, KeyboardInterrupt):
-            raise GoemoError(f"interrupted; go on with: goemo resume {search.name}") from error
+        tracker.close(is_complete=False, timeout_s=0.0 if session.signals.are_urgent else 60.0)
+        if not isinstance(error, KeyboardInterrupt):
+            view.say(f"it went wrong; the log tells more: {session.log.shown}")
         raise
     remaining = session.remaining
     if tracker.store.is_off:
         view.say(f"nothing was logged to MLflow; to log it: goemo resume {search.name}")
     else:
         view.say("bringing MLflow up to date")
+    session.log.phase("the store")
     unlogged = tracker.close(is_complete=remaining == 0)
+    if halt.error is not None:  # found by the tracker's thread, after the last trial
+        raise halt.error
+    cut_by = halt.why if remaining and halt.kind == "budget" else ""
     elapsed = duration(time.monotonic() - view.state.started)
-    view.say(f"{'done' if remaining == 0 else 'interrupted'} after {elapsed}")
-    return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged))
+    view.say(f"{'done' if remaining == 0 else cut_by or 'interrupted'} after {elapsed}")
+    wrong = sum(reason not in RANKED for reason in view.state.ended.values())
+    if wrong or unlogged:
+        what = f"{wrong} of the trials went wrong" if wrong else "the store did not take everything"
+        view.say(f"{what}; the log tells more: {session.log.shown}")
+    return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged), cut_by)
 
 
-def _run_remaining(session: _Session, trial_resources: Mapping[str, float], tracker: Tracker) -> None:
+def _run_remaining(session: _Session, halt: Halt, tracker: Tracker) -> None:
     from tune.engine import run_trials
 
     spec, view = session.spec, session.view
+    session.log.phase("trials")
+    known = (*session.search.records(), *session.search.confirmations())
+    view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
     for note in session.splits.notes:
         view.say(f"data: {note}")
     view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
+    for sentence in advice(spec):
+        view.say(f"note: {sentence}")
 
     def notice(trial_id: str) -> None:
         tracker.notice(trial_id)
         view.state.trouble = tracker.trouble
 
+    spending = session.spending
+    if spending.is_limited:
+        view.state.budget = spending.words
+        view.say(spending.words())
+    if over := spending.look(running=0):  # preparing has taken it all
+        halt.end_budget(over)
+        return
     view.state.training_since = time.monotonic()
-    with view:
-        run_trials(
-            spec,
-            session.search,
-            prepared=str(session.prepared.folder),
-            per_trial=trial_resources,
-            suggestions=space.suggestions(spec, session.search.records()),
-            view=view,
-            notice=notice,
-        )
+    following = IntervalOfBest(session.search, view.state) if is_live(view.console) else nullcontext()
+    with view, following, session.signals.deferred(halt.interrupt):
+        for of_stage, suggestions in _stages(session, halt):
+            run_trials(
+                of_stage,
+                session.search,
+                prepared=str(session.prepared.folder),
+                per_trial=session.trial_resources,
+                suggestions=suggestions,
+                spending=spending,
+                halt=halt,
+                view=view,
+                notice=notice,
+            )
+
+
+def _stages(session: _Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
+    """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
+    spec, search, view = session.spec, session.search, session.view
+    if spec.total > sum(record.outcome is not None for record in search.records()):
+        view.state.total = spec.total + len(search.confirmations())
+        earlier = earlier_trials(spec, search, digest=session.splits.digest, say=view.say)
+        yield spec, space.suggestions(spec, search.records(), earlier)
+    further = confirm.confirmations(spec, search) if halt.kind is None else None
+    if further is not None and further.remaining:
+        view.state.total = spec.total + further.total
+        view.say(further.words())
+        yield replace(spec, scheduler=SchedulerSpec("none")), further
 
 
 def _report(session: _Session) -> Leaderboard:
@@ -233,7 +401,9 @@ def _report(session: _Session) -> Leaderboard:
     board = leaderboard.build(search)
     if not board.rows:
         return board
+    view.say("writing the report")
     if session.remaining == 0:
+        confirm.drop_weights(session.spec, search)
         best = board.best.trial_id
         view.say(f"opening the test split for {best}")
         if test_chosen(search, board, session.splits) is None:
@@ -242,27 +412,19 @@ def _report(session: _Session) -> Leaderboard:
     return board
 
 
-def _sharing(spec: SearchSpec, model: Any) -> int:
-    """Return how many trials fit on one of this machine's GPUs; 1 where it has none to ask."""
-    import torch
+def _store_fact(tracking_uri: str | None) -> dict[str, str | None]:
+    """Return the fact of where a search is logged to, without a password, for `resume_search`.
 
-    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
-    return trials_per_gpu(memory_needed(spec, model), min(gpus)) if gpus else 1
-
-
-def _record_store(search: SearchFolder, tracking_uri: str | None) -> None:
-    """Write down where a search is logged to, without a password, for `resume_search`.
-
-    None stands for the store in mlruns; where tracking is off, nothing is written, because that holds for
-    one command only.
+    None stands for the store in mlruns; where tracking is off, there is no fact, because that holds for one
+    command only.
     """
     from tune.tracking import find_store
 
     store = find_store(tracking_uri)
     if store.is_off:
-        return
+        return {}
     is_default = not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"))
-    search.add_facts(tracking_uri=None if is_default else store.shown)
+    return {"tracking_uri": None if is_default else store.shown}
 
 
 def _same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
@@ -322,33 +484,21 @@ def _held(search: SearchFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _engine_logs(search: SearchFolder) -> Iterator[None]:
-    """Send what the engines log to the search's log file instead of the terminal."""
-    handler = logging.FileHandler(search.path / "log.txt", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root, ray_logger = logging.getLogger(), logging.getLogger("ray")
-    of_ray, propagates = list(ray_logger.handlers), ray_logger.propagate
-    ray_logger.handlers, ray_logger.propagate = [], True
-    root.addHandler(handler)
-    logging.captureWarnings(capture=True)
+def _explained(name: str) -> Iterator[None]:
+    """Say of an interrupt, and of a full disk, how to go on with a search of this name."""
     try:
         yield
-    finally:
-        logging.captureWarnings(capture=False)
-        root.removeHandler(handler)
-        ray_logger.handlers, ray_logger.propagate = of_ray, propagates
-        handler.close()
+    except FullDiskError:
+        raise
+    except KeyboardInterrupt as error:
+        raise SearchInterrupted(f"interrupted; {_next_command(name)}") from error
+    except Exception as error:
+        if is_full_disk(error):
+            raise full_disk_error(error, runs_folder(), _next_command(name)) from error
+        raise
 
 
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM stop a search in order, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _next_command(name: str) -> str:
+    if name in search_names():
+        return f"go on with: goemo resume {name}"
+    return "run the same command again; what was prepared is kept"

@@ -18,7 +18,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.files import built_file
 from goemo.predictions import FORMATS, Prediction
 from goemo.text_lines import chunks, count_texts, texts_of
-from tune.progress import duration
+from tune.durations import duration
 from tune.tables import predictions_table
 
 # Without a terminal, a line of progress this often.

@@ -7,8 +7,11 @@ derived from them, so that none of them has to survive a crash.
         search.yaml            the search space as it was run, every default filled in
         validation.npz         targets and labels of the validation split
         search.json            data digests, versions, hardware, when it started
+        warm_start.json        written by the driver: what TPE knows of earlier searches
         system.jsonl           written by the driver: how busy its machine was, one line a sample
+        log.txt                written by the driver: what each command did, and when
         leaders.json           written by the driver: the best objectives so far, by trial
+        confirm.json           written by the driver: which trials are trained again with further seeds
         trials/t001/
             config.json        written by the driver, before the trial starts
             history.jsonl      written by the trial: one line a report, in order of progress
@@ -18,6 +21,7 @@ derived from them, so that none of them has to survive a crash.
             test_scores.npz    written by the trial, where every trial is tested
             outcome.json       written by the driver, when the trial has ended
             artifacts/         written by the driver, once the outcome is known
+        trials/t001-s43/       the same of a confirmation: the configuration of t001, trained with seed 43
 """
 
 from __future__ import annotations
@@ -41,7 +45,8 @@ from goemo.outcomes import RANKED
 
 StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
 STOP_REASONS: tuple[str, ...] = get_args(StopReason)
-HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*")  # of workers
+# Of workers that were killed.
+HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*", "hang.txt")
 
 
 def runs_folder() -> Path:
@@ -53,8 +58,12 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: a reader, or a crash, never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:  # a full disk gets nothing to keep that nobody reads
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -88,9 +97,12 @@ class TrialRecord:
         config: The fields of a `goemo.configuration.Configuration`.
         varied: The hyperparameters that the space varies, as asked for.
         history: One mapping per report: ``progress`` (per cent), ``time`` (seconds since the epoch),
-            ``seconds`` (of training so far) and the metrics by their names in MLflow (``val/macro_f1``).
+            ``seconds`` (of training so far), ``gpu_seconds`` (these times its GPUs) and the metrics by their
+            names in MLflow (``val/macro_f1``).
         outcome: None while the trial has not ended.
         folder: Where all this stands.
+        confirms: The trial whose configuration this one repeats with another seed; None for a trial of the
+            search itself.
     """
 
     trial_id: str
@@ -99,6 +111,7 @@ class TrialRecord:
     history: tuple[dict[str, float], ...]
     outcome: Outcome | None
     folder: Path
+    confirms: str | None = None
 
     @property
     def search(self) -> str:
@@ -133,6 +146,11 @@ class TrialRecord:
         return float(self.history[-1]["seconds"]) if self.history else 0.0
 
     @property
+    def gpu_seconds(self) -> float:
+        """The same, times the GPUs, or the share of one, that it had."""
+        return float(self.history[-1].get("gpu_seconds", 0.0)) if self.history else 0.0
+
+    @property
     def is_ranked(self) -> bool:
         """Whether the trial can stand on the leaderboard."""
         return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED)
@@ -161,6 +179,11 @@ class TrialFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was written down what the trial is to train."""
+        return (self.path / "config.json").is_file()
+
     def read(self) -> TrialRecord:
         """Return what the folder tells now."""
         config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
@@ -175,11 +198,15 @@ class TrialFolder:
             history=tuple(self._history()),
             outcome=outcome,
             folder=self.path,
+            confirms=config.get("confirms"),
         )
 
-    def write_config(self, config: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
-        """Record what was asked for."""
-        write_json(self.path / "config.json", {"config": dict(config), "varied": dict(varied)})
+    def write_config(
+        self, config: Mapping[str, Any], varied: Mapping[str, Any], *, confirms: str | None = None
+    ) -> None:
+        """Record what was asked for; of a confirmation, also which trial it repeats with another seed."""
+        told = {} if confirms is None else {"confirms": confirms}
+        write_json(self.path / "config.json", {"config": dict(config), "varied": dict(varied), **told})
 
     def write_report(self, row: Mapping[str, float], scores: npt.NDArray[np.floating[Any]] | None) -> None:
         """Append one report, replacing any at the same or a later progress; keep ``scores`` if given.
@@ -253,13 +280,16 @@ class SearchFolder:
             raise InputError("--name", [problem])
 
     @classmethod
-    def create(cls, name: str, spec: Mapping[str, Any], *, text: str = "") -> SearchFolder:
+    def create(
+        cls, name: str, spec: Mapping[str, Any], *, text: str = "", facts: Mapping[str, Any] | None = None
+    ) -> SearchFolder:
         """Make the folder of a new search.
 
         Args:
             name: The search.
             spec: The search space, every default filled in.
             text: The search space as it was given, for readers.
+            facts: What `resume` has to know from the first moment on.
 
         Raises:
             InputError: A search of that name exists.
@@ -269,8 +299,11 @@ class SearchFolder:
         path.mkdir(parents=True, exist_ok=True)
         if text:
             write_text(path / "artifacts" / "search_space.yaml", text)
-        write_text(path / "search.yaml", yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True))
-        return cls(path)
+        search = cls(path)
+        if facts:
+            write_json(path / "search.json", dict(facts))
+        search.write_spec(spec)  # last: with it, the search exists
+        return search
 
     @classmethod
     def open(cls, name: str) -> SearchFolder:
@@ -290,6 +323,11 @@ class SearchFolder:
         """The search space as it was run, as plain values."""
         values: dict[str, Any] = yaml.safe_load((self.path / "search.yaml").read_text(encoding="utf-8"))
         return values
+
+    def write_spec(self, spec: Mapping[str, Any]) -> None:
+        """Write the search space, in place of the one before where the search was extended."""
+        text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True)
+        write_text(self.path / "search.yaml", text)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -328,6 +366,16 @@ class SearchFolder:
         """Tell the trials whom they have to beat for their weights to be kept."""
         write_json(self.path / "leaders.json", {"keep": keep, "best": dict(best)})
 
+    @property
+    def warm_start(self) -> list[dict[str, Any]] | None:
+        """Trials of earlier searches, as `tune.warm_start` has chosen them; None before that."""
+        path = self.path / "warm_start.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def write_warm_start(self, trials: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what TPE knows of earlier searches."""
+        write_json(self.path / "warm_start.json", list(trials))
+
     def add_system_sample(self, row: Mapping[str, float]) -> None:
         """Append how busy the machine was: ``step``, ``time`` and metrics by their names in MLflow."""
         with (self.path / "system.jsonl").open("a", encoding="utf-8") as file:
@@ -341,8 +389,30 @@ class SearchFolder:
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def records(self) -> list[TrialRecord]:
-        """Return all trials, in order of their ids."""
-        return [TrialFolder(p.parent).read() for p in sorted(self.path.glob("trials/*/config.json"))]
+        """Return the trials of the search, in order of their ids: what ranks, and what is learned from.
+
+        Confirmations are not among them; see `confirmations`.
+        """
+        return [record for record in self._read("*") if record.confirms is None]
+
+    def confirmations(self) -> list[TrialRecord]:
+        """Return the trials that repeat one of the search with another seed, in order of their ids."""
+        return [record for record in self._read("*-s*") if record.confirms is not None]
+
+    @property
+    def confirming(self) -> dict[str, Any] | None:
+        """Which trials are confirmed, as `tune.confirm` has decided; None before that."""
+        path = self.path / "confirm.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def write_confirming(self, decision: Mapping[str, Any]) -> None:
+        """Keep the decision which trials are confirmed."""
+        write_json(self.path / "confirm.json", dict(decision))
+
+    def _read(self, names: str) -> list[TrialRecord]:
+        """Return the trials whose ids fit a pattern."""
+        files = self.path.glob(f"trials/{names}/config.json")
+        return [TrialFolder(path.parent).read() for path in sorted(files)]
 
 
 def leaders_beaten_by(trial: TrialFolder, objective: float) -> bool:

@@ -45,7 +45,9 @@ from tune.cli import main
 
 arguments = sys.argv[1:]
 if arguments[0] == "search" and {{"second", "mine", "mine-ekman"}} & {{*arguments}}:
-    arguments.append("--dry-run")  # what they show beyond the others is read, and the day is short
+    arguments += ["--dry-run", "--no-probe"]  # what they show beyond the others is read: the day is short
+elif arguments[:2] == ["search", "my_space.yaml"] and "--dry-run" in arguments:
+    arguments += ["--no-probe"]  # its checkpoint is on the hub
 elif arguments[0] == "search" and "--dry-run" not in arguments:
     arguments += {OWN_SPACE} if arguments[1].endswith(".yaml") else {SMALL}
 main(arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import sqlite3
 import time
@@ -68,6 +69,17 @@ def client(shell, searched):
     return MlflowClient(tracking_uri=f"sqlite:///{shell.folder / 'mlruns' / 'mlflow.db'}")
 
 
+@pytest.fixture(scope="module")
+def diverging(shell, searched):
+    """A search of two trials, one of which diverges, with its leaders confirmed: what the command printed."""
+    return shell.run(
+        "search",
+        "tiny.yaml",
+        *("--name", "diverging", "--set", "confirm={top: 2, seeds: 3}"),
+        *("--set", "space.learning_rate={grid: [1.0e-3, 1.0e+30]}", "--set", "space.batch_size=32"),
+    )
+
+
 @pytest.fixture(scope="session")
 def runs(client):
     experiment = client.get_experiment_by_name("goemo")
@@ -101,6 +113,20 @@ def test_progress_goes_to_stderr_and_results_to_stdout(searched):
     assert "about" in searched.stderr
     assert "\x1b" not in searched.stdout + searched.stderr
     assert "Best: t00" in searched.stdout
+
+
+def test_the_log_tells_the_whole_story(shell, searched):
+    """The command, its phases with their seconds, every start, report and end; no advice of Ray's own."""
+    text = (shell.folder / "mlruns/searches/tiny/log.txt").read_text(encoding="utf-8")
+    assert "search tiny.yaml" in text.splitlines()[0]
+    for phase in ("reading the data", "preparing", "trials", "report", "the store"):
+        assert re.search(rf": {phase}: \d+\.\d s$", text, re.MULTILINE), phase
+    for trial_id in ("t001", "t002", "t003", "t004"):
+        assert text.count(f": {trial_id} starts") == 1
+        assert text.count(f": {trial_id} at ") == 5
+        assert re.search(rf": {trial_id}  bs.* done", text)
+    assert text.splitlines()[-1].endswith(": ended")
+    assert "Tuner.restore" not in text
 
 
 def test_mlflow_has_one_parent_and_a_child_for_each_trial(runs):
@@ -191,19 +217,14 @@ def test_an_interrupted_search_says_how_to_go_on(shell, searched):
     assert ranking(board_of(shell, "stopped")) == ranking(board_of(shell, "tiny"))
 
 
-def test_a_diverged_trial_does_not_stop_the_search(shell, searched):
+def test_a_diverged_trial_does_not_stop_the_search(shell, diverging):
     """A learning rate beyond reason ends its trial as diverged; the leaderboard says so and leaves it out.
 
     The other trial gives what the same configuration gave in another search, to the last digit: seed and
     configuration decide everything, on the CPU.
     """
-    done = shell.run(
-        "search",
-        "tiny.yaml",
-        *("--name", "diverging"),
-        *("--set", "space.learning_rate={grid: [1.0e-3, 1.0e+30]}", "--set", "space.batch_size=32"),
-    )
-    assert "DIVERGED" in done.stderr
+    assert "DIVERGED" in diverging.stderr
+    assert "went wrong; the log tells more: mlruns/searches/diverging/log.txt" in diverging.stderr
     board = board_of(shell, "diverging")
     assert [t["trial_id"] for t in board["trials"]] == ["t001"]
     assert board["reasons"] == {"completed": 1, "diverged": 1}
@@ -213,6 +234,51 @@ def test_a_diverged_trial_does_not_stop_the_search(shell, searched):
     assert len(results) > 5
     assert {key: sound[key] for key in results} == {key: twin[key] for key in results}
     assert "t002 diverged:" in shell.run("leaderboard", "diverging").stdout
+    assert "1 trial has no rank: 1 diverged" in diverging.stdout
+
+
+def test_leaders_are_confirmed_with_further_seeds_through_a_crash(shell, diverging, client):
+    """The one that completed is trained with two more seeds, each with one run in MLflow, and is the best.
+
+    When the last confirmation is lost in its middle, resume makes it again, to the last digit, and changes
+    nothing else; a second resume does nothing at all.
+    """
+    board = board_of(shell, "diverging")
+    (leader,) = board["confirmed"]
+    assert (leader["trial_id"], leader["seeds"]) == ("t001", [42, 43, 44])
+    assert leader["values"][0] == board["trials"][0]["objective"]
+    assert len(set(leader["values"])) == 3
+    assert leader["low"] < leader["mean"] < leader["high"]
+    assert "confirming t001: 2 trainings with further seeds" in diverging.stderr
+    assert "t001-s44  lr0.001 seed44" in diverging.stderr
+    assert "Confirmed best: t001" in diverging.stdout
+    folder = shell.folder / "mlruns/searches/diverging"
+    before = {path: path.read_bytes() for path in folder.glob("trials/*/history.jsonl")}
+    (folder / "trials/t001-s44/outcome.json").unlink()
+    (folder / "trials/t001-s44/history.jsonl").unlink()
+    assert "confirming t001: 1 training with further seeds" in shell.run("resume", "diverging").stderr
+    again = board_of(shell, "diverging")
+    assert ranking(again) == ranking(board)
+    assert again["confirmed"] == board["confirmed"]
+    shell.run("resume", "diverging")
+    kept = {path: path.read_bytes() for path in folder.glob("trials/*/history.jsonl")}
+    assert {path for path in kept if kept[path] != before[path]} == {folder / "trials/t001-s44/history.jsonl"}
+    experiment = client.get_experiment_by_name("goemo")
+    found = client.search_runs([experiment.experiment_id], "tags.`goemo.search` = 'diverging'")
+    children = {run.data.tags["goemo.trial_id"]: run for run in found if "goemo.trial_id" in run.data.tags}
+    assert len(found) == 1 + 2 + 2
+    assert set(children) == {"t001", "t002", "t001-s43", "t001-s44"}
+    repeat = children["t001-s43"]
+    assert repeat.info.run_name == "lr0.001 seed43"
+    assert repeat.data.tags["goemo.confirms"] == "t001"
+    assert repeat.data.tags["goemo.kind"] == "confirmation"
+    assert repeat.data.params["seed"] == "43"
+    (parent,) = [run for run in found if "goemo.trial_id" not in run.data.tags]
+    assert parent.data.tags["mlflow.note.content"].startswith("Confirmed best: t001")
+    shell.run("export", "diverging", "-o", "confirmed.yaml")
+    exported = yaml.safe_load((shell.folder / "confirmed.yaml").read_text(encoding="utf-8"))
+    assert exported["expected"]["confirmed"]["seeds"] == [42, 43, 44]
+    assert exported["expected"]["confirmed"]["mean"] == leader["mean"]
 
 
 def test_export_retrain_and_use(shell, retrained, client):
@@ -275,19 +341,3 @@ def test_resuming_a_complete_search_changes_nothing(shell, searched, runs, clien
     assert ranking(board_of(shell, "tiny")) == before
     experiment = client.get_experiment_by_name("goemo")
     assert len(client.search_runs([experiment.experiment_id], "tags.`goemo.search` = 'tiny'")) == len(runs)
-
-
-def test_tpe_with_asha_runs_its_number_of_trials(shell, searched):
-    """It samples from ranges, and early stopping works on what it proposes."""
-    shell.run(
-        "search",
-        "tiny.yaml",
-        *("--name", "tpe", "--set", "search={algorithm: tpe, trials: 5}"),
-        *("--set", "space.learning_rate={log_uniform: [1.0e-4, 1.0e-2]}", "--set", "scheduler=asha"),
-    )
-    board = board_of(shell, "tpe")
-    assert len(board["trials"]) == 5
-    assert set(board["reasons"]) <= {"completed", "stopped_early"}
-    rates = [t["varied"]["learning_rate"] for t in board["trials"]]
-    assert len(set(rates)) == 5
-    assert all(1e-4 <= rate <= 1e-2 for rate in rates)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from goemo import frozen_output
 from goemo import prepared as module
 from goemo.errors import GoemoError, InputError
 from goemo.prepared import Prepared, prepare
@@ -43,7 +44,7 @@ def test_what_exists_is_opened_and_not_made_again(small_splits, tiny_bert, tmp_p
     assert ("tokens", 363, 363) in stages
 
     monkeypatch.setattr(module.TokenStore, "build", None)
-    monkeypatch.setattr(module, "build_model", None)
+    monkeypatch.setattr(frozen_output, "build_model", None)
     again = _prepare(small_splits, tiny_bert, tmp_path)
     assert again.folder == first.folder
     started = time.perf_counter()
@@ -133,7 +134,7 @@ def test_output_beyond_the_limit_is_not_kept(small_splits, tiny_bert, tmp_path, 
 
 def test_an_encoder_that_cannot_be_split_is_prepared_without(small_splits, tiny_bert, tmp_path, monkeypatch):
     """It trains as it did, and the reason is told."""
-    monkeypatch.setattr(module, "split_model", lambda _: None)
+    monkeypatch.setattr(frozen_output, "split_model", lambda _: None)
     notes = []
     changes = {"trainable": "last_layer", "on_note": notes.append}
     assert _prepare(small_splits, tiny_bert, tmp_path, **changes).frozen_states(8) is None
@@ -188,7 +189,7 @@ def test_other_software_shares_nothing(small_splits, tiny_bert, tmp_path, monkey
                 module.metadata, "version", lambda name, p=package: version(name) + "+" * (name == p)
             )
             assert _prepare(small_splits, tiny_bert, tmp_path, trainable="all").folder != first.folder
-    for owner, name in ((module.torch, "__version__"), (module, "MEAN_BLOCK_VERSION")):
+    for owner, name in ((module.torch, "__version__"), (frozen_output, "MEAN_BLOCK_VERSION")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, "2.12.99")
             assert first.frozen_features("mean", 8) is None
@@ -202,15 +203,15 @@ def test_other_software_shares_nothing(small_splits, tiny_bert, tmp_path, monkey
 def test_a_full_disk_is_known_before(small_splits, tiny_bert, tmp_path, monkeypatch, trainable):
     """One clear line instead of a half-written file, and nothing left behind."""
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(GoemoError, match="make room"):
+    monkeypatch.setattr(frozen_output.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(InputError, match="make room"):
         _prepare(small_splits, tiny_bert, tmp_path, trainable=trainable)
     assert not list(tmp_path.rglob("prefix"))
 
 
 def test_very_many_lengths_are_read_as_tokens(small_splits, tiny_bert, tmp_path, monkeypatch):
     """A search over every length up to a few hundred would fill the disk with features read once."""
-    monkeypatch.setattr(module, "_MOST_LENGTHS", 3)
+    monkeypatch.setattr(frozen_output, "_MOST_LENGTHS", 3)
     prepared = _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[8, 9, 10, 11])
     assert prepared.frozen_features("first", 8) is None
     prepared = _prepare(small_splits, tiny_bert, tmp_path, max_lengths=[8, 9, 10])

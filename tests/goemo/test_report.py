@@ -305,6 +305,83 @@ def test_the_page_says_what_early_stopping_saved():
     assert "Early stopping cut" not in a_search_page([entry(1, 0.5)]).text
 
 
+def confirmed(rank, trial_id, values, *, tied=False, lost=(), waiting=0, **varied):
+    mean = sum(values) / len(values)
+    return {
+        "rank": rank,
+        "trial_id": trial_id,
+        "varied": varied,
+        "seeds": list(range(42, 42 + len(values))),
+        "values": values,
+        "mean": mean,
+        "low": mean - 0.02 if len(values) > 1 else None,
+        "high": mean + 0.02 if len(values) > 1 else None,
+        "deviation": 0.01 if len(values) > 1 else None,
+        "tied_with_best": tied,
+        "lost": lost,
+        "waiting": waiting,
+    }
+
+
+def test_the_confirmed_best_is_the_answer():
+    """Its mean, interval and seeds open the page; the seeds that failed are named; each leader has a row."""
+    lost = [{"trial_id": "t001-s43", "seed": 43, "stop_reason": "diverged", "message": "loss is NaN"}]
+    leaders = [
+        confirmed(1, "t002", [0.48, 0.5, 0.52], tied=True, batch_size=32),
+        confirmed(2, "t001", [0.5, 0.46], tied=True, lost=lost, batch_size=16),
+    ]
+    board = [entry(1, 0.5, tied=True, batch_size=16), entry(2, 0.48, tied=True, batch_size=32)]
+    page = a_search_page(board, confirmed=leaders)
+    start = page.text.split("The leaders with further seeds")[0]
+    assert "Best: t002, with batch_size 32." in start
+    assert "Over 3 seeds, its mean validation macro-F1 is 0.500 (95 % interval 0.480 to 0.520" in start
+    assert "In the search, with one seed, it had 0.480 and rank 2." in start
+    assert "None of the other confirmed leaders can be told apart from it" in start
+    assert "t001 tied 0.4800 0.460 to 0.500 2 of 3 0.0100 0.5000, rank 1 16" in page.text
+    assert "t001-s43 diverged: loss is NaN." in page.text
+
+
+def test_leaders_that_are_being_confirmed_are_not_the_answer_yet():
+    """Until all seeds have ended the search's best is the answer, and the page says why."""
+    leaders = [confirmed(1, "t002", [0.6], waiting=2), confirmed(2, "t001", [0.5], waiting=2)]
+    page = a_search_page([entry(1, 0.5, tied=True), entry(2, 0.48)], confirmed=leaders)
+    assert "Best: t001" in page.text
+    assert "some have not ended yet" in page.text
+    assert "1 of 3" in page.text
+
+
+def test_what_early_stopping_cut_is_shown_trial_by_trial():
+    """The report at the cut, the bar, what the best had there, what was saved; a dash if it is not known."""
+    cut = {
+        "trial_id": "t002",
+        "varied": {},
+        "progress": 20,
+        "objective": 0.3,
+        "bar": 0.35,
+        "place": 5,
+        "of": 9,
+        "low": 0.28,
+        "high": 0.32,
+        "best_there": 0.4,
+        "overlaps": False,
+        "expected": 0.45,
+        "expected_low": 0.43,
+        "expected_high": 0.47,
+        "steps_saved": 1234,
+        "seconds_saved": 80.0,
+    }
+    unknown = dict.fromkeys(["bar", "expected", "expected_low", "expected_high", "steps_saved"])
+    other = {**cut, **unknown, "trial_id": "t003", "overlaps": True}
+    board = [{**entry(1, 0.5), "seconds": 100.0}, stopped(20, 20.0), stopped(20, 20.0, rank=3)]
+    page = a_search_page(board, cuts=[cut, other], risk="It may be among them.")
+    text = page.text.split("What early stopping cut")[1]
+    assert text.strip().startswith("It may be among them.")
+    assert "t002 20 % 0.3000 0.3500 5 of 9 0.280 to 0.320 0.4000 0.4500 0.430 to 0.470 1,234 80 s" in text
+    dash = "\N{EN DASH}"
+    assert f"t003 tied 20 % 0.3000 {dash} 5 of 9 0.280 to 0.320 0.4000 {dash} {dash} {dash} 80 s" in text
+    assert "What early stopping cut" not in a_search_page(board).text
+
+
 def test_durations_are_read_easily():
     """Seconds, minutes or hours: never more than three digits before the point."""
     assert [duration(seconds) for seconds in (0.4, 99, 150, 5400, 7200, 100_000)] == [

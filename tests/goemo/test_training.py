@@ -280,6 +280,82 @@ def test_a_resumed_training_equals_an_uninterrupted_one(prepared, tmp_path, trai
     assert _history([part.best]) == _history([whole.best])
 
 
+class Halt(Exception):  # noqa: N818 - no error
+    """Raised by a test in the middle of a training."""
+
+
+def halt_at(step):
+    """Return an ``on_progress`` that raises after a step."""
+
+    def on_progress(done, total):
+        if done == step:
+            raise Halt
+
+    return on_progress
+
+
+@pytest.mark.parametrize("trainable", KINDS)
+def test_a_training_goes_on_from_between_two_reports(prepared, tmp_path, trainable):
+    """Left within a report's steps, saved, restored: all reports and weights are the same to the bit."""
+    configuration = _configuration(prepared, trainable=trainable, epochs=3)
+    whole, reports = TrainingRun(configuration, prepared), []
+    while not whole.is_finished:
+        reports.append(whole.advance())
+    part, resumed = TrainingRun(configuration, prepared), []
+    resumed.append(part.advance())
+    middle = (reports[0].step + reports[1].step) // 2
+    assert reports[0].step < middle < reports[1].step
+    with pytest.raises(Halt):
+        part.advance(halt_at(middle))
+    assert part.progress == reports[0].progress
+    assert part.unreported_seconds > 0
+    part.save(tmp_path / "state")
+    part = TrainingRun.restore(configuration, prepared, tmp_path / "state")
+    assert part.unreported_seconds > 0
+    while not part.is_finished:
+        resumed.append(part.advance())
+    assert _history(resumed) == _history(reports)
+    assert _equal(_weights(part), _weights(whole))
+
+
+def test_a_report_between_two_reports_changes_none_of_them(prepared):
+    """It stands at its whole per cent, counts the steps since the last; scores of later reports stay."""
+    configuration = _configuration(prepared, trainable="all", epochs=3)
+    whole, reports = TrainingRun(configuration, prepared), []
+    while not whole.is_finished:
+        reports.append(whole.advance())
+    run = TrainingRun(configuration, prepared)
+    first = run.advance()
+    middle = (reports[0].step + reports[1].step) // 2
+    with pytest.raises(Halt):
+        run.advance(halt_at(middle))
+    between = run.report_now()
+    assert between.step == middle
+    assert between.progress == run.progress == 100 * middle // run.total_steps
+    assert run.report_now() is None
+    later = []
+    while not run.is_finished:
+        later.append(run.advance())
+    assert [r.progress for r in [first, *later]] == [r.progress for r in reports]
+    for mine, undisturbed in zip([first, *later], reports, strict=True):
+        np.testing.assert_array_equal(mine.scores, undisturbed.scores)
+    second = reports[1].metrics["train/loss"] * (reports[1].step - reports[0].step)
+    parts = between.metrics["train/loss"] * (middle - reports[0].step)
+    parts += later[0].metrics["train/loss"] * (reports[1].step - middle)
+    assert parts == pytest.approx(second, rel=1e-9)
+
+
+def test_a_report_where_one_is_due_is_that_one(prepared):
+    """Left after the last step before a report, the training makes that report, and it counts as made."""
+    configuration = _configuration(prepared, trainable="head", epochs=3)
+    expected = TrainingRun(configuration, prepared).advance()
+    run = TrainingRun(configuration, prepared)
+    with pytest.raises(Halt):
+        run.advance(halt_at(expected.step))
+    assert _history([run.report_now()]) == _history([expected])
+    assert run.advance().progress == 2 * expected.progress
+
+
 def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
     """Started again while the last process still writes: each state is whole, nothing is left."""
     configuration = _configuration(prepared, trainable="head")

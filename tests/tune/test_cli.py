@@ -241,10 +241,26 @@ def test_an_unexpected_error_is_one_line_unless_debugged(here, capsys, monkeypat
 
 def test_dry_run_shows_the_trials_and_starts_nothing(here, capsys):
     """All 27 trials of the published grid, in the order in which they would start."""
-    main(["search", "paper_xlnet", "--dry-run"])
+    main(["search", "paper_xlnet", "--dry-run", "--no-probe"])
     out = capsys.readouterr().out
     assert len(re.findall(r"^  t0\d\d  bs\d\d lr", out, flags=re.MULTILINE)) == 27
     assert not (here / "mlruns").exists()
+
+
+def test_a_dry_run_of_what_cannot_run_shows_the_trials_and_fails(here, capsys):
+    """Where the search would be refused, so is its forecast, with the same reason; the trials are shown."""
+    with pytest.raises(SystemExit) as ended:
+        main(["search", "quickstart_scratch", "--set", "model.checkpoint=package:nowhere", "--dry-run"])
+    captured = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "t001  bs" in captured.out
+    assert "nowhere" in captured.err
+    assert "forecast, from" not in captured.out
+
+
+def test_no_probe_needs_a_dry_run(here, capsys):
+    """It would not mean anything for a search."""
+    assert "--dry-run" in fails(capsys, 2, "search", "quickstart", "--no-probe")
 
 
 def test_spaces_lists_every_shipped_space(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 
 import pytest
@@ -11,9 +12,11 @@ from goemo.configuration import Configuration
 from goemo.data import load_splits
 from goemo.prepared import prepare
 from goemo.training import Diverged, TrainingRun, train
-from tune.records import SearchFolder
+from tune import trial as trials
+from tune.records import SearchFolder, TrialFolder
 from tune.schedulers import OBJECTIVE, PROGRESS
-from tune.trial import ENDED, TrialActor
+from tune.stop_sign import StopSign, take_down
+from tune.trial import ENDED, LEFT, TrialActor
 
 CONFIGURATION = Configuration(
     checkpoint="scratch:albert-tiny",
@@ -46,7 +49,7 @@ def folder(tmp_path, monkeypatch):
     return trial
 
 
-def actor(folder, prepared, *, checkpoint_every_s=1e9, with_test=False):
+def actor(folder, prepared, *, checkpoint_every_s=1e9, timeout_s=None, with_test=False):
     """A trial actor outside Ray: the same methods in the same order."""
     made = TrialActor.__new__(TrialActor)
     made.setup(
@@ -57,6 +60,7 @@ def actor(folder, prepared, *, checkpoint_every_s=1e9, with_test=False):
             "device": "cpu",
             "gpus": 0.0,
             "checkpoint_every_s": checkpoint_every_s,
+            "timeout_s": timeout_s,
             "with_test": with_test,
         }
     )
@@ -132,7 +136,7 @@ def test_a_trial_that_had_ended_answers_from_its_record(folder, prepared, undist
 def test_a_trial_that_cannot_go_on_says_why(folder, prepared, monkeypatch, error, reason):
     """Whatever a training raises ends the trial with its reason and without an objective."""
 
-    def advance(self):
+    def advance(self, on_progress):
         raise error
 
     monkeypatch.setattr(TrainingRun, "advance", advance)
@@ -171,6 +175,157 @@ def test_a_trial_behind_the_leaders_keeps_no_weights(folder, prepared):
     while not trial.step()["done"]:
         pass
     assert not (folder.path / "model").exists()
+
+
+@pytest.fixture
+def looks_always(monkeypatch):
+    """Trials look after every step whether to leave the training."""
+    monkeypatch.setattr(trials, "LOOK_EVERY_S", 0.0)
+
+
+def stop_after(monkeypatch, step, do):
+    """Have something done after a step of the training, before the trial looks."""
+    look = TrialActor._look
+
+    def do_and_look(self, done, total):
+        if done == step:
+            do()
+        look(self, done, total)
+
+    monkeypatch.setattr(TrialActor, "_look", do_and_look)
+
+
+def test_a_trial_takes_checkpoints_between_its_reports(
+    folder, prepared, undisturbed, monkeypatch, looks_always
+):
+    """By time: one that dies after a checkpoint goes on from there, and gives the same reports."""
+    kept = folder.path / "kept"
+    stop_after(monkeypatch, 5, lambda: shutil.copytree(folder.path / "checkpoint", kept))
+    first = actor(folder, prepared, checkpoint_every_s=0)
+    while not first.step()["done"]:
+        pass
+    shutil.rmtree(folder.path / "checkpoint")
+    kept.rename(folder.path / "checkpoint")
+    begun = []
+    begin = TrialActor._begin
+    monkeypatch.setattr(
+        TrialActor, "_begin", lambda self, record: begun.append(begin(self, record)) or begun[0]
+    )
+    folder.truncate_history(undisturbed[1][0])
+    second = actor(folder, prepared)
+    second.step()
+    assert begun[0].unreported_seconds == 0
+    assert begun[0].progress == undisturbed[1][0]
+    while not second.step()["done"]:
+        pass
+    assert objectives(folder) == undisturbed
+
+
+def test_at_the_end_of_a_budget_a_trial_reports_what_it_has(folder, prepared, monkeypatch, looks_always):
+    """Between two reports it makes one at its whole per cent, and ends with it as stopped early."""
+    stop_after(monkeypatch, 2, lambda: StopSign("report", "the time is over").put_up(search_of(folder)))
+    result = actor(folder, prepared).step()
+    steps = TrainingRun(CONFIGURATION, prepared).total_steps
+    assert result[PROGRESS] == 100 * 2 // steps
+    assert result["done"]
+    assert (result[ENDED].stop_reason, result[ENDED].message) == ("stopped_early", "the time is over")
+    record = folder.read()
+    assert [row["progress"] for row in record.history] == [result[PROGRESS]]
+    assert record.objective == result[OBJECTIVE]
+    assert record.scores().shape == (30, 28)
+
+
+def test_after_a_budget_no_trial_begins(folder, prepared):
+    """One that has not begun is left for a resume; one that has just reported ends with that report."""
+    sign = StopSign("report", "the time is over")
+    sign.put_up(search_of(folder))
+    result = actor(folder, prepared).step()
+    assert result["done"]
+    assert result[LEFT] == ""
+    assert not folder.read().history
+    take_down(search_of(folder))
+    trial = actor(folder, prepared)
+    first = trial.step()
+    sign.put_up(search_of(folder))
+    result = trial.step()
+    assert result[ENDED].stop_reason == "stopped_early"
+    assert len(folder.read().history) == 1
+    assert result[OBJECTIVE] == first[OBJECTIVE]
+
+
+def test_an_interrupted_trial_goes_on_where_it_was(folder, prepared, undisturbed, monkeypatch, looks_always):
+    """It saves a checkpoint between two reports; what comes of it is what an undisturbed one gives."""
+    with monkeypatch.context() as patch:
+        stop_after(patch, 5, lambda: StopSign("save", "interrupted").put_up(search_of(folder)))
+        trial = actor(folder, prepared)
+        results = [trial.step()]
+        while not results[-1]["done"]:
+            results.append(trial.step())
+    assert results[-1][LEFT] == ""
+    assert ENDED not in results[-1]
+    take_down(search_of(folder))
+    again = actor(folder, prepared)
+    while not again.step()["done"]:
+        pass
+    assert objectives(folder) == undisturbed
+    seconds = [row["seconds"] for row in folder.read().history]
+    assert seconds == sorted(seconds)
+
+
+def test_a_trial_that_takes_too_long_fails_with_its_stack(folder, prepared, looks_always):
+    """Between two steps it ends by itself; the worker lives on for the next trial."""
+    result = actor(folder, prepared, timeout_s=1e-9).step()
+    assert result[ENDED].stop_reason == "failed"
+    assert result[ENDED].message.startswith("still running after 0 s; --trial-timeout")
+    assert "_look" in result[ENDED].details
+    assert not (folder.path / "hang.txt").exists()
+
+
+def test_the_time_of_a_trial_is_that_of_the_reports_it_keeps(folder, prepared, looks_always):
+    """What earlier processes have reported counts; what they have lost does not."""
+    actor(folder, prepared, checkpoint_every_s=0).step()
+    rows = folder.read().history
+    folder.write_report({**rows[0], "seconds": 1000.0}, None)
+    assert actor(folder, prepared, timeout_s=900.0).step()[ENDED].stop_reason == "failed"
+    assert ENDED not in actor(folder, prepared, timeout_s=1900.0).step()
+
+
+def test_a_trial_whose_process_hung_is_not_run_again(folder, prepared):
+    """The process that was ended has left its stack, which the next one hands on."""
+    (folder.path / "hang.txt").write_text("Thread 1 (most recent call first):\n  in step")
+    result = actor(folder, prepared, timeout_s=1800.0).step()
+    assert result[ENDED].stop_reason == "failed"
+    assert result[ENDED].message.startswith("still running after 30 min")
+    assert "most recent call first" in result[ENDED].details
+
+
+def test_a_full_disk_does_not_end_a_trial(folder, prepared, monkeypatch):
+    """It is left as it was, with a line for the user: the search stops, and goes on once there is room."""
+
+    def write(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TrialFolder, "write_report", write)
+    result = actor(folder, prepared).step()
+    assert result["done"]
+    assert ENDED not in result
+    assert "is full" in result[LEFT]
+    assert "goemo resume s" in result[LEFT]
+
+
+def test_gpu_seconds_are_the_share_of_a_gpu_times_the_seconds(folder, prepared):
+    """They are in the records, so that a budget holds over several commands."""
+    trial = actor(folder, prepared)
+    trial.task["gpus"] = 0.25
+    while not trial.step()["done"]:
+        pass
+    record = folder.read()
+    assert record.gpu_seconds == pytest.approx(0.25 * record.seconds)
+    assert record.gpu_seconds > 0
+
+
+def search_of(folder):
+    return folder.path.parent.parent
 
 
 def test_test_scores_are_left_when_every_trial_is_tested(folder, prepared):

@@ -1,0 +1,170 @@
+"""What stands between Ray and the records: which trials are handed out, and what counts as their end."""
+
+from __future__ import annotations
+
+import errno
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from goemo.errors import GoemoError
+from tune.budget import Budget, Spending
+from tune.cluster import RayDiedError, ServerWatch, servers
+from tune.engine import HaltWatch, Listener, _Supply
+from tune.halt import Halt
+from tune.progress import SearchState, View
+from tune.recorder import LOST_WORKERS
+from tune.records import SearchFolder
+from tune.space import suggestions
+from tune.spec import load_spec
+from tune.stop_sign import stop_sign
+from tune.trial import LEFT
+
+
+@pytest.fixture
+def search(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+    return SearchFolder.create("s", {})
+
+
+@pytest.fixture
+def view():
+    return View(SearchState("s", total=12, objective="macro_f1"), Console(file=io.StringIO(), width=200))
+
+
+class Recorded:
+    """Stands for the recorder; remembers what it was told, or raises."""
+
+    def __init__(self, view, error=None):
+        self.view, self.error, self.told = view, error, []
+
+    def __getattr__(self, name):
+        def hear(iteration, trials, trial, *rest, **info):
+            if self.error is not None:
+                raise self.error
+            self.told.append((name, trial.config["folder"].rpartition("/")[2]))
+
+        return hear
+
+
+def trial_of(search, trial_id, *, failures=0, **result):
+    folder = str(search.trial(trial_id).path)
+    return SimpleNamespace(config={"folder": folder}, num_failures=failures, last_result=result)
+
+
+def test_a_trial_that_has_only_stopped_is_not_recorded_as_ended(search, view):
+    """It goes on with the next command; one that has ended is handed on."""
+    halt, recorder = Halt(search.path), Recorded(view)
+    listener = Listener(recorder, halt)
+    view.state.running["t001"] = SimpleNamespace()
+    listener.on_trial_complete(0, [], trial_of(search, "t001", **{LEFT: ""}))
+    listener.on_trial_complete(0, [], trial_of(search, "t002"))
+    assert recorder.told == [("on_trial_complete", "t002")]
+    assert not view.state.running
+    assert halt.kind is None
+
+
+def test_a_trial_that_left_because_of_a_full_disk_stops_the_search(search, view):
+    """Its words are those of the error that the command ends with."""
+    halt = Halt(search.path)
+    Listener(Recorded(view), halt).on_trial_complete(0, [], trial_of(search, "t001", **{LEFT: "it is full"}))
+    assert halt.kind == "error"
+    assert isinstance(halt.error, GoemoError)
+    assert str(halt.error) == "it is full"
+
+
+def test_a_trial_that_ray_gives_up_too_early_is_run_again(search, view):
+    """A worker that dies between two trials counts twice for Ray; only one death too many is a failure."""
+    recorder = Recorded(view)
+    listener = Listener(recorder, Halt(search.path))
+    listener.on_trial_error(0, [], trial_of(search, "t001", failures=2))
+    listener.on_trial_error(0, [], trial_of(search, "t002", failures=LOST_WORKERS + 1))
+    assert list(listener.again) == ["t001"]
+    assert recorder.told == [("on_trial_error", "t002")]
+
+
+@pytest.mark.parametrize(
+    "hook", ["on_trial_start", "on_trial_result", "on_trial_recover", "on_trial_complete", "on_trial_error"]
+)
+def test_what_fails_in_the_records_stops_the_search_and_no_trial(search, view, hook):
+    """Ray would take an error in a callback for a failure of the trial."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    halt = Halt(search.path)
+    listener = Listener(Recorded(view, full), halt)
+    result = [{}] if hook == "on_trial_result" else []
+    getattr(listener, hook)(0, [], trial_of(search, "t001", failures=9), *result)
+    assert halt.error is full
+    assert stop_sign(search.path).how == "save"
+
+
+def supply(search, spec, budget=None):
+    spending = Spending(budget or Budget(), started=0.0, gpus_per_trial=0.0)
+    return _Supply(spec, search, suggestions(spec), spending, Halt(search.path), {"threads": 1})
+
+
+def test_trials_are_handed_out_as_far_as_the_budget_goes(search):
+    """Each with its configuration on disk first; then there are none."""
+    supplied = supply(search, load_spec("quickstart_scratch"), Budget(trials=2))
+    first, second, third = supplied.next(), supplied.next(), supplied.next()
+    assert third is None
+    assert {record.folder for record in search.records()} == {
+        search.trial(task["folder"].rpartition("/")[2]).path for task in (first, second)
+    }
+    assert first["threads"] == 1
+
+
+def test_trials_that_run_again_come_first_and_cost_no_budget(search):
+    """They have been counted when they started."""
+    supplied = supply(search, load_spec("quickstart_scratch"), Budget(trials=1))
+    first = supplied.next()
+    supplied.again.append(first["folder"].rpartition("/")[2])
+    assert supplied.next() == first
+    assert supplied.next() is None
+
+
+def test_a_halted_search_hands_out_no_trial(search):
+    """Neither new ones nor those that would run again."""
+    supplied = supply(search, load_spec("quickstart_scratch"))
+    supplied.again.append("t001")
+    supplied.halt.interrupt()
+    assert supplied.next() is None
+    assert not search.records()
+
+
+def test_a_configuration_that_cannot_be_written_stops_the_search(search):
+    """A full disk, say: Ray is told that there is no other trial."""
+    supplied = supply(search, load_spec("quickstart_scratch"))
+    (search.path / "trials").write_text("no folder")
+    assert supplied.next() is None
+    assert supplied.halt.kind == "error"
+
+
+def test_the_end_of_a_budget_waits_for_trials_and_an_interrupt_does_not(search, view):
+    """Both are told once."""
+    halt = Halt(search.path)
+    over = Spending(replace(Budget(), time_s=1e-9), started=0.0, gpus_per_trial=0.0)
+    watch = HaltWatch(halt, over, view)
+    assert not watch.stop_all()
+    assert not watch.stop_all()
+    assert halt.kind == "budget"
+    assert stop_sign(search.path).how == "report"
+    halt.interrupt()
+    assert watch.stop_all()
+    said = view.console.file.getvalue()
+    assert said.count("is over: trials that run report") == 1
+    assert said.count("interrupted: trials that run save") == 1
+
+
+def test_a_dead_server_ends_the_loop_of_ray(monkeypatch):
+    """A raylet that has died is found; a Ray that others have started has no servers to look at."""
+    node = SimpleNamespace(dead_processes=lambda: [("log_monitor", None)])
+    monkeypatch.setattr(servers.worker, "_global_node", node)
+    ServerWatch().on_step_begin(0, [])
+    node.dead_processes = lambda: [("log_monitor", None), ("raylet", None)]
+    with pytest.raises(RayDiedError, match="Ray's raylet died"):
+        ServerWatch().on_step_begin(0, [])
+    monkeypatch.setattr(servers.worker, "_global_node", None)
+    ServerWatch().on_step_begin(0, [])

@@ -44,10 +44,12 @@ import sys
 from tune.cli import main
 
 arguments = sys.argv[1:]
-if arguments[0] == "search" and {{"second", "mine", "mine-ekman"}} & {{*arguments}}:
+if arguments[0] == "search" and {{"second", "mine", "mine-ekman", "confirmed"}} & {{*arguments}}:
     arguments += ["--dry-run", "--no-probe"]  # what they show beyond the others is read: the day is short
 elif arguments[:2] == ["search", "my_space.yaml"] and "--dry-run" in arguments:
     arguments += ["--no-probe"]  # its checkpoint is on the hub
+elif arguments[0] == "extend" and "--trials" in arguments:
+    arguments += ["--trials", "1"]
 elif arguments[0] == "search" and "--dry-run" not in arguments:
     arguments += {OWN_SPACE} if arguments[1].endswith(".yaml") else {SMALL}
 main(arguments)

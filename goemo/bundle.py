@@ -35,9 +35,11 @@ from goemo.inference import Progress, choose_device, predict_logits, sigmoid_sco
 from goemo.model_card import model_card
 from goemo.models import load_config, load_tokenizer
 from goemo.models.quiet import quiet_transformers
+from goemo.prepared import Prepared
 from goemo.thresholds import FittedThresholds, apply_thresholds
 from goemo.tokens import TokenStore
 from goemo.training import TrainingRun
+from goemo.training.inputs import choose_inputs
 
 _OWN_FILES = ("labels.json", "thresholds.json", "provenance.json")
 _FILES = ("config.json", "model.safetensors", "tokenizer_config.json", *_OWN_FILES)
@@ -94,6 +96,21 @@ class Bundle:
             self._reader, store, self.max_length, batch_size=batch_size, on_progress=on_progress
         )
         return sigmoid_scores(logits)
+
+    def prepared_scores(self, prepared: Prepared, split: str) -> NDArray[np.float32]:
+        """Return the scores of a prepared split, where the encoder was frozen from what it gave once.
+
+        They equal ``scores`` of the same texts to rounding, and are those that the training itself measures.
+
+        Args:
+            prepared: What the training was made from.
+            split: ``train``, ``validation`` or ``test``.
+
+        Returns:
+            In [0, 1], shape (texts, labels), in the order of the split.
+        """
+        inputs = choose_inputs(self.configuration, prepared, self.model, self.model.device)
+        return sigmoid_scores(inputs.logits(split))
 
     @property
     def _reader(self) -> Any:

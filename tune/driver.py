@@ -406,7 +406,7 @@ def _report(session: _Session) -> Leaderboard:
         confirm.drop_weights(session.spec, search)
         best = board.best.trial_id
         view.say(f"opening the test split for {best}")
-        if test_chosen(search, board, session.splits) is None:
+        if test_chosen(search, board, session.prepared) is None:
             view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
     write_search_artifacts(search, board, session.splits)
     return board

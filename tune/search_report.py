@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from goemo import bundle, evaluation, figures, published, report
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
+from goemo.prepared import Prepared
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.threshold_stability import threshold_band, threshold_draws
 from tune import leaderboard
@@ -75,8 +77,13 @@ def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Spl
     write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
 
 
-def test_chosen(search: SearchFolder, board: Leaderboard, splits: Splits) -> dict[str, Any] | None:
+def test_chosen(search: SearchFolder, board: Leaderboard, prepared: Prepared) -> dict[str, Any] | None:
     """Open the test split for the chosen trial and keep the results among the search's files.
+
+    Args:
+        search: The records.
+        board: Its leaderboard.
+        prepared: What its trials were trained from.
 
     Returns:
         What `goemo.evaluation.results` gives, or None where the trial's weights were not kept.
@@ -87,8 +94,9 @@ def test_chosen(search: SearchFolder, board: Leaderboard, splits: Splits) -> dic
     loaded = bundle.load(model)
     if loaded.provenance.get("progress") != board.best.best_progress:
         return None  # of an earlier report: a leader that failed later stood in the way of the best one
-    scores = evaluation.as_kept(loaded.scores(splits.test.texts))
-    results = evaluation.results(splits.labels, loaded.thresholds, scores, splits.test.targets)
+    scores = evaluation.as_kept(loaded.prepared_scores(prepared, "test"))
+    targets = np.asarray(prepared.targets["test"])
+    results = evaluation.results(prepared.labels, loaded.thresholds, scores, targets)
     write_json(search.path / "artifacts" / "test_results.json", {"trial_id": board.best.trial_id, **results})
     return results
 

@@ -244,6 +244,21 @@ def test_a_bundle_comes_back_as_it_was_saved(run, saved, small_splits):
     assert loaded.max_length == run.configuration.max_length
 
 
+@pytest.mark.parametrize("checkpoint", ["bert", "scratch:albert-tiny"])
+@pytest.mark.parametrize("trainable", ["head", "last_layer", "all"])
+def test_prepared_data_scores_as_its_texts_do(  # noqa: PLR0917 - fixtures
+    checkpoint, trainable, small_splits, tiny_bert, cache, tmp_path
+):
+    """Through what the frozen encoder gave once, and bit for bit what the training itself measures."""
+    name = tiny_bert if checkpoint == "bert" else checkpoint
+    run = _trained(small_splits, name, cache, trainable=trainable)
+    _save(run, tmp_path / "b")
+    loaded = bundle.load(tmp_path / "b")
+    scores = loaded.prepared_scores(run.prepared, "test")
+    np.testing.assert_allclose(scores, loaded.scores(small_splits.test.texts), rtol=0, atol=1e-5)
+    assert np.array_equal(scores, run.scores("test"))
+
+
 def test_a_label_that_is_never_predicted_survives(run, tmp_path):
     """A threshold of infinity is null in the file, infinity again when loaded, and never predicts."""
     targets = np.array(run.prepared.targets["validation"])

@@ -18,7 +18,6 @@ from goemo.outcomes import RANKED
 from tune import confirm, leaderboard, space
 from tune.budget import Budget, Spending
 from tune.confirm import Confirmations
-from tune.disk_need import check_disk
 from tune.durations import duration
 from tune.environment import describe
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
@@ -26,10 +25,8 @@ from tune.halt import Halt
 from tune.interrupts import Interrupts, SearchInterrupted, interrupts
 from tune.interval_of_best import IntervalOfBest
 from tune.leaderboard import Leaderboard
-from tune.preparation import check_checkpoint, checked_model, prepare, sharing
 from tune.progress import SearchState, View, is_live
 from tune.records import SearchFolder, runs_folder, search_names
-from tune.resources import per_trial
 from tune.search_log import SearchLog, engine_logs
 from tune.space import Suggestions
 from tune.spec import SchedulerSpec, SearchSpec, advice, extended
@@ -80,7 +77,7 @@ class _Session:
     log: SearchLog
     signals: Interrupts
     spending: Spending
-    trial_resources: Mapping[str, float]
+    per_trial: Mapping[str, float]
 
     @property
     def remaining(self) -> int:
@@ -123,27 +120,28 @@ def run_search(
         SearchFolder.refuse_taken(spec.name)
         check_store(tracking_uri)
         check_sources(spec)
-        checkpoint = check_checkpoint(spec)
         view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-        needed = [] if checkpoint is None else [checkpoint]
-        with connect(address, shared=runs_folder(), needed=needed, note=view.say) as nodes:
+        with connect(address) as nodes:
+            # torch and transformers take as long to import as Ray takes to start.
+            from tune.disk_need import check_disk
+            from tune.preparation import checked_model, found_checkpoint, prepare, trial_resources
+
+            checkpoint = found_checkpoint(spec)
             log.phase("reading the data")
             splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
             model = checked_model(spec, splits)
             # Before minutes of preparation, which a refusal would waste.
-            resources = nodes()
+            resources = nodes(shared=runs_folder(), needed=checkpoint, note=view.say)
             signals.take_back()
-            trial_resources = per_trial(spec, resources, sharing=sharing(spec, model, resources))
-            spending = Spending(budget or Budget(), started=started, gpus_per_trial=trial_resources["gpu"])
+            per_trial = trial_resources(spec, model, resources)
+            spending = Spending(budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"])
             log.phase("preparing")
             prepared = prepare(spec, splits, view.console, reserved=check_disk(spec, splits, model))
             facts = {"address": address, **_store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             with _held(search):
                 log.open(search, find_store(tracking_uri).hide)
-                session = _Session(
-                    spec, search, splits, prepared, view, log, signals, spending, trial_resources
-                )
+                session = _Session(spec, search, splits, prepared, view, log, signals, spending, per_trial)
                 return _run(session, tracking_uri)
 
 
@@ -192,30 +190,32 @@ def resume_search(
             search.add_facts(**_store_fact(asked))
         if _remaining(spec, search) == 0:
             splits = _same_splits(spec, search)
+            from tune.preparation import prepare
+
             log.phase("preparing")
             prepared = prepare(spec, splits, view.console)
             spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
             return _run(
                 _Session(spec, search, splits, prepared, view, log, signals, spending, {}), tracking_uri
             )
-        checkpoint = check_checkpoint(spec)
-        needed = [] if checkpoint is None else [checkpoint]
-        address = address or search.facts.get("address")
-        with connect(address, shared=search.path, needed=needed, note=view.say) as nodes:
+        with connect(address or search.facts.get("address")) as nodes:
+            from tune.preparation import checked_model, found_checkpoint, prepare, trial_resources
+
+            checkpoint = found_checkpoint(spec)
             splits = _same_splits(spec, search)
-            resources = nodes()
-            signals.take_back()
             model = checked_model(spec, splits)
-            trial_resources = per_trial(spec, resources, sharing=sharing(spec, model, resources))
+            resources = nodes(shared=search.path, needed=checkpoint, note=view.say)
+            signals.take_back()
+            per_trial = trial_resources(spec, model, resources)
             spending = Spending(
                 budget or Budget(),
                 started=started,
-                gpus_per_trial=trial_resources["gpu"],
+                gpus_per_trial=per_trial["gpu"],
                 records=[*search.records(), *search.confirmations()],
             )
             log.phase("preparing")
             prepared = prepare(spec, splits, view.console)
-            session = _Session(spec, search, splits, prepared, view, log, signals, spending, trial_resources)
+            session = _Session(spec, search, splits, prepared, view, log, signals, spending, per_trial)
             return _run(session, tracking_uri)
 
 
@@ -370,7 +370,7 @@ def _run_remaining(session: _Session, halt: Halt, tracker: Tracker) -> None:
                 of_stage,
                 session.search,
                 prepared=str(session.prepared.folder),
-                per_trial=session.trial_resources,
+                per_trial=session.per_trial,
                 suggestions=suggestions,
                 spending=spending,
                 halt=halt,

@@ -17,22 +17,22 @@ from goemo.prepared import Prepared
 from goemo.prepared import prepare as prepare_shared
 from tune.progress import progress_bars
 from tune.records import runs_folder
-from tune.resources import trials_per_gpu
+from tune.resources import per_trial, trials_per_gpu
 from tune.spec import SearchSpec, asked_for, configuration, possible_values
 
 # What decides how much memory a trial takes.
 _SIZES = ("batch_size", "max_length")
 
 
-def check_checkpoint(spec: SearchSpec) -> Path | None:
-    """Find the folder of the checkpoint before any data is read; None where it is made from the data.
+def found_checkpoint(spec: SearchSpec) -> list[Path]:
+    """Find the folder of the checkpoint before any data is read; one made from the data has none yet.
 
     Raises:
         InputError: It is not there.
     """
     if spec.model.checkpoint.startswith("scratch:"):
-        return None
-    return resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache").folder
+        return []
+    return [resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache").folder]
 
 
 def checked_model(spec: SearchSpec, splits: Splits) -> Any:
@@ -65,7 +65,16 @@ def memory_needed(spec: SearchSpec, model: Any) -> float:
     return estimate_memory(model, replace(configuration(spec, first), **largest)).total
 
 
-def sharing(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]] = ()) -> int:
+def trial_resources(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the CPUs and GPUs of one trial, ``cpu`` and ``gpu``, on nodes that `tune.cluster` tells of.
+
+    Raises:
+        InputError: No node has what a trial asks for.
+    """
+    return per_trial(spec, nodes, sharing=_sharing(spec, model, nodes))
+
+
+def _sharing(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]]) -> int:
     """Return how many trials fit on the smallest GPU; 1 where there is none to ask.
 
     Args:

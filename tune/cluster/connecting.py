@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 from ray._private import worker
@@ -17,6 +17,8 @@ from goemo.errors import InputError
 from tune.cluster.inspection import PATIENCE_S, Inspection
 
 _log = logging.getLogger(__name__)
+
+Note = Callable[[str], None]
 
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
@@ -32,29 +34,36 @@ RAY_SETTINGS = {
 }
 
 
+class Nodes(Protocol):
+    """Waits for Ray and tells of its nodes."""
+
+    def __call__(
+        self, *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
+    ) -> list[dict[str, float]]:
+        """Return the resources of each node, once trials can run on it.
+
+        Args:
+            shared: A folder that all nodes of a cluster must see and write to; not looked at where None.
+            needed: Other paths that all nodes of a cluster must see.
+            note: Told where a node's software differs from this machine's.
+
+        Returns:
+            By Ray's names; with ``gpu_bytes``, the memory of a node's smallest GPU, where it tells.
+
+        Raises:
+            InputError: No cluster answers, or trials cannot run on a node of it.
+        """
+
+
 @contextmanager
-def connect(
-    address: str | None,
-    *,
-    shared: Path | None = None,
-    needed: Sequence[Path] = (),
-    note: Callable[[str], None] = lambda _: None,
-) -> Iterator[Callable[[], list[dict[str, float]]]]:
+def connect(address: str | None) -> Iterator[Nodes]:
     """Connect to Ray in a thread, for it takes seconds; leave a Ray that was there as it was.
 
     Args:
         address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
-        shared: A folder that all nodes of a cluster must see and write to; not looked at where None.
-        needed: Other paths that all nodes of a cluster must see.
-        note: Told where a node's software differs from this machine's.
-
-    Yields:
-        A function that waits for Ray, looks whether trials can run on the nodes of a cluster, and returns
-        the resources of each node; with ``gpu_bytes``, the memory of its smallest GPU, where it tells.
 
     Raises:
-        InputError: The address is none. That no cluster answers there, or that trials cannot run on a node
-            of it, is raised by the function.
+        InputError: The address is none.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
     where, target = "--address", address
@@ -63,23 +72,24 @@ def connect(
     if target and target.startswith("ray://"):
         raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
 
-    def resources() -> list[dict[str, float]]:
+    starting: Future[None] | None = None
+
+    def nodes(
+        *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
+    ) -> list[dict[str, float]]:
+        if starting is not None:
+            starting.result()
         told = _inspect(where, shared, needed, note) if target and shared is not None else {}
         return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
 
     if ray.is_initialized():
-        yield resources
+        yield nodes
         return
     # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
     with _words_of_ray_logged(), ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter:
         starting = starter.submit(_start, where, target)
-
-        def started_resources() -> list[dict[str, float]]:
-            starting.result()
-            return resources()
-
         try:
-            yield started_resources
+            yield nodes
         finally:
             wait([starting])
             ray.shutdown()
@@ -122,9 +132,7 @@ def _start(where: str, target: str | None) -> None:
         raise InputError(where, [problem]) from error
 
 
-def _inspect(
-    where: str, shared: Path, needed: Sequence[Path], note: Callable[[str], None]
-) -> dict[str, dict[str, float]]:
+def _inspect(where: str, shared: Path, needed: Sequence[Path], note: Note) -> dict[str, dict[str, float]]:
     """Ask the nodes that have CPUs, where trials may come to run; return what they say of their GPUs, by id.
 
     Raises:

@@ -24,10 +24,9 @@ from tune.forecast.setting import Setting
 from tune.forecast.simulation import Course, Run, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
-from tune.preparation import check_checkpoint, checked_model, max_lengths, sharing
+from tune.preparation import checked_model, found_checkpoint, max_lengths, trial_resources
 from tune.progress import progress_bars
 from tune.records import runs_folder
-from tune.resources import per_trial
 from tune.spec import SearchSpec
 
 # What no probe sees, on two cores of an AMD EPYC: the imports of the command and MLflow's store before the
@@ -63,15 +62,13 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
-    checkpoint = check_checkpoint(spec)
-    needed = [] if checkpoint is None else [checkpoint]
-    with connect(address, shared=runs_folder(), needed=needed, note=tell) as nodes:
+    checkpoint = found_checkpoint(spec)
+    with connect(address) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
         model = checked_model(spec, splits)
-        resources = nodes()
+        resources = nodes(shared=runs_folder(), needed=checkpoint, note=tell)
         opening_s = time.perf_counter() - started
-        trial_resources = per_trial(spec, resources, sharing=sharing(spec, model, resources))
         with progress_bars(console) as on_progress:
             prepared = prepare_shared(
                 splits,
@@ -100,7 +97,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
             missing=None if obstacle else missing,
             model=model,
             nodes=resources,
-            per_trial=trial_resources,
+            per_trial=trial_resources(spec, model, resources),
         )
         probed = measure(setting, tell)
         notes = [f"frozen encoder output: {obstacle}"] if obstacle else []

@@ -38,7 +38,17 @@ from typing import Any
 
 import torch
 import yaml
-from measuring import MINILM, find_goemotions, goemo_search, hardware, say, spread, table, write_subset
+from measuring import (
+    MINILM,
+    find_goemotions,
+    goemo_search,
+    hardware,
+    need_accelerate,
+    say,
+    spread,
+    table,
+    write_subset,
+)
 from trainer_loop import make_trainer, predicted_scores, quiet, tokenize, training_speed
 
 from goemo.configuration import Configuration
@@ -128,6 +138,7 @@ def main() -> None:
         "--tracking-uri", help="of `goemo search`; `none` logs nothing (default: a new store)"
     )
     options = parser.parse_args()
+    need_accelerate()
     quiet()
     source = find_goemotions(options.data)
     rows = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -31,6 +32,16 @@ def find_goemotions(asked: str | None = None) -> Path:
     if not (folder / "train.tsv").is_file():
         sys.exit(f"GoEmotions is not in {folder}; give --data FOLDER or set GOEMO_DATA_DIR")
     return folder.resolve()
+
+
+def need_accelerate() -> None:
+    """Say before anything is measured that Trainer could not be.
+
+    Raises:
+        SystemExit: accelerate is not installed.
+    """
+    if importlib.util.find_spec("accelerate") is None:
+        sys.exit('Trainer needs the package accelerate: pip install -c constraints.txt -e ".[benchmarks]"')
 
 
 def write_subset(source: Path, target: Path, *, train: int, validation: int = 0, seed: int = 0) -> Path:

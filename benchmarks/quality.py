@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import MINILM, find_goemotions, hardware, say, table, write_subset
+from measuring import MINILM, find_goemotions, hardware, need_accelerate, say, table, write_subset
 from numpy.typing import NDArray
 from trainer_loop import make_trainer, predicted_scores, quiet, tokenize
 
@@ -153,6 +153,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["trainer", "shuffled"], help="one of the two questions")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    need_accelerate()
     torch.set_num_threads(options.threads)
     quiet()
     configuration = Configuration(

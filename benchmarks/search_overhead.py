@@ -33,7 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from measuring import SearchRun, goemo_search, hardware, say, spread, table
+from measuring import SearchRun, goemo_search, hardware, need_accelerate, say, spread, table
 
 CHECKPOINT = "scratch:albert-tiny"
 SEED = 42
@@ -180,6 +180,8 @@ def main() -> None:
     )
     parser.add_argument("--tracking-uri", help="of --growth; `none` logs nothing (default: a new store)")
     options = parser.parse_args()
+    if not options.growth:
+        need_accelerate()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         space = search_space(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from measuring import MINILM, find_goemotions, hardware, say, spread, table, write_subset
+from measuring import MINILM, find_goemotions, hardware, need_accelerate, say, spread, table, write_subset
 from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_speed
 from transformers import Trainer
 
@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    need_accelerate()
     torch.set_num_threads(options.threads)
     quiet()
     source = find_goemotions(options.data)

@@ -133,7 +133,11 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
         raise click.BadParameter(str(error), ctx, param) from None
 
 
-_LIMITS = (
+_RUNNING = (
+    click.option(
+        "--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine)."
+    ),
+    _store_option,
     click.option(
         "--time-budget",
         callback=_seconds,
@@ -158,9 +162,9 @@ _some_trials = click.option(
 )
 
 
-def _limits(command: Decorated) -> Decorated:
-    """Add the options that end trials before their end."""
-    for option in reversed(_LIMITS):
+def _running(command: Decorated) -> Decorated:
+    """Add the options of all commands that run trials: where, logged to what, and what ends them."""
+    for option in reversed(_RUNNING):
         command = option(command)
     return command
 
@@ -181,9 +185,7 @@ def _format_option(*formats: str) -> Callable[[Decorated], Decorated]:
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."
 )
-@click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
-@_store_option
-@_limits
+@_running
 @_some_trials
 @click.option(
     "--dry-run", is_flag=True, help="Show the trials, probe for less than a minute what they take, and stop."
@@ -233,9 +235,7 @@ def search(  # noqa: PLR0917 - click passes them by name
 
 @cli.command(example="goemo resume minilm-head\ngoemo resume minilm-head --trials 5 --trial-timeout 30m")
 @click.argument("name")
-@click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
-@_store_option
-@_limits
+@_running
 @_some_trials
 def resume(  # noqa: PLR0917 - click passes them by name
     name: str,
@@ -264,9 +264,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
 @cli.command(example="goemo extend roberta-tpe --trials 20")
 @click.argument("name")
 @click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
-@click.option("--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine).")
-@_store_option
-@_limits
+@_running
 def extend(  # noqa: PLR0917 - click passes them by name
     name: str,
     trials: int,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from goemo.data import Splits, load_splits
-from goemo.errors import GoemoError, InputError
+from goemo.errors import GoemoError
 from goemo.outcomes import RANKED
 from tune import confirm, leaderboard, space
 from tune.budget import Budget, Spending
@@ -27,6 +27,7 @@ from tune.interval_of_best import IntervalOfBest
 from tune.leaderboard import Leaderboard
 from tune.progress import SearchState, View, is_live
 from tune.records import SearchFolder, runs_folder, search_names
+from tune.search_facts import data_facts, same_splits, same_store, store_fact
 from tune.search_log import SearchLog, engine_logs
 from tune.space import Suggestions
 from tune.spec import SchedulerSpec, SearchSpec, advice, extended
@@ -137,7 +138,7 @@ def run_search(
             spending = Spending(budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"])
             log.phase("preparing")
             prepared = prepare(spec, splits, view.console, reserved=check_disk(spec, splits, model))
-            facts = {"address": address, **_store_fact(tracking_uri)}
+            facts = {"address": address, **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             with _held(search):
                 log.open(search, find_store(tracking_uri).hide)
@@ -182,14 +183,14 @@ def resume_search(
         spec = SearchSpec.from_dict(search.spec)
         if trial_timeout_s is not None:
             spec = replace(spec, trial_timeout_s=trial_timeout_s)
-        asked, tracking_uri = tracking_uri, _same_store(search, tracking_uri)
+        asked, tracking_uri = tracking_uri, same_store(search, tracking_uri)
         log.open(search, find_store(tracking_uri).hide)
         log.phase("reading the data")
         view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
         if asked or "tracking_uri" not in search.facts:
-            search.add_facts(**_store_fact(asked))
+            search.add_facts(**store_fact(asked))
         if _remaining(spec, search) == 0:
-            splits = _same_splits(spec, search)
+            splits = same_splits(spec, search)
             from tune.preparation import prepare
 
             log.phase("preparing")
@@ -202,7 +203,7 @@ def resume_search(
             from tune.preparation import checked_model, found_checkpoint, prepare, trial_resources
 
             checkpoint = found_checkpoint(spec)
-            splits = _same_splits(spec, search)
+            splits = same_splits(spec, search)
             model = checked_model(spec, splits)
             resources = nodes(shared=search.path, needed=checkpoint, note=view.say)
             signals.take_back()
@@ -270,20 +271,6 @@ def _remaining(spec: SearchSpec, search: SearchFolder) -> int:
     return spec.total - ended + confirm.remaining(spec, search)
 
 
-def _same_splits(spec: SearchSpec, search: SearchFolder) -> Splits:
-    """Read the data of a search.
-
-    Raises:
-        InputError: It is not what it was.
-    """
-    splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-    before = search.facts.get("data", {}).get("digest")
-    if before not in (None, splits.digest):
-        problem = f"{spec.data.source} has changed since the search began; start a new one"
-        raise InputError(search.name, [problem])
-    return splits
-
-
 def _run(session: _Session, tracking_uri: str | None) -> SearchResult:
     """Run what remains, then report; an interrupt or an error leaves records and store in order."""
     # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
@@ -293,7 +280,7 @@ def _run(session: _Session, tracking_uri: str | None) -> SearchResult:
     search, view = session.search, session.view
     search.write_validation(session.prepared.targets["validation"], session.prepared.labels)
     search.add_facts(
-        data=_data_facts(session.splits, session.spec.seed),
+        data=data_facts(session.splits, session.spec.seed),
         environment=describe(),
         started=search.facts.get("started", time.time()),
     )
@@ -412,62 +399,10 @@ def _report(session: _Session) -> Leaderboard:
     return board
 
 
-def _store_fact(tracking_uri: str | None) -> dict[str, str | None]:
-    """Return the fact of where a search is logged to, without a password, for `resume_search`.
-
-    None stands for the store in mlruns; where tracking is off, there is no fact, because that holds for one
-    command only.
-    """
-    from tune.tracking import find_store
-
-    store = find_store(tracking_uri)
-    if store.is_off:
-        return {}
-    is_default = not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"))
-    return {"tracking_uri": None if is_default else store.shown}
-
-
-def _same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
-    """Return the store that a search was logged to, unless another is asked for.
-
-    Raises:
-        InputError: Its URI had a password, which was not kept.
-    """
-    facts = search.facts
-    if tracking_uri or "tracking_uri" not in facts:
-        return tracking_uri
-    recorded: str | None = facts["tracking_uri"]
-    if recorded is None:
-        return f"sqlite:///{runs_folder() / 'mlflow.db'}"
-    if "***" in recorded:
-        from tune.tracking import find_store
-
-        if os.environ.get("MLFLOW_TRACKING_URI") and find_store(None).shown == recorded:
-            return None  # the environment has it whole
-        raise InputError("--tracking-uri", [f"give {recorded} again, with the password: it was not kept"])
-    return recorded
-
-
 def _summary(search: SearchFolder) -> str:
     """Return the leaderboard in words, for the parent run's description."""
     board = leaderboard.build(search)
     return leaderboard.summary(board) if board.rows else "No trial has reported yet."
-
-
-def _data_facts(splits: Splits, seed: int) -> dict[str, object]:
-    return {
-        "source": splits.source,
-        "taxonomy": splits.taxonomy,
-        "labels": list(splits.labels),
-        "seed": seed,
-        "splitting": splits.splitting,
-        "digest": splits.digest,
-        "splits": {
-            split.name: {"examples": len(split), "digest": split.digest}
-            for split in (splits.train, splits.validation, splits.test)
-        },
-        "notes": list(splits.notes),
-    }
 
 
 @contextmanager

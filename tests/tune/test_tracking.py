@@ -13,7 +13,7 @@ import pytest
 
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
-from tune import driver, tracking
+from tune import search_facts, tracking
 from tune.records import Outcome, SearchFolder
 from tune.tracking import content, tracker, writer
 
@@ -614,12 +614,12 @@ class TestStore:
         search = SearchFolder.create("s", {})
         search.add_facts(tracking_uri="postgresql://me:***@host/db")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@host/db")
-        assert driver._same_store(search, None) is None
-        assert driver._same_store(search, "http://other:5000") == "http://other:5000"
+        assert search_facts.same_store(search, None) is None
+        assert search_facts.same_store(search, "http://other:5000") == "http://other:5000"
         for another in ("postgresql://me:secret@elsewhere/db", ""):
             monkeypatch.setenv("MLFLOW_TRACKING_URI", another)
             with pytest.raises(InputError, match="with the password: it was not kept"):
-                driver._same_store(search, None)
+                search_facts.same_store(search, None)
 
     @pytest.mark.parametrize(
         ("uri", "remedy"),

@@ -1,0 +1,77 @@
+"""What a search records of its data and its store, so that going on with it finds the same ones."""
+
+from __future__ import annotations
+
+import os
+
+from goemo.data import Splits, load_splits
+from goemo.errors import InputError
+from tune.records import SearchFolder, runs_folder
+from tune.spec import SearchSpec
+
+
+def data_facts(splits: Splits, seed: int) -> dict[str, object]:
+    """Return what a search records of its data; the seed has decided how it was split."""
+    return {
+        "source": splits.source,
+        "taxonomy": splits.taxonomy,
+        "labels": list(splits.labels),
+        "seed": seed,
+        "splitting": splits.splitting,
+        "digest": splits.digest,
+        "splits": {
+            split.name: {"examples": len(split), "digest": split.digest}
+            for split in (splits.train, splits.validation, splits.test)
+        },
+        "notes": list(splits.notes),
+    }
+
+
+def same_splits(spec: SearchSpec, search: SearchFolder) -> Splits:
+    """Read the data of a search.
+
+    Raises:
+        InputError: It is not what it was.
+    """
+    splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+    before = search.facts.get("data", {}).get("digest")
+    if before not in (None, splits.digest):
+        problem = f"{spec.data.source} has changed since the search began; start a new one"
+        raise InputError(search.name, [problem])
+    return splits
+
+
+def store_fact(tracking_uri: str | None) -> dict[str, str | None]:
+    """Return the fact of where a search is logged to, without a password, for `resume_search`.
+
+    None stands for the store in mlruns; where tracking is off, there is no fact, because that holds for one
+    command only.
+    """
+    from tune.tracking import find_store
+
+    store = find_store(tracking_uri)
+    if store.is_off:
+        return {}
+    is_default = not (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"))
+    return {"tracking_uri": None if is_default else store.shown}
+
+
+def same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
+    """Return the store that a search was logged to, unless another is asked for.
+
+    Raises:
+        InputError: Its URI had a password, which was not kept.
+    """
+    facts = search.facts
+    if tracking_uri or "tracking_uri" not in facts:
+        return tracking_uri
+    recorded: str | None = facts["tracking_uri"]
+    if recorded is None:
+        return f"sqlite:///{runs_folder() / 'mlflow.db'}"
+    if "***" in recorded:
+        from tune.tracking import find_store
+
+        if os.environ.get("MLFLOW_TRACKING_URI") and find_store(None).shown == recorded:
+            return None  # the environment has it whole
+        raise InputError("--tracking-uri", [f"give {recorded} again, with the password: it was not kept"])
+    return recorded

@@ -8,7 +8,7 @@ of texts is the number of lines that ``wc -l`` counts, and one more where the la
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 20
@@ -20,17 +20,25 @@ CHUNK_TEXTS = 4096
 CHUNK_CHARACTERS = 2_000_000
 
 
-def texts_of(file: BinaryIO) -> Iterator[str]:
+def texts_of(file: BinaryIO, on_replaced: Callable[[int], None] | None = None) -> Iterator[str]:
     """Yield the text of each line, as the file is read; an empty line is an empty text.
 
     Bytes that are no UTF-8 are read as U+FFFD, a byte order mark at the start as nothing.
+
+    Args:
+        file: Stands where the first line begins.
+        on_replaced: Called with the number of each line, from 1, that holds bytes that are no UTF-8.
     """
-    is_first = True
-    for line in file:
-        content = line.removeprefix(codecs.BOM_UTF8) if is_first else line
-        is_first = False
+    for number, line in enumerate(file, start=1):
+        content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         content = content.removesuffix(b"\n").removesuffix(b"\r")
-        yield content.decode("utf-8", errors="replace")
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            text = content.decode("utf-8", errors="replace")
+            if on_replaced is not None:
+                on_replaced(number)
+        yield text
 
 
 def count_texts(file: BinaryIO) -> int:

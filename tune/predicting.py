@@ -51,6 +51,8 @@ def predict_file(
 ) -> None:
     """Predict each line of a file with a bundle, chunk by chunk, in the order of the lines.
 
+    Lines that are no UTF-8 are predicted from what can be read of them, and told of at the end.
+
     Args:
         folder: The bundle.
         path: One text a line, as in `goemo.text_lines`; ``-`` for stdin.
@@ -66,7 +68,8 @@ def predict_file(
     with _opened(output) as file, _read(path) as source:
         model = bundle.load(folder)
         meter = _Meter(console, total=_number_of_texts(source))
-        predicted = _predicted(model, source, meter)
+        replaced: list[int] = []
+        predicted = _predicted(model, texts_of(source, replaced.append), meter)
         try:
             with meter:
                 for piece in _pieces(predicted, model.labels, form, is_long=True):
@@ -77,10 +80,17 @@ def predict_file(
             kept = f"nothing was written to {output}" if output else "those are written"
             of = "" if meter.total is None else f" of {meter.total:,}"
             raise GoemoError(f"interrupted after {meter.written:,}{of} texts; {kept}") from None
+    if replaced:
+        lines = "1 line is" if len(replaced) == 1 else f"{len(replaced):,} lines are"
+        console.print(
+            f"{lines} no UTF-8, line {replaced[0]:,} first: what cannot be read stands as \ufffd",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
-def _predicted(model: bundle.Bundle, source: BinaryIO, meter: _Meter) -> Iterator[Chunk]:
-    for chunk in chunks(texts_of(source)):
+def _predicted(model: bundle.Bundle, texts: Iterator[str], meter: _Meter) -> Iterator[Chunk]:
+    for chunk in chunks(texts):
         yield model.predict(chunk, on_progress=partial(meter.show_part, meter.done))
 
 

@@ -33,6 +33,14 @@ def test_a_line_is_a_text(content, texts):
     assert count_texts(io.BytesIO(content)) == len(texts)
 
 
+def test_lines_that_are_no_utf_8_are_told_by_number():
+    """Those alone: a line that holds U+FFFD itself is as it should be."""
+    told: list[int] = []
+    content = b"\xef\xbb\xbfa\n\xff\n" + "\ufffd\n".encode() + b"b\n\xe4"
+    assert list(texts_of(io.BytesIO(content), told.append)) == ["a", "\ufffd", "\ufffd", "b", "\ufffd"]
+    assert told == [2, 5]
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_give_as_many_texts_as_lines(content):
     """Reading never fails, and gives as many texts as counting and as splitting at line feeds."""

@@ -68,8 +68,10 @@ def small_chunks(monkeypatch):
 def test_every_line_of_any_bytes_is_predicted_in_order(model, file, capfd, small_chunks):
     """Across chunks, each line has its entry, in order, with the scores that its text has alone."""
     main(["predict", str(model), "--file", str(file), "--format", "json"])
-    found = json.loads(capfd.readouterr().out)
+    out, err = capfd.readouterr()
+    found = json.loads(out)
     assert [item["text"] for item in found] == TEXTS
+    assert "1 line is no UTF-8, line 4 first" in err
     loaded = bundle.load(model)
     for item in found:
         (alone,) = loaded.predict([item["text"]])

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tune.records import TrialRecord
 from tune.space import number_of
@@ -123,12 +124,32 @@ class CatchesUp(LeavesWorkers):
         return str(super().on_trial_result(controller, trial, result))  # type: ignore[misc]
 
 
-class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Asynchronous successive halving (Li et al. 2020), by Ray, with one bracket or several.
+class Bracket(_Bracket):  # type: ignore[misc]  # Ray ships no types
+    """Rungs at which a trial goes on if it is among the best of those that have come, itself included.
 
-    At a rung a trial goes on if it is among the best ``1 / reduction_factor`` of those that have come so far,
-    itself left out; the first always goes on. What a trial of bracket ``s`` is compared with begins at rung
-    ``s``, and the last bracket stops nobody.
+    The best are ``1 / reduction_factor`` of them, rounded down, as in the paper's ``top_k``, and at least
+    one. Ray interpolates between the objectives of the others, which lets the second best of four through,
+    and costs more steps: see docs/decisions/010.
+    """
+
+    def cutoff(self, recorded: Mapping[Any, float]) -> float | None:
+        """Return the objective that a trial must reach to go on; None where it is the first.
+
+        Args:
+            recorded: Objectives of the other trials that have come to the rung.
+        """
+        if not recorded:
+            return None
+        best = max(1, int((len(recorded) + 1) / self.rf + 1e-9))
+        return sorted(recorded.values())[-best]
+
+
+class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Asynchronous successive halving (Li et al. 2020), with one bracket or several.
+
+    At a rung a trial goes on if it is among the best ``1 / reduction_factor`` of those that have come so
+    far; the first always goes on. What a trial of bracket ``s`` is compared with begins at rung ``s``, and
+    the last bracket stops nobody.
 
     Hyperband is the same with all brackets, in the shares that Hyperband gives them, which is asynchronous
     Hyperband (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", section 3). Ray's own
@@ -152,6 +173,10 @@ class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no type
             reduction_factor=spec.scheduler.reduction_factor,
             brackets=len(self._shares),
         )
+        self._brackets = [
+            Bracket(spec.scheduler.grace, 100, spec.scheduler.reduction_factor, number)
+            for number in range(len(self._shares))
+        ]
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
         """Choose the bracket of a trial."""

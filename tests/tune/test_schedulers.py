@@ -129,24 +129,41 @@ def test_the_median_rule_decides_as_rays_does(grace, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_asha_decides_as_rays_does(seed):
-    """With one bracket, ours is Ray's."""
-    ours = build_scheduler(spec(algorithm="asha"))
-    rays = ASHAScheduler(PROGRESS, OBJECTIVE, "max", max_t=100, grace_period=20, reduction_factor=3)
-    known, stopped = {}, 0
-    for number, progress, objective, running in streams(30, seed):
+@pytest.mark.parametrize("factor", [2, 2.5, 3, 4])
+def test_the_best_of_a_rung_go_on_and_nobody_whom_ray_would_stop(factor, seed):
+    """Ours counts those who have come; it keeps no trial that Ray's would not, and stops more of them."""
+    ours = build_scheduler(spec(algorithm="asha", reduction_factor=factor))
+    rays = ASHAScheduler(PROGRESS, OBJECTIVE, "max", max_t=100, grace_period=20, reduction_factor=factor)
+    places = rungs(20, factor)
+    come = {place: [] for place in places}
+    known, stopped, kept_by_ray = {}, 0, 0
+    for number, progress, objective, running in streams(40, seed):
         trial = known.get(number)
         if trial is None:
             trial = known[number] = RaysTrial(f"t{number:03d}")
             ours.on_trial_add(None, trial)
             rays.on_trial_add(None, trial)
         result = {PROGRESS: progress, OBJECTIVE: objective}
-        decisions = {scheduler.on_trial_result(None, trial, result) for scheduler in (ours, rays)}
-        assert len(decisions) == 1
-        if decisions == {TrialScheduler.STOP} and progress < 100:
+        goes_on, ray_goes_on = (
+            scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
+            for scheduler in (ours, rays)
+        )
+        if progress == 100:
+            continue
+        at = max((place for place in places if place <= progress), default=None)
+        if at is None or any(number == other for other, _ in come[at]):
+            assert goes_on
+            continue
+        come[at].append((number, objective))
+        ahead = sum(other > objective for _, other in come[at])
+        assert goes_on == (ahead < max(1, len(come[at]) // factor))
+        assert ray_goes_on or not goes_on
+        kept_by_ray += ray_goes_on and not goes_on
+        if not goes_on:
             running.remove(number)
             stopped += 1
     assert stopped > 10
+    assert kept_by_ray > 0
 
 
 def test_brackets_of_asha_get_the_shares_of_ray():

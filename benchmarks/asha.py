@@ -7,24 +7,35 @@ order of its trials: those that the seeds 0, 1, 2, ... give a shuffled grid. The
 training has the seed of the search space and gives the very scores of the full grid, as far as it
 goes, which is checked. All searches are real ones, with their processes. Steps of training are compared, and
 not seconds, because they do not depend on what else the machine does.
+
+Last, the reports of the full grid are replayed in simulated time in many more orders, under other rungs and
+under the rule of Ray's own class, which no machine has the time to train.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from measuring import find_goemotions, hardware, say, spread, table
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tune import leaderboard
 from tune.driver import resume_search, run_search
+from tune.forecast.simulation import Course, simulate
 from tune.records import SearchFolder, TrialRecord, search_names
+from tune.schedulers import OBJECTIVE, PROGRESS, Asha
 from tune.spec import SearchSpec, load_spec
 
 
@@ -120,6 +131,97 @@ def seconds(wall: float | None) -> str:
     return "interrupted" if wall is None else f"{wall:,.0f} s"
 
 
+class AsRay(Asha):
+    """ASHA that decides as Ray's own class does."""
+
+    def __init__(self, unfinished: Sequence[TrialRecord], spec: SearchSpec) -> None:
+        super().__init__(unfinished, spec)
+        for bracket in self._brackets:
+            bracket.cutoff = functools.partial(_Bracket.cutoff, bracket)
+
+
+@dataclass(frozen=True)
+class Way:
+    """Who decides, and from where on."""
+
+    name: str
+    asha: type[Asha]
+    grace: int
+    reduction_factor: float
+
+
+WAYS = (
+    Way("ours", Asha, 10, 3),
+    Way("ours", Asha, 20, 3),
+    Way("ours", Asha, 10, 4),
+    Way("Ray's", AsRay, 10, 3),
+    Way("Ray's", AsRay, 20, 3),
+    Way("Ray's", AsRay, 10, 4),
+)
+
+
+def replayed(full: Finished, spec: SearchSpec, way: Way, order: Sequence[int]) -> tuple[float, float, bool]:
+    """Run the full grid's reports again in simulated time, two trials at once, in some order.
+
+    Returns:
+        The share of the steps, how far the best trial that ended lies behind the grid's best, and whether it
+        is tied with it.
+    """
+    records = [list(full.records.values())[place] for place in order]
+    courses = [course(full, record) for record in records]
+    scheduler = replace(spec.scheduler, grace=way.grace, reduction_factor=way.reduction_factor)
+    asha = way.asha([], replace(spec, scheduler=scheduler))
+    trials = [SimpleNamespace(trial_id=record.trial_id) for record in records]
+    for trial in trials:
+        asha.on_trial_add(None, trial)
+    best: dict[str, float] = defaultdict(float)
+
+    def goes_on(number: int, progress: int) -> bool:
+        record, trial = records[number], trials[number]
+        objective = next(row[record.objective_name] for row in record.history if row["progress"] == progress)
+        best[record.trial_id] = max(best[record.trial_id], objective)
+        result = {PROGRESS: progress, OBJECTIVE: objective}
+        return progress < 100 and asha.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
+
+    steps = simulate(courses, 2, goes_on).steps
+    board = leaderboard.build(full.folder)
+    chosen = max(best, key=lambda trial_id: best[trial_id])
+    behind = board.best.objective - best[chosen]
+    return steps / sum(sum(one.steps) for one in courses), behind, board.row(chosen).tied_with_best
+
+
+def course(full: Finished, record: TrialRecord) -> Course:
+    """Return what a trial of the full grid took to each of its reports."""
+    examples = full.folder.facts["data"]["splits"]["train"]["examples"]
+    total = ceil(examples / record.config["batch_size"]) * record.config["epochs"]
+    progress = tuple(int(row["progress"]) for row in record.history)
+    seconds = np.diff([0.0, *(row["seconds"] for row in record.history)])
+    steps = np.diff([0, *(total * at // 100 for at in progress)])
+    return Course(progress, tuple(seconds.tolist()), tuple(steps.tolist()))
+
+
+def replay(full: Finished, spec: SearchSpec, orders: int) -> str:
+    """Return a table of the ways, each over the same orders drawn at random."""
+    drawn = [np.random.default_rng((7, i)).permutation(spec.total).tolist() for i in range(orders)]
+    lines = []
+    for way in WAYS:
+        found = [replayed(full, spec, way, order) for order in drawn]
+        shares = [100 * share for share, _, _ in found]
+        low, high = np.percentile(shares, [5, 95])
+        lines.append(
+            [
+                way.name,
+                f"{way.grace} %, {way.reduction_factor:g}",
+                f"{np.mean(shares):.1f} % ({low:.1f} to {high:.1f})",
+                f"{100 * np.mean([share > 45 for share in shares]):.0f} %",
+                f"{100 * np.mean([tied for _, _, tied in found]):.1f} %",
+                f"{np.mean([behind for _, behind, _ in found]):.4f}",
+            ]
+        )
+    header = ["rule", "grace, factor", "training steps (5 to 95 %)", "orders above 45 %"]
+    return table([*header, "orders whose best is tied", "behind, mean"], lines)
+
+
 def main() -> None:
     """Run the searches and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -127,6 +229,9 @@ def main() -> None:
     parser.add_argument("--space", default="minilm_head", help="a grid; default: minilm_head")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--orders", type=int, default=5, help="how many orders of the trials")
+    parser.add_argument(
+        "--replay", type=int, default=400, help="orders in which the full grid's reports are replayed"
+    )
     parser.add_argument("--work", type=Path, help="folder of the searches; default: a new temporary one")
     options = parser.parse_args()
     work = (options.work or Path(tempfile.mkdtemp(prefix="asha-"))).resolve()
@@ -148,6 +253,8 @@ def main() -> None:
     header = ["order", "training steps", "completed", "tied kept", "chosen", "behind", "tied", "wall time"]
     print(table(header, lines))
     print(f"steps: {spread(shares)} % of those of the full grid")
+    print(f"\nThe reports of the full grid, replayed in {options.replay} orders, two trials at once:\n")
+    print(replay(full, spec, options.replay))
 
 
 if __name__ == "__main__":

@@ -128,8 +128,8 @@ class Bracket(_Bracket):  # type: ignore[misc]  # Ray ships no types
     """Rungs at which a trial goes on if it is among the best of those that have come, itself included.
 
     The best are ``1 / reduction_factor`` of them, rounded down, as in the paper's ``top_k``, and at least
-    one. Ray interpolates between the objectives of the others, which lets the second best of four through,
-    and costs more steps: see docs/decisions/010.
+    one. Ray interpolates between the objectives of the others, which may let the second best of four
+    through too, and costs more steps: see docs/decisions/010.
     """
 
     def cutoff(self, recorded: Mapping[Any, float]) -> float | None:

@@ -65,6 +65,8 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
     ``threads``, ``device``, ``gpus``, ``checkpoint_every_s``, ``timeout_s`` and ``with_test``.
     """
 
+    training: TrainingRun | None = None
+
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial; the work starts with the first `step`, where errors are caught."""
         _import_what_trials_need()
@@ -81,7 +83,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         self.folder = TrialFolder(Path(new_config["folder"]))
         if not self.folder.path.is_dir():
             raise GoemoError(f"{self.folder.path} is not there; does this node see the shared folder?")
-        self.training: TrainingRun | None = None
+        self.training = None
         self.saved_at = time.monotonic()
         self.looked_at = 0.0
         self.ends_at = float("inf")  # of this step, by the monotonic clock
@@ -117,6 +119,17 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Go on from the trial's own folder, which `step` does by itself."""
+
+    def cleanup(self) -> None:
+        """Save what it takes to go on, where Ray ends the trial between two steps and not within one.
+
+        A trial that was making its report when the search was interrupted is not asked for another step.
+        """
+        if self.training is None or self.training.is_finished or self.folder.read().outcome is not None:
+            return
+        sign = stop_sign(self.folder.path.parent.parent)
+        if sign is not None and sign.how == "save":
+            self._save()
 
     def _step_in_time(self) -> dict[str, Any]:
         """Take a step; a process that hangs in it is ended, and the next one tells of it.

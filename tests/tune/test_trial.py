@@ -13,7 +13,7 @@ from goemo.data import load_splits
 from goemo.prepared import prepare
 from goemo.training import Diverged, TrainingRun, train
 from tune import trial as trials
-from tune.records import SearchFolder, TrialFolder
+from tune.records import Outcome, SearchFolder, TrialFolder
 from tune.schedulers import OBJECTIVE, PROGRESS
 from tune.stop_sign import StopSign, take_down
 from tune.trial import ENDED, LEFT, TrialActor
@@ -270,6 +270,35 @@ def test_an_interrupted_trial_goes_on_where_it_was(folder, prepared, undisturbed
     assert objectives(folder) == undisturbed
     seconds = [row["seconds"] for row in folder.read().history]
     assert seconds == sorted(seconds)
+
+
+def test_a_trial_that_ray_ends_after_its_report_saves_what_it_takes_to_go_on(folder, prepared, undisturbed):
+    """An interrupt while it reports finds it between two steps: Ray asks for no other and stops its actor."""
+    trial = actor(folder, prepared)
+    trial.step()
+    StopSign("save", "interrupted").put_up(search_of(folder))
+    trial.cleanup()
+    take_down(search_of(folder))
+    first, *_ = folder.read().history
+    again = actor(folder, prepared)
+    while not again.step()["done"]:
+        pass
+    assert folder.read().history[0] == first
+    assert objectives(folder) == undisturbed
+
+
+def test_an_actor_that_ray_ends_leaves_no_checkpoint_behind_unasked(folder, prepared):
+    """Nor for a trial that has ended."""
+    trial = actor(folder, prepared)
+    trial.step()
+    trial.cleanup()
+    assert not (folder.path / "checkpoint").exists()
+    trial = actor(folder, prepared)
+    trial.step()
+    folder.write_outcome(Outcome("stopped_early"))
+    StopSign("save", "interrupted").put_up(search_of(folder))
+    trial.cleanup()
+    assert not (folder.path / "checkpoint").exists()
 
 
 def test_a_trial_that_takes_too_long_fails_with_its_stack(folder, prepared, looks_always):

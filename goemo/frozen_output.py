@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from goemo.amounts import amount
 from goemo.cpu import faster_on_cpu
 from goemo.errors import InputError
 from goemo.inference import Progress
@@ -171,11 +172,6 @@ def output_parent(folder: Path, name: str) -> Path:
     """
     facts = [str(torch.__version__), metadata.version("transformers"), MEAN_BLOCK_VERSION, MEAN_SCALE]
     return folder / "prefix" / f"{name}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
-
-
-def amount(size: float) -> str:
-    """Return bytes in the unit that people would use."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def _frozen_part(checkpoint: Checkpoint, labels: Sequence[str], trainable: str, pooling: str) -> Any:

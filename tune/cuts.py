@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 from goemo.report.savings import seconds_saved
 from tune.leaderboard import Leaderboard, Row
 from tune.records import TrialRecord
+from tune.spec import bar, rungs
 
 FEWEST_TRIALS = 4  # completed ones: a line through fewer says next to nothing of how far others lie from it
 
@@ -247,25 +248,21 @@ def _expected(course: Sequence[tuple[float, float]], at: float) -> tuple[float, 
 def _bar(record: TrialRecord, field: _Field) -> float | None:
     """Return the objective that ASHA wanted to see of a trial at the rung where it stopped.
 
-    It is found as `ray.tune.schedulers.async_hyperband._Bracket` finds it: of those that had come to the rung
-    before, the value that one in ``reduction_factor`` reaches. With several brackets, the records do not tell
-    which one a trial was in, and reports of several machines may have come in another order than their clocks
-    say: what did not stand above the trial was not its bar, and is not shown.
+    With several brackets, the records do not tell which one a trial was in, and reports of several machines
+    may have come in another order than their clocks say: what did not stand above the trial was not its bar,
+    and is not shown.
     """
     scheduler = field.scheduler
     if scheduler.get("algorithm") != "asha" or scheduler.get("brackets", 1) != 1:
         return None
-    factor, rung = float(scheduler["reduction_factor"]), float(scheduler["grace"])
-    if record.progress < rung:
+    factor = float(scheduler["reduction_factor"])
+    passed = [rung for rung in rungs(float(scheduler["grace"]), factor) if rung <= record.progress]
+    if not passed:
         return None
-    while rung * factor <= record.progress:
-        rung *= factor
     last, name = record.history[-1], record.objective_name
-    before = [report[name] for report in field.others(record, rung) if report["time"] < last["time"]]
-    if not before:
-        return None
-    bar = float(np.percentile(before, (1 - 1 / factor) * 100))
-    return bar if bar > last[name] else None
+    others = field.others(record, passed[-1])
+    wanted = bar((report[name] for report in others if report["time"] < last["time"]), factor)
+    return wanted if wanted is not None and wanted > last[name] else None
 
 
 def _best_up_to(record: TrialRecord, progress: int) -> float | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from goemo.amounts import amount
 from goemo.data import Splits
 from goemo.errors import InputError
-from goemo.frozen_output import amount
 from tune.records import runs_folder
 from tune.spec import SearchSpec
 

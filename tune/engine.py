@@ -6,7 +6,6 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import ray.tune as ray_tune
@@ -18,7 +17,7 @@ from tune.cluster import NodeWatch, RayDiedError, ServerWatch
 from tune.confirm import Confirmations
 from tune.halt import Halt
 from tune.progress import View
-from tune.recorder import LOST_WORKERS, LeftOut, Recorder
+from tune.recorder import LOST_WORKERS, LeftOut, Recorder, folder_of
 from tune.records import SearchFolder
 from tune.resources import threads_per_trial
 from tune.schedulers import OBJECTIVE, build_scheduler
@@ -140,7 +139,7 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
             if why_left is None:
                 self._recorder.on_trial_complete(iteration, trials, trial, **info)
                 return
-            self._recorder.view.state.running.pop(_trial_id(trial), None)
+            self._recorder.view.state.running.pop(folder_of(trial).trial_id, None)
             if why_left:
                 raise GoemoError(why_left)
 
@@ -154,8 +153,8 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
             if trial.num_failures > LOST_WORKERS:
                 self._recorder.on_trial_error(iteration, trials, trial, **info)
                 return
-            self._recorder.view.state.running.pop(_trial_id(trial), None)
-            self.again.append(_trial_id(trial))
+            self._recorder.view.state.running.pop(folder_of(trial).trial_id, None)
+            self.again.append(folder_of(trial).trial_id)
 
 
 @dataclass
@@ -268,7 +267,3 @@ def run_trials(
         shutil.rmtree(folder, ignore_errors=True)
     if halt.error is not None:
         raise halt.error
-
-
-def _trial_id(trial: Any) -> str:
-    return Path(trial.config["folder"]).name

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from goemo.amounts import amount
 from goemo.errors import GoemoError
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
@@ -36,7 +37,7 @@ def full_disk_error(error: BaseException, folder: Path, go_on: str) -> FullDiskE
     place = next(parent for path in [*named, folder] for parent in [path, *path.parents] if parent.is_dir())
     usage = shutil.disk_usage(place)
     return FullDiskError(
-        f"the disk of {place} is full ({_amount(usage.free)} of {_amount(usage.total)} free); "
+        f"the disk of {place} is full ({amount(usage.free)} of {amount(usage.total)} free); "
         f"make room, then {go_on}"
     )
 
@@ -59,10 +60,3 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__
-
-
-def _amount(size: float) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size / 1e3:.0f} kB"

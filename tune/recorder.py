@@ -78,19 +78,19 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Show a trial that starts, or starts again."""
         del iteration, trials, info
-        folder = _folder(trial)
+        folder = folder_of(trial)
         record = folder.read()
         state = TrialState(short_name(record.varied), record.progress, record.objective)
-        self.view.state.running[folder.path.name] = state
+        self.view.state.running[folder.trial_id] = state
         again = f", again from {record.progress} %" if record.progress else ""
-        _log.info("%s starts%s: %s", folder.path.name, again, state.label)
+        _log.info("%s starts%s: %s", folder.trial_id, again, state.label)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Take in one report."""
         del iteration, trials, info
-        trial_id = _folder(trial).path.name
+        trial_id = folder_of(trial).trial_id
         state = self.view.state.running[trial_id]
         objective = result.get(OBJECTIVE)
         if objective is None:
@@ -107,7 +107,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tell that a trial has lost its worker and will go on in another."""
         del iteration, trials, info
-        trial_id = _folder(trial).path.name
+        trial_id = folder_of(trial).trial_id
         self.view.state.running.pop(trial_id, None)
         count = trial.num_failures  # those with a node that was lost do not count
         lost = f"{count} of {LOST_WORKERS} times allowed" if count else "with its node"
@@ -122,7 +122,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         if outcome is None:
             reason: StopReason = "completed" if result[PROGRESS] >= 100 else "stopped_early"
             outcome = Outcome(stop_reason=reason, ended_at=time.time())
-        self._end(_folder(trial), outcome)
+        self._end(folder_of(trial), outcome)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Write down that a trial lost its worker more often than it may."""
@@ -131,7 +131,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         is_memory = "OutOfMemoryError" in text
         remedy = "run fewer trials at once with resources.cpus_per_trial, or free memory"
         self._end(
-            _folder(trial),
+            folder_of(trial),
             Outcome(
                 "out_of_memory" if is_memory else "failed",
                 f"its worker died {LOST_WORKERS + 1} times; {remedy}; the last words are in outcome.json",
@@ -141,7 +141,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         )
 
     def _end(self, folder: TrialFolder, outcome: Outcome) -> None:
-        trial_id = folder.path.name
+        trial_id = folder.trial_id
         if folder.read().outcome is not None:
             return  # Ray runs a trial again when something failed after it had ended
         folder.write_outcome(outcome)
@@ -230,5 +230,6 @@ def _last_words(trial: Any) -> str:
     return text[max(0, text.rfind("Failure #")) :].strip()
 
 
-def _folder(trial: Any) -> TrialFolder:
+def folder_of(trial: Any) -> TrialFolder:
+    """Return the records of a trial that Ray runs, whose own id is a random one."""
     return TrialFolder(Path(trial.config["folder"]))

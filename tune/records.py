@@ -180,6 +180,11 @@ class TrialFolder:
         self.path = path
 
     @property
+    def trial_id(self) -> str:
+        """Its id in the search, such as ``t001``."""
+        return self.path.name
+
+    @property
     def is_begun(self) -> bool:
         """Whether it was written down what the trial is to train."""
         return (self.path / "config.json").is_file()
@@ -192,7 +197,7 @@ class TrialFolder:
         if outcome_path.is_file():
             outcome = Outcome(**json.loads(outcome_path.read_text(encoding="utf-8")))
         return TrialRecord(
-            trial_id=self.path.name,
+            trial_id=self.trial_id,
             config=config["config"],
             varied=config["varied"],
             history=tuple(self._history()),

@@ -19,7 +19,7 @@ from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tune.records import TrialRecord
 from tune.space import number_of
-from tune.spec import SearchSpec, rungs
+from tune.spec import SearchSpec, bar, rungs
 from tune.spec.advice import FEWEST_FOR_A_MEDIAN
 
 PROGRESS = "progress"
@@ -125,12 +125,7 @@ class CatchesUp(LeavesWorkers):
 
 
 class Bracket(_Bracket):  # type: ignore[misc]  # Ray ships no types
-    """Rungs at which a trial goes on if it is among the best of those that have come, itself included.
-
-    The best are ``1 / reduction_factor`` of them, rounded down, as in the paper's ``top_k``, and at least
-    one. Ray interpolates between the objectives of the others, which may let the second best of four
-    through too, and costs more steps: see docs/decisions/010.
-    """
+    """Rungs of Ray's with our `tune.spec.bar`."""
 
     def cutoff(self, recorded: Mapping[Any, float]) -> float | None:
         """Return the objective that a trial must reach to go on; None where it is the first.
@@ -138,10 +133,7 @@ class Bracket(_Bracket):  # type: ignore[misc]  # Ray ships no types
         Args:
             recorded: Objectives of the other trials that have come to the rung.
         """
-        if not recorded:
-            return None
-        best = max(1, int((len(recorded) + 1) / self.rf + 1e-9))
-        return sorted(recorded.values())[-best]
+        return bar(recorded.values(), self.rf)
 
 
 class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no types

@@ -1,17 +1,19 @@
-"""What early stopping cut, from records made by hand; Ray's own scheduler says what the bar was."""
+"""What early stopping cut, from records made by hand; the scheduler itself says what the bar was."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ray.tune.schedulers import ASHAScheduler
 from scipy import stats
 
 from tune import leaderboard
 from tune.cuts import cuts_of
 from tune.records import Outcome, SearchFolder
+from tune.schedulers import build_scheduler
+from tune.spec import SchedulerSpec, load_spec
 
 ASHA = {"algorithm": "asha", "grace": 20, "reduction_factor": 3}
 CONFIG = {"metric": "macro_f1", "thresholds": "exact", "checkpoint": "c", "batch_size": 8, "epochs": 2}
@@ -44,12 +46,10 @@ def found(search, scheduler=ASHA):
     return cuts_of(leaderboard.build(search), search.records(), scheduler)
 
 
-def test_the_bar_is_the_one_that_ray_has_seen(search):
-    """Random reports through Ray's ASHA, in random order: where it stops a trial, the bar is its own."""
+def test_the_bar_is_the_one_that_the_scheduler_has_seen(search):
+    """Random reports through ASHA, in random order: where it stops a trial, the bar is its own."""
     rng = np.random.default_rng(3)
-    asha = ASHAScheduler(
-        time_attr="progress", metric="objective", mode="max", max_t=100, grace_period=20, reduction_factor=3
-    )
+    asha = build_scheduler(replace(load_spec("quickstart"), scheduler=SchedulerSpec(**ASHA)))
     curves = {f"t{i:03d}": np.sort(rng.random(5)) * 0.6 for i in range(1, 25)}
     reported = dict.fromkeys(curves, 0)
     bars, running, time = {}, list(curves), 0.0

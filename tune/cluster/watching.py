@@ -17,7 +17,7 @@ from tune.cluster.connecting import alive_nodes
 from tune.cluster.inspection import Inspection
 from tune.halt import Halt
 from tune.progress import View
-from tune.recorder import LeftOut
+from tune.recorder import LeftOut, folder_of
 from tune.records import SearchFolder
 from tune.resources import trials_on
 
@@ -98,7 +98,7 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
         del iteration, trials, info
         actor = trial.temporary_state.ray_actor
         address = state.actors(actor._actor_id.hex()).get("Address", {})  # noqa: SLF001 - no public way to ask
-        self._node_of[_trial_id(trial)] = address.get("NodeID", "")
+        self._node_of[folder_of(trial).trial_id] = address.get("NodeID", "")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Give a trial back the retry that a lost node has cost it, now or when the node is given up."""
@@ -131,7 +131,7 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
         loss = _Loss(trial, time.monotonic())
         if dead is not None:
             loss.excuse()
-        self._losses.setdefault(dead or self._node_of.get(_trial_id(trial), ""), []).append(loss)
+        self._losses.setdefault(dead or self._node_of.get(folder_of(trial).trial_id, ""), []).append(loss)
 
     def _fit(self) -> int:
         return sum(trials_on(node["Resources"], self._per_trial) for node in self._nodes.values())
@@ -140,7 +140,7 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
         with_it = [loss for loss in losses if time.monotonic() - loss.at < _BEFORE_NODE_S]
         for loss in with_it:
             loss.excuse()
-        trials = sorted({_trial_id(loss.trial) for loss in with_it})
+        trials = sorted({folder_of(loss.trial).trial_id for loss in with_it})
         again = f": {', '.join(trials)} {'starts' if len(trials) == 1 else 'start'} again" if trials else ""
         self._view.say(f"node {_words(node)} lost{again}")
         if not self._fit():
@@ -163,10 +163,6 @@ def _words(node: Mapping[str, Any]) -> str:
     amounts = {kind: node["Resources"].get(kind, 0) for kind in ("CPU", "GPU")}
     offers = ", ".join(f"{n:g} {kind}{'' if n == 1 else 's'}" for kind, n in amounts.items())
     return f"{node['NodeManagerAddress']} ({offers})"
-
-
-def _trial_id(trial: Any) -> str:
-    return Path(trial.config["folder"]).name
 
 
 def _dead_node(trial: Any) -> str | None:

@@ -12,7 +12,7 @@ from tune.spec.finding import shipped_spaces
 from tune.spec.hyperparameters import HYPERPARAMETERS
 from tune.spec.layout import RULES, TOP_LEVEL
 from tune.spec.loading import load_spec
-from tune.spec.rungs import rungs
+from tune.spec.rungs import bar, rungs
 from tune.spec.search_spec import SearchSpec
 from tune.spec.sections import (
     SECTIONS,
@@ -45,6 +45,7 @@ __all__ = [
     "SearchSpec",
     "advice",
     "asked_for",
+    "bar",
     "conditions_first",
     "configuration",
     "extended",

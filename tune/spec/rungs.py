@@ -1,7 +1,8 @@
-"""Where trials are compared, and cut, on their way."""
+"""Where trials are compared on their way, and which of them go on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import count, takewhile
 
 
@@ -11,3 +12,22 @@ def rungs(grace: float, reduction_factor: float) -> tuple[float, ...]:
     At 100 a trial has ended, and nothing is left to save.
     """
     return tuple(takewhile(lambda rung: rung < 100, (grace * reduction_factor**k for k in count())))
+
+
+def bar(others: Iterable[float], reduction_factor: float) -> float | None:
+    """Return the objective that a trial must reach at a rung to go on; None where it is the first there.
+
+    The best ``1 / reduction_factor`` of all that have come to the rung go on, itself included: rounded down,
+    as in ``top_k`` of Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", algorithm 2,
+    and at least one. Ray interpolates between the objectives of the others, which may let the second best of
+    four through too, and costs more steps: see docs/decisions/010.
+
+    Args:
+        others: Objectives of the other trials that have come to the rung.
+        reduction_factor: Above 1.
+    """
+    descending = sorted(others, reverse=True)
+    if not descending:
+        return None
+    best = max(1, int((len(descending) + 1) / reduction_factor + 1e-9))
+    return descending[best - 1]

@@ -38,7 +38,7 @@ quickstart: install
 	@echo "The trials in the MLflow UI: $(BIN)/goemo ui"
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: install
 	$(BIN)/python -m pytest -m faults

@@ -1,8 +1,8 @@
 """AdamW with clipped gradients, with as little around each step as can be.
 
-A head on cached features takes a step in a fraction of a millisecond, much of which ``torch.optim`` would
-spend on bookkeeping. This calls the same fused kernel on lists made once, and lets it divide by the norm
-while it reads the gradients anyway.
+A head on cached features takes a step in about a millisecond, much of which ``torch.optim`` would spend on
+bookkeeping. This calls the kernels of ``torch.optim`` and ``torch.nn.utils`` themselves, on lists made once,
+and lets the one of AdamW divide by the norm while it reads the gradients anyway.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
-from torch.optim.adamw import adamw
 
 
 def decays(name: str, parameter: Tensor) -> bool:
@@ -81,25 +79,26 @@ class AdamW:
         # The kernel divides gradients by this; it is 1 up to the norm that is allowed.
         scale = None
         if self._max_norm:
-            norm = get_total_norm([numbers for of_group in found for _, numbers in of_group])
+            norms = torch._foreach_norm([numbers for of_group in found for _, numbers in of_group])  # noqa: SLF001
+            norm = torch.linalg.vector_norm(torch.stack(norms))
             scale = norm.div_(self._max_norm).clamp_(min=1.0)
         for group, of_group in zip(groups, found, strict=True):
-            adamw(
+            torch._foreach_add_(group.steps, 1)
+            torch._fused_adamw_(
                 group.parameters,
                 [gradient for gradient, _ in of_group],
                 group.first,
                 group.second,
                 [],
                 group.steps,
-                fused=True,
-                grad_scale=scale,
-                amsgrad=False,
+                lr=learning_rate if group.scale == 1 else learning_rate * group.scale,
                 beta1=self._betas[0],
                 beta2=self._betas[1],
-                lr=learning_rate if group.scale == 1 else learning_rate * group.scale,
                 weight_decay=group.weight_decay,
                 eps=1e-8,
+                amsgrad=False,
                 maximize=False,
+                grad_scale=scale,
             )
             for parameter in group.parameters:
                 parameter.grad = None

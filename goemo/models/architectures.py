@@ -111,6 +111,12 @@ def encoder_blocks(model: Any) -> nn.ModuleList | None:
     return model.get_submodule(entry.blocks) if entry else None
 
 
+def albert_groups(config: Any) -> list[int]:
+    """Return which group of shared weights each layer of an ALBERT takes, as its forward pass has it."""
+    layers = config.num_hidden_layers
+    return [int(i / (layers / config.num_hidden_groups)) for i in range(layers)]
+
+
 def reads_one_token(model: Any) -> bool:
     """Say whether the head reads a single token, so that its features can be kept for a frozen encoder."""
     entry = architecture(model)

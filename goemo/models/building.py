@@ -13,7 +13,7 @@ from torch import nn
 
 from goemo.configuration import POOLING, TRAINABLE
 from goemo.errors import InputError
-from goemo.models.architectures import ARCHITECTURES, encoder_blocks
+from goemo.models.architectures import ARCHITECTURES, albert_groups, encoder_blocks
 from goemo.models.checkpoints import Checkpoint
 from goemo.models.configs import load_config, set_dropout
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
@@ -186,13 +186,12 @@ def _set_trainable(model: Any, trainable: str) -> None:
 
 def _untied_albert(model: Any) -> Any:
     """Give each layer of an ALBERT weights of its own, copied from the group it shared; same outputs."""
-    groups, layers = model.config.num_hidden_groups, model.config.num_hidden_layers
+    groups = albert_groups(model.config)
     encoder = model.albert.encoder
-    # The layer-to-group rule of AlbertTransformer.forward.
     encoder.albert_layer_groups = nn.ModuleList(
-        copy.deepcopy(encoder.albert_layer_groups[int(i / (layers / groups))]) for i in range(layers)
+        copy.deepcopy(encoder.albert_layer_groups[group]) for group in groups
     )
-    model.config.num_hidden_groups = layers
+    model.config.num_hidden_groups = len(groups)
     return model
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from goemo.models.architectures import architecture
+from goemo.models.architectures import albert_groups, architecture, encoder_blocks
+from goemo.models.pooling import has_mean_block
 from goemo.models.quick_attention import quick_attention
 
-# Families whose block has the parts of BERT's by their names.
-_FAMILIES = ("bert", "electra", "roberta", "xlm-roberta")
+# Families whose block has the parts of BERT's by their names; ALBERT's has others.
+_LIKE_BERT = ("bert", "electra", "roberta", "xlm-roberta")
 
 
 class FirstTokenBlock(nn.Module):
@@ -34,31 +35,76 @@ class FirstTokenBlock(nn.Module):
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
         """Return (b, 1, h) for (b, t, h); the mask is (b, 1, 1 or t, t), bool or added to attention."""
         attend: Any = self.attention.self
-        first = hidden[:, :1]
-        query, key, value = (
-            part.unflatten(-1, (-1, attend.attention_head_size)).transpose(1, 2)  # (b, heads, 1 or t, size)
-            for part in (attend.query(first), attend.key(hidden), attend.value(hidden))
-        )
-        mask = None if attention_mask is None else attention_mask[:, :, :1]
-        dropout = attend.dropout.p if attend.training else 0.0
-        if dropout and hidden.device.type == "cpu":
-            context = quick_attention(query, key, value, mask, dropout=dropout, scale=attend.scaling)
-        else:
-            context = F.scaled_dot_product_attention(
-                query, key, value, attn_mask=mask, dropout_p=dropout, scale=attend.scaling
-            )
-        attended = self.attention.output(context.transpose(1, 2).flatten(-2), first)
+        context = _context(attend, hidden, attention_mask, attend.dropout.p)
+        attended = self.attention.output(context, hidden[:, :1])
         output: Tensor = self.output(self.intermediate(attended), attended)
         return output
 
 
-def reads_first_token_of_block(model: Any) -> bool:
-    """Say whether ``FirstTokenBlock`` may stand for the last block that the head reads."""
-    entry, config = architecture(model), model.config
-    return (
-        entry is not None
-        and config.model_type in _FAMILIES
-        and entry.position(config) == 0
-        and not getattr(config, "is_decoder", False)
-        and not getattr(config, "add_cross_attention", False)
+class FirstTokenGroup(nn.Module):
+    """A group of ALBERT's layers that gives its output at the first token alone.
+
+    Args:
+        group: The whole group, whose modules it calls; others may share them.
+    """
+
+    def __init__(self, group: Any) -> None:
+        super().__init__()
+        self.albert_layers = group.albert_layers
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Tensor:
+        """Return (b, 1, h) for (b, t, h); the mask is (b, 1, 1 or t, t), bool or added to attention."""
+        *before, last = self.albert_layers
+        for layer in before:
+            hidden = layer(hidden, attention_mask, **options)
+        attend = last.attention
+        context = _context(attend, hidden, attention_mask, attend.attention_dropout.p)
+        attended = attend.LayerNorm(hidden[:, :1] + attend.output_dropout(attend.dense(context)))
+        output: Tensor = last.full_layer_layer_norm(last.ff_chunk(attended) + attended)
+        return output
+
+
+def shorten_last_block(view: Any) -> None:
+    """Let the last block of a view compute the first token alone, where that is all that the head reads."""
+    entry, config, blocks = architecture(view), view.config, encoder_blocks(view)
+    if (
+        entry is None
+        or blocks is None
+        or entry.position(config) != 0
+        or has_mean_block(view)
+        or getattr(config, "is_decoder", False)
+        or getattr(config, "add_cross_attention", False)
+    ):
+        return
+    if config.model_type in _LIKE_BERT:
+        blocks[-1] = FirstTokenBlock(blocks[-1])
+    elif config.model_type == "albert":
+        # A list with one entry a layer, so that the last one can differ; its weights stay the shared ones.
+        groups = [blocks[group] for group in albert_groups(config)]
+        groups[-1] = FirstTokenGroup(groups[-1])
+        view.albert.encoder.albert_layer_groups = nn.ModuleList(groups)
+        config.num_hidden_groups = len(groups)
+
+
+def _context(attend: Any, hidden: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    """Return what the first token gathers from all, shape (b, 1, h).
+
+    Args:
+        attend: Has the maps of queries, keys and values, by BERT's names.
+        hidden: Shape (b, t, h).
+        mask: Shape (b, 1, 1 or t, t), bool or added to attention.
+        dropout: Of attention, in train mode.
+    """
+    query, key, value = (
+        part.unflatten(-1, (-1, attend.attention_head_size)).transpose(1, 2)  # (b, heads, 1 or t, size)
+        for part in (attend.query(hidden[:, :1]), attend.key(hidden), attend.value(hidden))
     )
+    mask = None if mask is None else mask[:, :, :1]
+    if dropout and attend.training and hidden.device.type == "cpu":
+        context = quick_attention(query, key, value, mask, dropout=dropout, scale=attend.scaling)
+    else:
+        probability = dropout if attend.training else 0.0
+        context = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=probability, scale=attend.scaling
+        )
+    return context.transpose(1, 2).flatten(-2)

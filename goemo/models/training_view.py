@@ -8,26 +8,29 @@ that compute the same for less.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from goemo.models.architectures import encoder_blocks
-from goemo.models.first_token import FirstTokenBlock, reads_first_token_of_block
-from goemo.models.pooling import has_mean_block
+from goemo.models.first_token import shorten_last_block
 from goemo.models.quick_attention import use_quick_attention
 from goemo.models.quick_dropout import QuickDropout
+from goemo.models.stand_ins import fuse_gelu, replace_modules
 
 # Of an embedding, from which filling them with zeros costs more than sorting those that a batch has.
 _MANY_ROWS = 4096
+
+# Below so many, oneDNN spends longer on laying out the weights than it gains on the products.
+_FEW_PRODUCTS = 2**23
 
 
 def training_view(model: Any) -> Any:
     """Return a view of a classifier whose forward and backward passes cost less.
 
     * The last block computes the first token alone, where that is all that the head reads.
+    * The GELU with a tanh is one operation (``fuse_gelu``).
     * On a CPU, embeddings give sparse gradients: a batch touches a few hundred of their tens of thousands of
       rows, and zeroing the others in every step took a fifteenth of it.
     * On a CPU, dropout draws its numbers at a quarter of the cost (``QuickDropout``), and so does that of
@@ -44,28 +47,30 @@ def training_view(model: Any) -> Any:
     """
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     view = copy.deepcopy(model, shared)
-    blocks = encoder_blocks(view)
-    if blocks is not None and not has_mean_block(view) and reads_first_token_of_block(view):
-        blocks[-1] = FirstTokenBlock(blocks[-1])
+    shorten_last_block(view)
+    fuse_gelu(view)
     if model.device.type == "cpu":
         for module in view.modules():
             if isinstance(module, nn.Embedding) and module.num_embeddings >= _MANY_ROWS:
                 module.sparse = True
         use_quick_attention(view)
-        _replace(view, nn.Dropout, lambda dropout: QuickDropout(dropout.p))
+        replace_modules(view, nn.Dropout, lambda dropout: QuickDropout(dropout.p))
         if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            _replace(view, nn.Linear, _OneDnnLinear)
+            replace_modules(view, nn.Linear, _OneDnnLinear)
     return view
 
 
 class _OneDnnLinear(nn.Module):
-    """A linear map that runs in oneDNN."""
+    """A linear map that runs in oneDNN, where it is large enough to be worth the call."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
 
     def forward(self, features: Tensor) -> Tensor:
+        rows = features.numel() // features.shape[-1]
+        if rows * self.weight.numel() < _FEW_PRODUCTS:
+            return F.linear(features, self.weight, self.bias)
         mapped: Tensor = _Linear.apply(features, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return mapped
 
@@ -95,13 +100,3 @@ def _one_dnn(features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         features, weight, bias, "none", [], ""
     )
     return mapped
-
-
-def _replace(module: nn.Module, kind: type[nn.Module], stand_in: Callable[[Any], nn.Module]) -> None:
-    """Put stand-ins, in the same mode, in the place of all modules of one class."""
-    for name, child in module.named_children():
-        # Exactly this class: others that inherit from it are called in ways of their own.
-        if type(child) is kind:
-            setattr(module, name, stand_in(child).train(child.training))
-        else:
-            _replace(child, kind, stand_in)

@@ -127,7 +127,7 @@ def test_output_beyond_the_limit_is_not_kept(small_splits, tiny_bert, tmp_path, 
     assert prepared.frozen_features("first", 8) is prepared.frozen_states(8) is None
     assert not (prepared.folder / "prefix").exists()
     assert "more than resources.prefix_limit_gb = 1e-06: trials compute it in every step" in notes[0]
-    assert re.search(r"would need \d+\.\d MB, more", notes[0])
+    assert re.search(r"would need \d+ kB, more", notes[0])
     kept = _prepare(small_splits, tiny_bert, tmp_path, prefix_limit_gb=0.01, **changes)
     assert (kept.frozen_features("first", 8) or kept.frozen_states(8)) is not None
 

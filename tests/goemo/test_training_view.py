@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers.activations import FastGELUActivation, NewGELUActivation
 
 from goemo.models import first_token, quick_attention, train_mode, training_view
-from goemo.models.first_token import FirstTokenBlock
+from goemo.models.first_token import FirstTokenBlock, FirstTokenGroup
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
 from goemo.models.quick_dropout import QuickDropout, keep_mask
 from goemo.optimization import AdamW
+
+view_module = sys.modules[training_view.__module__]  # the package has the function under its name
 
 _SIZES = {
     "vocab_size": 90,
@@ -42,7 +47,14 @@ KINDS = {
     "xlm-roberta": _SIZES,
     "xlnet": {"vocab_size": 90, "d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48, "pad_token_id": 1},
 }
-SHORTENED = ("bert", "electra", "roberta", "xlm-roberta")
+SHORTENED = ("albert", "bert", "electra", "roberta", "xlm-roberta")
+SHORT = (FirstTokenBlock, FirstTokenGroup)
+
+
+@pytest.fixture
+def in_one_dnn(monkeypatch):
+    """Let linear maps of any size run in oneDNN."""
+    monkeypatch.setattr(view_module, "_FEW_PRODUCTS", 0)
 
 
 def _model(kind, **changes):
@@ -77,14 +89,16 @@ def _gradients(model, inputs):
 @pytest.mark.parametrize("padded", [True, False])
 @pytest.mark.parametrize(
     ("kind", "attention"),
-    [*((kind, "eager") for kind in KINDS), *((k, "sdpa") for k in (*SHORTENED, "albert", "distilbert"))],
+    [*((kind, "eager") for kind in KINDS), *((k, "sdpa") for k in (*SHORTENED, "distilbert"))],
 )
-def test_logits_and_all_gradients_are_those_of_the_model(kind, padded, attention):
+def test_logits_and_all_gradients_are_those_of_the_model(kind, padded, attention, in_one_dnn):
     """To 1e-5, of every parameter, with and without padding; rows of unread tokens have none."""
     model = _model(kind, attn_implementation=attention)
-    inputs = _inputs(kind, padded=padded)
+    _assert_same(model, training_view(model), _inputs(kind, padded=padded))
+
+
+def _assert_same(model, view, inputs):
     logits, gradients = _gradients(model, inputs)
-    view = training_view(model)
     seen, found = _gradients(view, inputs)
     assert torch.allclose(seen, logits, atol=1e-5)
     parameters = dict(view.named_parameters())
@@ -94,11 +108,40 @@ def test_logits_and_all_gradients_are_those_of_the_model(kind, padded, attention
             assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
 
 
+@pytest.mark.parametrize("kind", ["albert", "bert"])
+def test_small_maps_run_in_torch_to_the_same_end(kind, monkeypatch):
+    """What is too small for oneDNN: to 1e-5, and oneDNN is not called."""
+    monkeypatch.setattr(view_module, "_one_dnn", lambda *_: pytest.fail("oneDNN was called"))
+    model = _model(kind)
+    _assert_same(model, training_view(model), _inputs(kind))
+
+
+@pytest.mark.parametrize(("groups", "inner"), [(1, 2), (2, 1), (3, 1), (2, 2)])
+def test_an_albert_of_several_groups_keeps_its_sharing(groups, inner, in_one_dnn):
+    """Layers share what they shared, and the gradient of a shared weight is the sum over its layers."""
+    model = _model("albert", num_hidden_groups=groups, inner_group_num=inner)
+    view = training_view(model)
+    assert {id(p) for p in view.parameters()} == {id(p) for p in model.parameters()}
+    assert model.config.num_hidden_groups == groups
+    _assert_same(model, view, _inputs("albert"))
+
+
+@pytest.mark.parametrize("activation", ["gelu_new", "gelu_fast"])
+def test_the_gelu_with_a_tanh_is_fused(activation):
+    """In the view alone: the same to 1e-5 in logits and gradients."""
+    model = _model("bert", hidden_act=activation)
+    view = training_view(model)
+    kinds = (NewGELUActivation, FastGELUActivation)
+    assert not any(isinstance(module, kinds) for module in view.modules())
+    assert sum(isinstance(module, kinds) for module in model.modules()) == 3
+    _assert_same(model, view, _inputs("bert"))
+
+
 _RARE = 1e-9  # a dropout that takes the way of one and drops nothing
 
 
 @pytest.mark.parametrize("padded", [True, False])
-@pytest.mark.parametrize("kind", [*SHORTENED, "albert", "distilbert"])
+@pytest.mark.parametrize("kind", [*SHORTENED, "distilbert"])
 def test_attention_with_dropout_is_that_of_the_model(kind, padded, monkeypatch):
     """In train mode, where nothing happens to be dropped, to 1e-5: logits and the gradient of each weight."""
     took = []
@@ -108,19 +151,12 @@ def test_attention_with_dropout_is_that_of_the_model(kind, padded, monkeypatch):
     names = ("attention_dropout", "dropout") if kind == "distilbert" else ("attention_probs_dropout_prob", "")
     model = _model(kind, **{names[0]: _RARE}, attn_implementation="sdpa")
     inputs = _inputs(kind, padded=padded)
-    logits, gradients = _gradients(model, inputs)
     view = training_view(model).train()
     for module in view.modules():
         if isinstance(module, QuickDropout) and module.p != _RARE:
             module.p = 0.0
-    seen, found = _gradients(view, inputs)
+    _assert_same(model, view, inputs)
     assert len(took) == 3  # one a layer
-    assert torch.allclose(seen, logits, atol=1e-5)
-    parameters = dict(view.named_parameters())
-    of_view = {id(parameters[name]): gradient for name, gradient in found.items()}
-    for name, parameter in model.named_parameters():
-        if name in gradients:
-            assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
 
 
 @pytest.mark.parametrize("mask", [None, "bool", "added"])
@@ -160,7 +196,7 @@ def test_a_view_holds_the_models_own_weights_and_leaves_the_model_plain(kind):
     assert {name: type(module) for name, module in model.named_modules()} == before
     assert list(model.state_dict()) == names
     assert not model.get_input_embeddings().sparse
-    short = any(isinstance(module, FirstTokenBlock) for module in view.modules())
+    short = any(isinstance(module, SHORT) for module in view.modules())
     assert short == (kind in SHORTENED)
 
 
@@ -183,7 +219,7 @@ def test_a_mean_block_needs_all_tokens():
     make_mean_block(model.bert.encoder.layer[-1], MEAN_BLOCKS["bert"])
     setattr(model.config, POOLING_KEY, "mean")
     view = training_view(model)
-    assert not any(isinstance(module, FirstTokenBlock) for module in view.modules())
+    assert not any(isinstance(module, SHORT) for module in view.modules())
     assert torch.allclose(view(**_inputs("bert")).logits, model(**_inputs("bert")).logits, atol=1e-5)
 
 

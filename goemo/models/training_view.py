@@ -69,7 +69,8 @@ class _OneDnnLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         rows = features.numel() // features.shape[-1]
-        if rows * self.weight.numel() < _FEW_PRODUCTS:
+        # What torch calls may round by where in memory the weights lie, which no score may depend on.
+        if torch.is_grad_enabled() and rows * self.weight.numel() < _FEW_PRODUCTS:
             return F.linear(features, self.weight, self.bias)
         mapped: Tensor = _Linear.apply(features, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return mapped

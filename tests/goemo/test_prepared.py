@@ -13,6 +13,7 @@ import pytest
 
 from goemo import frozen_output
 from goemo import prepared as module
+from goemo.amounts import amount
 from goemo.errors import GoemoError, InputError
 from goemo.prepared import Prepared, prepare
 
@@ -99,9 +100,7 @@ def test_states_are_computed_once_and_for_both_poolings(small_splits, tiny_bert,
     first = _prepare(small_splits, tiny_bert, tmp_path, **options)
     assert set(told) == {"tokens", "states"}
     states = first.frozen_states(8).states
-    assert notes == [
-        f"frozen encoder output: {states.nbytes / 1e6:.1f} MB in {len(_distinct(first)):,} sequences"
-    ]
+    assert notes == [f"frozen encoder output: {amount(states.nbytes)} in {len(_distinct(first)):,} sequences"]
     told.clear()
     _prepare(small_splits, tiny_bert, tmp_path, pooling="mean", **options)
     assert told == []

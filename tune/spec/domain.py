@@ -43,11 +43,11 @@ class Domain:
         return len(set(self.values)) == 1 and not self.only_if
 
     def holds(self, value: Any) -> bool:
-        """Return whether ``value``, in the type of the hyperparameter, lies in the domain."""
+        """Return whether ``value``, in the type of the hyperparameter or None, lies in the domain."""
         if self.is_listed:
             return value in self.values
         low, high = self.values
-        return bool(low <= value <= high)
+        return value is not None and bool(low <= value <= high)
 
     def to_yaml(self) -> Any:
         """Return the domain as it is written in a search space."""

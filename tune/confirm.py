@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from tune.confirmed import confirmation_id, confirmed_best, further_seeds, is_current
 from tune.leaderboard import in_order
 from tune.records import SearchFolder
 from tune.spec import SearchSpec
+
+Trial = TypeVar("Trial")
 
 
 class Confirmations:
@@ -92,6 +95,27 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
     return sum(trial_id not in ended for trial_id in wanted)
 
 
+def first_distinct(ranked: Iterable[tuple[Trial, Mapping[str, Any]]], most: int) -> list[Trial]:
+    """Return the first trials that differ in what varies: of those trained to their end, the leaders.
+
+    Random draws and TPE may come to a configuration again, which with the same seed is the same training: to
+    confirm it twice would tell nothing, and take the place of another one.
+
+    Args:
+        ranked: Trials, each with what varies, best first.
+        most: How many are wanted.
+    """
+    found: list[Trial] = []
+    seen: list[Mapping[str, Any]] = []
+    for trial, varied in ranked:
+        if len(found) == most:
+            break
+        if varied not in seen:
+            found.append(trial)
+            seen.append(varied)
+    return found
+
+
 def drop_weights(spec: SearchSpec, search: SearchFolder) -> None:
     """Once all leaders are confirmed, keep the weights of as many as asked for: the confirmed ones first."""
     records = search.records()
@@ -108,9 +132,9 @@ def _decided(spec: SearchSpec, search: SearchFolder) -> list[str]:
     leaders = _known_leaders(spec, search)
     if leaders is None:
         records = search.records()
-        ranked = [(record.trial_id, record.outcome) for record in in_order(records)]
-        completed = [name for name, outcome in ranked if outcome and outcome.stop_reason == "completed"]
-        leaders = completed[: spec.confirm.top]
+        ranked = [(record, record.outcome) for record in in_order(records)]
+        completed = [record for record, outcome in ranked if outcome and outcome.stop_reason == "completed"]
+        leaders = first_distinct(((one.trial_id, one.varied) for one in completed), spec.confirm.top)
         search.write_confirming(
             {"top": spec.confirm.top, "seeds": spec.confirm.seeds, "trials": len(records), "leaders": leaders}
         )

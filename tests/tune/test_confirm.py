@@ -100,6 +100,14 @@ def test_leaders_that_were_trained_to_their_end_get_further_seeds_in_turns(spec,
     assert repeat.varied == {"batch_size": 16, "seed": 43}
 
 
+def test_a_configuration_that_was_drawn_again_is_one_leader(spec, search):
+    """With the same seed it has the same result: the place is that of the next configuration."""
+    leader = search.trial("t002").read()
+    search.trial("t005").write_config(leader.config, leader.varied)
+    finish(search, "t005", 0.1)
+    assert ask_all(spec, search) == ["t002-s43", "t003-s43", "t002-s44", "t003-s44"]
+
+
 def test_confirmations_are_no_trials_of_the_search(spec, search):
     """Nothing that ranks, learns or cuts is given them, however good they are."""
     before = leaderboard.build(search)

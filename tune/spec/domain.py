@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,6 +36,14 @@ class Domain:
     def is_listed(self) -> bool:
         """Whether `values` is the whole domain."""
         return self.kind in LISTED_KINDS
+
+    @property
+    def members(self) -> Sequence[Any]:
+        """All values that it has; none of a range of real numbers, which cannot be listed."""
+        if self.is_listed:
+            return self.values
+        low, high = self.values
+        return range(low, high + 1) if self.kind == "int" else ()
 
     @property
     def is_constant(self) -> bool:

@@ -85,7 +85,7 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
         return 0
     leaders = _known_leaders(spec, search)
     if leaders is None:
-        return min(spec.confirm.top, spec.total) * (spec.confirm.seeds - 1)
+        return spec.confirm.most_trials(spec.total)
     ended = {record.trial_id for record in search.confirmations() if record.outcome is not None}
     wanted = [
         confirmation_id(leader, seed)

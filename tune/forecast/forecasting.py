@@ -125,7 +125,7 @@ def assemble(
     steps = sum(sum(one.steps) for one in courses)
     totals = sorted(one.total_s for one in courses)
     # The leaders are not known yet: any trial may be one.
-    again = [Course((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials
+    again = [Course((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials(spec.total)
     confirming_s = simulate(again, at_once).wall_s if again else 0.0
     closing_s = probed.test_s + REPORT_S
     opening_s += START_S + probed.workers_s

@@ -349,7 +349,6 @@ def _run_remaining(session: _Session, halt: Halt, tracker: Tracker) -> None:
     if over := spending.look(running=0):  # preparing has taken it all
         halt.end_budget(over)
         return
-    view.state.training_since = time.monotonic()
     following = IntervalOfBest(session.search, view.state) if is_live(view.console) else nullcontext()
     with view, following, session.signals.deferred(halt.interrupt):
         for of_stage, suggestions in _stages(session, halt):
@@ -370,12 +369,12 @@ def _stages(session: _Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggest
     """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
     spec, search, view = session.spec, session.search, session.view
     if spec.total > sum(record.outcome is not None for record in search.records()):
-        view.state.total = spec.total + len(search.confirmations())
         earlier = earlier_trials(spec, search, digest=session.splits.digest, say=view.say)
+        view.state.begin_stage(spec.total + len(search.confirmations()))
         yield spec, space.suggestions(spec, search.records(), earlier)
     further = confirm.confirmations(spec, search) if halt.kind is None else None
     if further is not None and further.remaining:
-        view.state.total = spec.total + further.total
+        view.state.begin_stage(spec.total + further.total)
         view.say(further.words())
         yield replace(spec, scheduler=SchedulerSpec("none")), further
 

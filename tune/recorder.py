@@ -81,7 +81,8 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         del iteration, trials, info
         folder = folder_of(trial)
         record = folder.read()
-        state = TrialState(short_name(record.varied), record.progress, record.objective)
+        label = short_name(record.varied)
+        state = TrialState(label, record.progress, record.objective, begun_at=record.progress)
         self.view.state.running[folder.trial_id] = state
         again = f", again from {record.progress} %" if record.progress else ""
         _log.info("%s starts%s: %s", folder.trial_id, again, state.label)

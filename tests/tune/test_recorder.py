@@ -138,6 +138,16 @@ def test_a_new_process_knows_the_leaders(runs):
     assert bench.view.state.best == Best("t001", "bs16", 0.5)
 
 
+def test_a_trial_that_goes_on_counts_from_where_it_was(runs):
+    """What an earlier process trained of it is no work of this one."""
+    bench = Bench()
+    bench.report("t001", 40, 0.5)
+    bench.start()
+    bench.report("t001", 60, 0.6)
+    assert bench.view.state.running["t001"].begun_at == 40
+    assert bench.view.state.trained == 20
+
+
 def test_a_trial_ends_once(runs):
     """When Ray runs a trial again after it had ended, its record stays as it was."""
     bench = Bench()

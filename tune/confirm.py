@@ -19,11 +19,12 @@ class Confirmations:
     """Asked for the next confirmation, as `tune.space.Suggestions` is for the next trial.
 
     A confirmation has the configuration of its leader, but for the seed. All leaders get their second seed
-    before any gets its third, so that what is there after an interrupt is about all of them.
+    before any gets its third, so that what is there after an interrupt is about all of them. What was begun
+    for one that leads no more, because the search was extended, is given up.
 
     Attributes:
         leaders: The trials that are confirmed, best first.
-        total: How many confirmations there are, those of earlier leaders included.
+        total: How many confirmations there are, those of earlier leaders included that have ended.
     """
 
     def __init__(self, spec: SearchSpec, search: SearchFolder) -> None:
@@ -36,9 +37,11 @@ class Confirmations:
             for turn in zip(*seeds, strict=True)
             for record, seed in turn
         }
-        known = search.confirmations()
-        ended = {record.trial_id for record in known if record.outcome is not None}
-        self.total = len({*tasks, *(record.trial_id for record in known)})
+        ended = ended_ids(search)
+        self.total = len({*tasks, *ended})
+        for record in search.confirmations():
+            if record.trial_id not in {*tasks, *ended}:
+                search.trial(record.trial_id).drop_leftovers()
         self._waiting = deque((trial_id, *task) for trial_id, task in tasks.items() if trial_id not in ended)
 
     @property
@@ -86,13 +89,18 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
     leaders = _known_leaders(spec, search)
     if leaders is None:
         return spec.confirm.most_trials(spec.total)
-    ended = {record.trial_id for record in search.confirmations() if record.outcome is not None}
+    ended = ended_ids(search)
     wanted = [
         confirmation_id(leader, seed)
         for leader in leaders
         for seed in further_seeds(search.trial(leader).read(), spec.confirm.seeds)
     ]
     return sum(trial_id not in ended for trial_id in wanted)
+
+
+def ended_ids(search: SearchFolder) -> set[str]:
+    """Return the ids of all confirmations that have ended, those of earlier leaders included."""
+    return {record.trial_id for record in search.confirmations() if record.outcome is not None}
 
 
 def first_distinct(ranked: Iterable[tuple[Trial, Mapping[str, Any]]], most: int) -> list[Trial]:

@@ -370,7 +370,7 @@ def _stages(session: _Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggest
     spec, search, view = session.spec, session.search, session.view
     if spec.total > sum(record.outcome is not None for record in search.records()):
         earlier = earlier_trials(spec, search, digest=session.splits.digest, say=view.say)
-        view.state.begin_stage(spec.total + len(search.confirmations()))
+        view.state.begin_stage(spec.total + len(confirm.ended_ids(search)))
         yield spec, space.suggestions(spec, search.records(), earlier)
     further = confirm.confirmations(spec, search) if halt.kind is None else None
     if further is not None and further.remaining:

@@ -161,6 +161,25 @@ def test_more_trials_are_a_reason_to_choose_leaders_again(spec, search):
     assert search.confirming["leaders"] == ["t005", "t002"]
 
 
+def test_what_a_former_leader_has_begun_is_given_up(spec, search):
+    """Interrupted, then extended: it is neither waited for nor counted, and its checkpoint goes."""
+    begun = [search.trial(trial_id) for trial_id in ask_all(spec, search)]
+    for folder in begun:
+        (folder.path / "checkpoint").mkdir()
+    finish(search, "t003-s43", 0.2)
+    varied = {"batch_size": 128}
+    search.trial("t005").write_config(configuration(spec, varied).to_dict(), varied)
+    finish(search, "t005", 0.05)
+    further = confirm.confirmations(spec, search)
+    assert further.leaders == ["t005", "t002"]
+    assert (further.total, further.remaining) == (5, 4)
+    assert {path.parent.name for path in search.path.glob("trials/*/checkpoint")} == {"t002-s43", "t002-s44"}
+    for trial_id in ask_all(spec, search):
+        finish(search, trial_id, 0.2)
+    assert len(confirm.ended_ids(search)) == further.total
+    assert confirm.remaining(spec, search) == 0
+
+
 def test_leaders_rank_by_their_mean_and_the_best_of_them_is_the_one_to_take(spec, search):
     """The search's best was lucky: the second leader has the higher mean, and everything takes it."""
     ask_all(spec, search)

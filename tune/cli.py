@@ -41,7 +41,9 @@ class Command(click.Command):
         except BrokenPipeError as error:  # here, for click itself would end with 1 and no word
             if not _reader_is_gone():
                 raise GoemoError(f"a connection to another process broke: {error}") from error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            from tune.consoles import discard
+
+            discard(sys.stdout)
             ctx.exit(0)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -303,13 +305,12 @@ def _stoppable() -> Iterator[None]:
 
 
 def _show_result(result: Any) -> None:
-    from rich.console import Console
-
     from tune import leaderboard
+    from tune.consoles import results_console
     from tune.tables import confirmed_table, leaderboard_table, left_out
 
     if result.leaderboard.rows:
-        console = Console(highlight=False)
+        console = results_console()
         console.print(leaderboard_table(result.leaderboard, most=10))
         if result.leaderboard.confirmed:
             console.print(confirmed_table(result.leaderboard))
@@ -360,9 +361,9 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
     elif form == "csv":
         click.echo(board.to_csv(), nl=False)
     else:
-        from rich.console import Console
+        from tune.consoles import results_console
 
-        console = Console(highlight=False)
+        console = results_console()
         if board.rows:
             console.print(leaderboard_table(board))
         if board.confirmed:
@@ -376,9 +377,8 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
 
 
 def _show_comparison(found: list[Any], form: str) -> None:
-    from rich.console import Console
-
     from tune import comparison
+    from tune.consoles import results_console
     from tune.tables import comparison_table
 
     compared = comparison.compare(found)
@@ -387,7 +387,7 @@ def _show_comparison(found: list[Any], form: str) -> None:
     elif form == "csv":
         click.echo(compared.to_csv(), nl=False)
     else:
-        console = Console(highlight=False)
+        console = results_console()
         console.print(comparison_table(compared))
         console.print(comparison.summary(compared), soft_wrap=True)
 
@@ -469,6 +469,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     The new version becomes the champion if there is none, or if it beats the present one on validation by the
     paired bootstrap; else it becomes the challenger.
     """
+    from tune.consoles import results_console
     from tune.retrain import retrain as train_exported
     from tune.tables import results_table
 
@@ -483,9 +484,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
         register=name or not no_register,
         tracking_uri=tracking_uri,
     )
-    from rich.console import Console
-
-    Console(highlight=False).print(results_table(done.results))
+    results_console().print(results_table(done.results))
     if done.registered is not None:
         click.echo(done.registered.summary)
     click.echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
@@ -519,11 +518,10 @@ def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(results, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-
+    from tune.consoles import results_console
     from tune.tables import per_label_table, results_table
 
-    console = Console(highlight=False)
+    console = results_console()
     console.print(per_label_table(results))
     console.print(results_table(results))
 

@@ -18,6 +18,7 @@ from goemo.outcomes import RANKED
 from tune import confirm, leaderboard, space
 from tune.budget import Budget, Spending
 from tune.confirm import Confirmations
+from tune.consoles import progress_console
 from tune.durations import duration
 from tune.environment import describe
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
@@ -253,7 +254,7 @@ def extend_search(
     with _held(search):
         spec = extended(SearchSpec.from_dict(search.spec), trials)
         search.write_spec(spec.to_dict())
-    console = console or Console(stderr=True)
+    console = console or progress_console()
     console.print(f"{name}: {spec.total} trials now, {trials} more", soft_wrap=True, highlight=False)
     return resume_search(
         name,

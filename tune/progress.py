@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goemo.outcomes import RANKED
+from tune.consoles import progress_console
 from tune.durations import duration
 from tune.machine import Load, Machine
 from tune.records import Outcome
@@ -170,7 +170,7 @@ class View:
 
     def __init__(self, state: SearchState, console: Console | None = None) -> None:
         self.state = state
-        self.console = console or Console(file=sys.stderr, highlight=False)
+        self.console = console or progress_console()
         self.events: deque[str] = deque(maxlen=EVENTS)
         self.live: Live | None = None
         self._machine: Machine | None = None

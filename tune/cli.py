@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import json
 import os
 import select
@@ -45,6 +46,8 @@ class Command(click.Command):
 
             discard(sys.stdout)
             ctx.exit(0)
+        except EOFError as error:  # likewise; click would take it for an interrupt
+            raise GoemoError(_message(error)) from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example under the options."""
@@ -91,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     debug = "--debug" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook has another one
+        sys.stdout.reconfigure(errors="replace")  # what it cannot show is no reason to fail
     try:
         cli.main(args=arguments, prog_name="goemo", standalone_mode=False)
     except click.exceptions.Exit as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import re
 import subprocess
@@ -10,8 +11,10 @@ import sys
 
 import pytest
 
+from goemo.errors import GoemoError
 from goemo.taxonomy import GOEMOTIONS
 from tune.cli import cli, main
+from tune.doctor import Finding
 from tune.records import SearchFolder
 
 ROWS = {
@@ -237,6 +240,29 @@ def test_an_unexpected_error_is_one_line_unless_debugged(here, capsys, monkeypat
     assert "--debug" in message
     with pytest.raises(ZeroDivisionError):
         main(["spaces", "--debug"])
+
+
+def test_the_end_of_a_file_is_no_interrupt(here, capsys, monkeypatch):
+    """A reader that comes to the end of a damaged file is an unexpected error as any other."""
+
+    def fail():
+        raise EOFError("No data left in file")
+
+    monkeypatch.setattr("tune.spec.shipped_spaces", fail)
+    assert "unexpected EOFError: No data left in file (add --debug" in fails(capsys, 1, "spaces")
+    with pytest.raises(GoemoError) as caught:
+        main(["spaces", "--debug"])
+    assert isinstance(caught.value.__cause__, EOFError)
+
+
+def test_what_stdout_cannot_show_is_replaced(monkeypatch):
+    """After hours of work, a letter that the terminal's encoding lacks fails nothing."""
+    shown = io.BytesIO()
+    monkeypatch.setattr("tune.doctor.examine", lambda _: [Finding("disk", "über…")])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
+    main(["doctor"])
+    sys.stdout.flush()
+    assert shown.getvalue() == "  disk         über?\n".encode("latin-1")
 
 
 def test_dry_run_shows_the_trials_and_starts_nothing(here, capsys):

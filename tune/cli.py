@@ -220,6 +220,8 @@ def search(  # noqa: PLR0917 - click passes them by name
     spec = load_spec(space, overrides=overrides, data=data, name=name)
     if no_probe and not dry_run:
         raise click.UsageError("--no-probe goes with --dry-run")
+    if trials is not None and dry_run:
+        raise click.UsageError("--dry-run shows and forecasts the whole search; leave out --trials")
     if dry_run:
         from tune.plan import plan
 
@@ -229,7 +231,9 @@ def search(  # noqa: PLR0917 - click passes them by name
 
             found = forecast(spec, address=address)
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            click.echo("\n".join([lines(found, width), *over_budget(found, time_budget, gpu_hours)]))
+            click.echo(lines(found, width))
+            for sentence in over_budget(found, time_budget, gpu_hours):
+                click.echo(sentence)
         return
     with _stoppable():
         from tune.budget import Budget
@@ -329,13 +333,13 @@ def _show_result(result: Any) -> None:
             f"goemo resume {result.name}",
             err=True,
         )
+    left = result.remaining
+    trials, remain = ("1 trial", "remains") if left == 1 else (f"{left} trials", "remain")
     if result.cut_by:
-        click.echo(f"{result.cut_by}; {result.remaining} trials remain: goemo resume {result.name}")
+        click.echo(f"{result.cut_by}; {trials} {remain}: goemo resume {result.name}")
         return
     if not result.is_complete:
-        raise GoemoError(
-            f"interrupted with {result.remaining} trials to go; go on with: goemo resume {result.name}"
-        )
+        raise GoemoError(f"interrupted with {trials} to go; go on with: goemo resume {result.name}")
     if not result.leaderboard.rows:
         raise GoemoError(f"no trial of {result.name} has a score; why: goemo leaderboard {result.name}")
 

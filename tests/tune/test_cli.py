@@ -8,13 +8,16 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from goemo.errors import GoemoError
 from goemo.taxonomy import GOEMOTIONS
-from tune.cli import cli, main
+from tune.cli import _show_result, cli, main
 from tune.doctor import Finding
+from tune.driver import SearchResult
+from tune.leaderboard import Leaderboard
 from tune.records import SearchFolder
 
 ROWS = {
@@ -287,6 +290,24 @@ def test_a_dry_run_of_what_cannot_run_shows_the_trials_and_fails(here, capsys):
 def test_no_probe_needs_a_dry_run(here, capsys):
     """It would not mean anything for a search."""
     assert "--dry-run" in fails(capsys, 2, "search", "quickstart", "--no-probe")
+
+
+def test_a_dry_run_is_of_the_whole_search(here, capsys):
+    """What would be shown and forecast for some of its trials would be taken for theirs."""
+    assert "--trials" in fails(capsys, 2, "search", "quickstart", "--dry-run", "--trials", "2")
+
+
+@pytest.mark.parametrize(("remaining", "words"), [(1, "1 trial remains"), (2, "2 trials remain")])
+def test_a_search_that_is_not_over_counts_what_remains(capsys, remaining, words):
+    """One trial is one trial, after a budget as after an interrupt."""
+    nothing = Leaderboard("s", "macro_f1", (), {})
+    cut = SearchResult("s", nothing, is_complete=False, remaining=remaining, cut_by="the budget is over")
+    _show_result(cut)
+    assert capsys.readouterr().out == f"the budget is over; {words}: goemo resume s\n"
+    with pytest.raises(
+        GoemoError, match=rf"^interrupted with {words.rsplit(maxsplit=1)[0]} to go; go on with"
+    ):
+        _show_result(replace(cut, cut_by=""))
 
 
 def test_spaces_lists_every_shipped_space(capsys):

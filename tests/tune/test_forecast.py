@@ -12,6 +12,7 @@ import torch
 
 from goemo.configuration import Configuration
 from goemo.data import load_splits
+from goemo.errors import InputError
 from goemo.frozen_output import missing_output
 from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
@@ -434,7 +435,8 @@ def test_budgets_that_end_a_search_first_are_told(setting):
     f = replace(assemble(setting, PROBED, 5.0, [], probe_s=20.0), wall_s=Span(400.0, 500.0, 600.0))
     assert "--time-budget 9 min" in over_budget(f, 540.0, None)[0]
     assert over_budget(f, 601.0, None) == []
-    assert over_budget(f, None, 0.1) == []  # no GPU, no hours of any
+    with pytest.raises(InputError, match="--gpu-hours: trials of this search run without a GPU"):
+        over_budget(f, None, 0.1)
     shared = replace(f, per_trial={"cpu": 1.0, "gpu": 0.5}, trial_hours=3.0)
     assert "--gpu-hours 1" in over_budget(shared, None, 1.0)[0]
     assert over_budget(shared, 601.0, 1.6) == []

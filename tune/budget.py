@@ -41,6 +41,17 @@ class Budget:
                 raise InputError(option, [f"must be above 0, got {limit:g}"])
 
 
+def check_gpu_hours(limit: float | None, gpus_per_trial: float) -> None:
+    """Refuse a limit that nothing would count against.
+
+    Raises:
+        InputError: GPU-hours are limited, and trials have no GPU.
+    """
+    if limit is not None and not gpus_per_trial:
+        problem = "trials of this search run without a GPU; limit their time with --time-budget instead"
+        raise InputError("--gpu-hours", [problem])
+
+
 class Spending:
     """Counts what a command spends while its trials run.
 
@@ -57,9 +68,7 @@ class Spending:
     def __init__(
         self, budget: Budget, *, started: float, gpus_per_trial: float, records: Sequence[TrialRecord] = ()
     ) -> None:
-        if budget.gpu_hours is not None and not gpus_per_trial:
-            problem = "trials of this search run without a GPU; limit their time with --time-budget instead"
-            raise InputError("--gpu-hours", [problem])
+        check_gpu_hours(budget.gpu_hours, gpus_per_trial)
         self._budget = budget
         self._started = started
         self._gpus_per_trial = gpus_per_trial

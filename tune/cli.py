@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import json
 import os
 import select
@@ -41,8 +42,12 @@ class Command(click.Command):
         except BrokenPipeError as error:  # here, for click itself would end with 1 and no word
             if not _reader_is_gone():
                 raise GoemoError(f"a connection to another process broke: {error}") from error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            from tune.consoles import discard
+
+            discard(sys.stdout)
             ctx.exit(0)
+        except EOFError as error:  # likewise; click would take it for an interrupt
+            raise GoemoError(_message(error)) from error
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example under the options."""
@@ -89,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     debug = "--debug" in arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook has another one
+        sys.stdout.reconfigure(errors="replace")  # what it cannot show is no reason to fail
     try:
         cli.main(args=arguments, prog_name="goemo", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -213,6 +220,8 @@ def search(  # noqa: PLR0917 - click passes them by name
     spec = load_spec(space, overrides=overrides, data=data, name=name)
     if no_probe and not dry_run:
         raise click.UsageError("--no-probe goes with --dry-run")
+    if trials is not None and dry_run:
+        raise click.UsageError("--dry-run shows and forecasts the whole search; leave out --trials")
     if dry_run:
         from tune.plan import plan
 
@@ -222,7 +231,9 @@ def search(  # noqa: PLR0917 - click passes them by name
 
             found = forecast(spec, address=address)
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            click.echo("\n".join([lines(found, width), *over_budget(found, time_budget, gpu_hours)]))
+            click.echo(lines(found, width))
+            for sentence in over_budget(found, time_budget, gpu_hours):
+                click.echo(sentence)
         return
     with _stoppable():
         from tune.budget import Budget
@@ -303,13 +314,12 @@ def _stoppable() -> Iterator[None]:
 
 
 def _show_result(result: Any) -> None:
-    from rich.console import Console
-
     from tune import leaderboard
+    from tune.consoles import results_console
     from tune.tables import confirmed_table, leaderboard_table, left_out
 
     if result.leaderboard.rows:
-        console = Console(highlight=False)
+        console = results_console()
         console.print(leaderboard_table(result.leaderboard, most=10))
         if result.leaderboard.confirmed:
             console.print(confirmed_table(result.leaderboard))
@@ -323,13 +333,13 @@ def _show_result(result: Any) -> None:
             f"goemo resume {result.name}",
             err=True,
         )
+    left = result.remaining
+    trials, remain = ("1 trial", "remains") if left == 1 else (f"{left} trials", "remain")
     if result.cut_by:
-        click.echo(f"{result.cut_by}; {result.remaining} trials remain: goemo resume {result.name}")
+        click.echo(f"{result.cut_by}; {trials} {remain}: goemo resume {result.name}")
         return
     if not result.is_complete:
-        raise GoemoError(
-            f"interrupted with {result.remaining} trials to go; go on with: goemo resume {result.name}"
-        )
+        raise GoemoError(f"interrupted with {trials} to go; go on with: goemo resume {result.name}")
     if not result.leaderboard.rows:
         raise GoemoError(f"no trial of {result.name} has a score; why: goemo leaderboard {result.name}")
 
@@ -360,9 +370,9 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
     elif form == "csv":
         click.echo(board.to_csv(), nl=False)
     else:
-        from rich.console import Console
+        from tune.consoles import results_console
 
-        console = Console(highlight=False)
+        console = results_console()
         if board.rows:
             console.print(leaderboard_table(board))
         if board.confirmed:
@@ -376,9 +386,8 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
 
 
 def _show_comparison(found: list[Any], form: str) -> None:
-    from rich.console import Console
-
     from tune import comparison
+    from tune.consoles import results_console
     from tune.tables import comparison_table
 
     compared = comparison.compare(found)
@@ -387,7 +396,7 @@ def _show_comparison(found: list[Any], form: str) -> None:
     elif form == "csv":
         click.echo(compared.to_csv(), nl=False)
     else:
-        console = Console(highlight=False)
+        console = results_console()
         console.print(comparison_table(compared))
         console.print(comparison.summary(compared), soft_wrap=True)
 
@@ -469,6 +478,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     The new version becomes the champion if there is none, or if it beats the present one on validation by the
     paired bootstrap; else it becomes the challenger.
     """
+    from tune.consoles import results_console
     from tune.retrain import retrain as train_exported
     from tune.tables import results_table
 
@@ -483,9 +493,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
         register=name or not no_register,
         tracking_uri=tracking_uri,
     )
-    from rich.console import Console
-
-    Console(highlight=False).print(results_table(done.results))
+    results_console().print(results_table(done.results))
     if done.registered is not None:
         click.echo(done.registered.summary)
     click.echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
@@ -519,11 +527,10 @@ def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(results, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-
+    from tune.consoles import results_console
     from tune.tables import per_label_table, results_table
 
-    console = Console(highlight=False)
+    console = results_console()
     console.print(per_label_table(results))
     console.print(results_table(results))
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from tune.confirmed import confirmation_id, confirmed_best, further_seeds, is_current
 from tune.leaderboard import in_order
 from tune.records import SearchFolder
 from tune.spec import SearchSpec
 
+Trial = TypeVar("Trial")
+
 
 class Confirmations:
     """Asked for the next confirmation, as `tune.space.Suggestions` is for the next trial.
 
     A confirmation has the configuration of its leader, but for the seed. All leaders get their second seed
-    before any gets its third, so that what is there after an interrupt is about all of them.
+    before any gets its third, so that what is there after an interrupt is about all of them. What was begun
+    for one that leads no more, because the search was extended, is given up.
 
     Attributes:
         leaders: The trials that are confirmed, best first.
-        total: How many confirmations there are, those of earlier leaders included.
+        total: How many confirmations there are, those of earlier leaders included that have ended.
     """
 
     def __init__(self, spec: SearchSpec, search: SearchFolder) -> None:
@@ -33,9 +37,11 @@ class Confirmations:
             for turn in zip(*seeds, strict=True)
             for record, seed in turn
         }
-        known = search.confirmations()
-        ended = {record.trial_id for record in known if record.outcome is not None}
-        self.total = len({*tasks, *(record.trial_id for record in known)})
+        ended = ended_ids(search)
+        self.total = len({*tasks, *ended})
+        for record in search.confirmations():
+            if record.trial_id not in {*tasks, *ended}:
+                search.trial(record.trial_id).drop_leftovers()
         self._waiting = deque((trial_id, *task) for trial_id, task in tasks.items() if trial_id not in ended)
 
     @property
@@ -82,14 +88,40 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
         return 0
     leaders = _known_leaders(spec, search)
     if leaders is None:
-        return min(spec.confirm.top, spec.total) * (spec.confirm.seeds - 1)
-    ended = {record.trial_id for record in search.confirmations() if record.outcome is not None}
+        return spec.confirm.most_trials(spec.total)
+    ended = ended_ids(search)
     wanted = [
         confirmation_id(leader, seed)
         for leader in leaders
         for seed in further_seeds(search.trial(leader).read(), spec.confirm.seeds)
     ]
     return sum(trial_id not in ended for trial_id in wanted)
+
+
+def ended_ids(search: SearchFolder) -> set[str]:
+    """Return the ids of all confirmations that have ended, those of earlier leaders included."""
+    return {record.trial_id for record in search.confirmations() if record.outcome is not None}
+
+
+def first_distinct(ranked: Iterable[tuple[Trial, Mapping[str, Any]]], most: int) -> list[Trial]:
+    """Return the first trials that differ in what varies: of those trained to their end, the leaders.
+
+    Random draws and TPE may come to a configuration again, which with the same seed is the same training: to
+    confirm it twice would tell nothing, and take the place of another one.
+
+    Args:
+        ranked: Trials, each with what varies, best first.
+        most: How many are wanted.
+    """
+    found: list[Trial] = []
+    seen: list[Mapping[str, Any]] = []
+    for trial, varied in ranked:
+        if len(found) == most:
+            break
+        if varied not in seen:
+            found.append(trial)
+            seen.append(varied)
+    return found
 
 
 def drop_weights(spec: SearchSpec, search: SearchFolder) -> None:
@@ -108,9 +140,9 @@ def _decided(spec: SearchSpec, search: SearchFolder) -> list[str]:
     leaders = _known_leaders(spec, search)
     if leaders is None:
         records = search.records()
-        ranked = [(record.trial_id, record.outcome) for record in in_order(records)]
-        completed = [name for name, outcome in ranked if outcome and outcome.stop_reason == "completed"]
-        leaders = completed[: spec.confirm.top]
+        ranked = [(record, record.outcome) for record in in_order(records)]
+        completed = [record for record, outcome in ranked if outcome and outcome.stop_reason == "completed"]
+        leaders = first_distinct(((one.trial_id, one.varied) for one in completed), spec.confirm.top)
         search.write_confirming(
             {"top": spec.confirm.top, "seeds": spec.confirm.seeds, "trials": len(records), "leaders": leaders}
         )

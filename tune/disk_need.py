@@ -73,12 +73,13 @@ def disk_needed(
     parameters = list(model.parameters())
     weights = sum(p.numel() for p in parameters) * _FLOAT32
     trained = sum(p.numel() for p in parameters if p.requires_grad) * _FLOAT32
-    kept = spec.keep_models + spec.confirm.top + at_once if spec.keep_models else 0
+    leaders = min(spec.total, spec.keep_models + spec.confirm.top)
+    kept = leaders + at_once if spec.keep_models else 0
     # The weights, two moments and the best weights; the earlier one stays until the next is whole.
     checkpoints = 2 * at_once * 4 * trained if is_checkpointed else 0
     return DiskNeed(
         frozen_output=frozen_output,
-        records=(spec.total + spec.confirm.most_trials) * files + _SEARCH_BYTES,
+        records=(spec.total + spec.confirm.most_trials(spec.total)) * files + _SEARCH_BYTES,
         weights=kept * weights,
         checkpoints=checkpoints,
     )

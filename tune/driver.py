@@ -18,6 +18,7 @@ from goemo.outcomes import RANKED
 from tune import confirm, leaderboard, space
 from tune.budget import Budget, Spending
 from tune.confirm import Confirmations
+from tune.consoles import progress_console
 from tune.durations import duration
 from tune.environment import describe
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
@@ -253,7 +254,7 @@ def extend_search(
     with _held(search):
         spec = extended(SearchSpec.from_dict(search.spec), trials)
         search.write_spec(spec.to_dict())
-    console = console or Console(stderr=True)
+    console = console or progress_console()
     console.print(f"{name}: {spec.total} trials now, {trials} more", soft_wrap=True, highlight=False)
     return resume_search(
         name,
@@ -349,7 +350,6 @@ def _run_remaining(session: _Session, halt: Halt, tracker: Tracker) -> None:
     if over := spending.look(running=0):  # preparing has taken it all
         halt.end_budget(over)
         return
-    view.state.training_since = time.monotonic()
     following = IntervalOfBest(session.search, view.state) if is_live(view.console) else nullcontext()
     with view, following, session.signals.deferred(halt.interrupt):
         for of_stage, suggestions in _stages(session, halt):
@@ -370,12 +370,12 @@ def _stages(session: _Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggest
     """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
     spec, search, view = session.spec, session.search, session.view
     if spec.total > sum(record.outcome is not None for record in search.records()):
-        view.state.total = spec.total + len(search.confirmations())
         earlier = earlier_trials(spec, search, digest=session.splits.digest, say=view.say)
+        view.state.begin_stage(spec.total + len(confirm.ended_ids(search)))
         yield spec, space.suggestions(spec, search.records(), earlier)
     further = confirm.confirmations(spec, search) if halt.kind is None else None
     if further is not None and further.remaining:
-        view.state.total = spec.total + further.total
+        view.state.begin_stage(spec.total + further.total)
         view.say(further.words())
         yield replace(spec, scheduler=SchedulerSpec("none")), further
 

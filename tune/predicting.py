@@ -18,6 +18,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.files import built_file
 from goemo.predictions import FORMATS, Prediction
 from goemo.text_lines import chunks, count_texts, texts_of
+from tune.consoles import progress_console
 from tune.durations import duration
 from tune.tables import predictions_table
 
@@ -64,7 +65,7 @@ def predict_file(
         InputError: No bundle, the file cannot be read, or the output cannot be written.
         GoemoError: It was interrupted; the message says how far it came.
     """
-    console = console or Console(file=sys.stderr, highlight=False)
+    console = console or progress_console()
     with _opened(output) as file, _read(path) as source:
         model = bundle.load(folder)
         meter = _Meter(console, total=_number_of_texts(source))

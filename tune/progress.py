@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goemo.outcomes import RANKED
+from tune.consoles import progress_console
 from tune.durations import duration
 from tune.machine import Load, Machine
 from tune.records import Outcome
@@ -41,11 +41,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class TrialState:
-    """What the view knows of one running trial."""
+    """What the view knows of one running trial.
+
+    Attributes:
+        label: What varies, in a few words.
+        progress: Per cent of its training.
+        objective: Of its best report.
+        begun_at: The progress at which it started, or went on, in this process.
+    """
 
     label: str
     progress: int = 0
     objective: float | None = None
+    begun_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,12 @@ class SearchState:
         total: How many trials it has.
         objective: The metric that ranks.
         started: When this process began with it, by the monotonic clock.
-        training_since: When its first trial could start, likewise.
         running: The trials that run now.
         ended: How each of the others ended, by trial id.
-        trained: Per cents of trials that were trained in this session, summed.
+        ended_before: How many of them had ended when this stage began: the trials of the search are one, what
+            confirms its leaders is the next (`begin_stage`).
+        training_since: When the first trial of this stage could start, by the monotonic clock.
+        trained: Per cents of trials that were trained in this stage, summed.
         best: The best trial so far.
         interval: Both ends of the interval of a trial's objective, and of which trial and objective: it is
             computed beside the search, so that it may be that of an earlier best.
@@ -87,17 +97,27 @@ class SearchState:
     total: int
     objective: str
     started: float = field(default_factory=time.monotonic)
-    training_since: float = field(default_factory=time.monotonic)
     running: dict[str, TrialState] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
+    ended_before: int = 0
+    training_since: float = field(default_factory=time.monotonic)
     trained: int = 0
     best: Best | None = None
     interval: tuple[Best, float, float] | None = None
     budget: Callable[[], str] | None = None
     trouble: str | None = None
 
+    def begin_stage(self, total: int) -> None:
+        """Count time and training anew: how it went before says nothing of the trials to come.
+
+        Args:
+            total: How many trials there are by the end of the stage, those that have ended included.
+        """
+        self.total, self.ended_before = total, len(self.ended)
+        self.training_since, self.trained = time.monotonic(), 0
+
     def seconds_left(self) -> float | None:
-        """Estimate the time left from the pace so far; None before there is any.
+        """Estimate the time left from the pace of this stage; None before there is any.
 
         A trial that was stopped early counts with what it trained, and the trials to come are
         expected to train as much on average as those that have ended.
@@ -105,11 +125,13 @@ class SearchState:
         elapsed = time.monotonic() - self.training_since
         if not self.trained:
             return None
-        running = self.running.copy()
+        running = self.running.copy().values()
+        ended = len(self.ended) - self.ended_before
+        of_ended = self.trained - sum(trial.progress - trial.begun_at for trial in running)
+        mean = min(of_ended / ended, 100.0) if ended > 2 else 100.0
         unknown = self.total - len(self.ended) - len(running)
-        mean = self.trained / max(1, len(self.ended)) if len(self.ended) > 2 else 100.0
-        under_way = sum(max(0.0, min(mean, 100.0) - t.progress) for t in running.values())
-        return elapsed / self.trained * (unknown * min(mean, 100.0) + under_way)
+        under_way = sum(max(0.0, mean - trial.progress) for trial in running)
+        return elapsed / self.trained * (unknown * mean + under_way)
 
 
 def is_live(console: Console) -> bool:
@@ -148,7 +170,7 @@ class View:
 
     def __init__(self, state: SearchState, console: Console | None = None) -> None:
         self.state = state
-        self.console = console or Console(file=sys.stderr, highlight=False)
+        self.console = console or progress_console()
         self.events: deque[str] = deque(maxlen=EVENTS)
         self.live: Live | None = None
         self._machine: Machine | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray.tune as ray_tune
 
-from tune.confirm import Confirmations
+from tune.confirm import Confirmations, first_distinct
 from tune.confirmed import is_confirmation
 from tune.names import short_name
 from tune.progress import Best, TrialState, View
@@ -63,7 +63,8 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self.notice = notice
         self.confirmed = spec.confirm.top if spec.keep_models else 0  # leaders that keep weights for that
         self._ranking: list[tuple[float, str]] = []  # (-objective, trial id) of trials that ended in rank
-        self._completed: list[tuple[float, str]] = []  # likewise of those that were trained to their end
+        # Likewise of those that were trained to their end, each with what varies.
+        self._completed: list[tuple[tuple[float, str], dict[str, Any]]] = []
         for record in (*search.records(), *search.confirmations()):
             if record.outcome is not None:
                 self.view.state.ended[record.trial_id] = record.outcome.stop_reason
@@ -80,7 +81,8 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         del iteration, trials, info
         folder = folder_of(trial)
         record = folder.read()
-        state = TrialState(short_name(record.varied), record.progress, record.objective)
+        label = short_name(record.varied)
+        state = TrialState(label, record.progress, record.objective, begun_at=record.progress)
         self.view.state.running[folder.trial_id] = state
         again = f", again from {record.progress} %" if record.progress else ""
         _log.info("%s starts%s: %s", folder.trial_id, again, state.label)
@@ -162,7 +164,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         if record.is_ranked and record.objective is not None:
             insort(self._ranking, (-record.objective, record.trial_id))
             if record.outcome is not None and record.outcome.stop_reason == "completed":
-                insort(self._completed, (-record.objective, record.trial_id))
+                insort(self._completed, ((-record.objective, record.trial_id), record.varied))
             self._show_best(Best(record.trial_id, short_name(record.varied), record.objective))
             return
         shown = self.view.state.best
@@ -193,12 +195,16 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         leaderboard, equals by trial id, so that its first row is a trial whose weights are kept. So are those
         that will be confirmed, for any of them may come out first.
         """
-        kept = [*self._ranking[: self.keep_models], *self._completed[: self.confirmed]]
+        kept = [*self._ranking[: self.keep_models], *self._to_confirm()]
         return {trial_id: -objective for objective, trial_id in kept}
+
+    def _to_confirm(self) -> list[tuple[float, str]]:
+        """Return the trials that would be confirmed if the search ended now, as `_ranking` has them."""
+        return first_distinct(self._completed, self.confirmed)
 
     def _places(self) -> int:
         """Return how many trials may keep their weights: one more than do, while there is a place left."""
-        is_open = len(self._ranking) < self.keep_models or len(self._completed) < self.confirmed
+        is_open = len(self._ranking) < self.keep_models or len(self._to_confirm()) < self.confirmed
         return len(self._leaders()) + is_open
 
     def _drop_weights_behind(self, record: TrialRecord) -> None:

@@ -45,6 +45,8 @@ from goemo.outcomes import RANKED
 
 StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
 STOP_REASONS: tuple[str, ...] = get_args(StopReason)
+# What reading an archive of arrays raises where a part of it is missing or wrong.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 # Of workers that were killed.
 HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*", "hang.txt")
 
@@ -167,7 +169,7 @@ class TrialRecord:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return np.asarray(archive["scores"], dtype=np.float32)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             raise GoemoError(
                 f"{self.trial_id}: {path} is damaged ({error}); to leave the trial out, move its folder away"
             ) from error
@@ -359,13 +361,18 @@ class SearchFolder:
         """Return targets, shape (n_examples, n_labels), and label names of the validation split.
 
         Raises:
-            GoemoError: The search ended before its data was prepared.
+            GoemoError: The search ended before its data was prepared, or the file is damaged.
         """
         path = self.path / "validation.npz"
         if not path.is_file():
             raise GoemoError(f"{self.name}: nothing to show yet; its data was not prepared")
-        with np.load(path, allow_pickle=False) as archive:
-            return archive["targets"], tuple(str(name) for name in archive["labels"])
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return archive["targets"], tuple(str(name) for name in archive["labels"])
+        except DAMAGED as error:
+            raise GoemoError(
+                f"{self.name}: {path} is damaged ({error}); to write it again: goemo resume {self.name}"
+            ) from error
 
     def write_leaders(self, best: Mapping[str, float], keep: int) -> None:
         """Tell the trials whom they have to beat for their weights to be kept."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 import uuid
 import warnings
@@ -24,6 +23,7 @@ from goemo.memory import is_out_of_memory
 from goemo.prepared import Prepared, prepare
 from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
 from goemo.training import Diverged, Report, TrainingRun, train
+from tune.consoles import progress_console
 from tune.environment import describe
 from tune.export import Exported, read_export
 from tune.progress import progress_bars
@@ -115,7 +115,7 @@ def retrain(
     """
     from tune.registry import check_name, write_record
 
-    console = console or Console(file=sys.stderr, highlight=False)
+    console = console or progress_console()
     if isinstance(register, str):
         check_name(register)
     exported = read_export(exported_path)
@@ -171,7 +171,7 @@ def evaluate_bundle(
     Raises:
         InputError: The folder is no bundle, or the data has other labels.
     """
-    console = console or Console(file=sys.stderr, highlight=False)
+    console = console or progress_console()
     loaded = bundle.load(folder)
     known = loaded.provenance["data"]
     seed = known.get("seed", loaded.configuration.seed)  # a trial's own bundle has one seed for both

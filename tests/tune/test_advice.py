@@ -6,13 +6,15 @@ import pytest
 
 from tune.spec import SearchSpec, advice, load_spec, order_in_words, scheduler_in_words, shipped_spaces
 
+SPACE = {"epochs": {"choice": [1, 2]}, "batch_size": {"choice": [8, 12, 16, 24, 32, 64]}}
 
-def make_spec(trials, scheduler=None, algorithm="random", **search):
+
+def make_spec(trials, scheduler=None, algorithm="random", space=SPACE, **search):
     return SearchSpec.from_dict(
         {
             "name": "test",
             "model": {"checkpoint": "scratch:albert-tiny"},
-            "space": {"epochs": {"grid": [1, 2]}, "learning_rate": {"grid": [1e-5, 1e-4]}},
+            "space": space,
             "search": {"algorithm": algorithm, "trials": trials, **search},
             "scheduler": scheduler or {},
             "objective": {"reports": 5},
@@ -58,6 +60,17 @@ def test_tpe_that_never_learns_says_so():
     assert advice(make_spec(4, algorithm="tpe", startup_trials=2)) == []
 
 
+@pytest.mark.parametrize("algorithm", ["random", "tpe"])
+def test_trials_that_must_repeat_others_are_told_of(algorithm):
+    """More trials than configurations: nothing is said of as many, nor of a space without an end."""
+    (found,) = advice(make_spec(13, algorithm=algorithm))
+    assert found.startswith("Some of the 13 trials will repeat others")
+    assert "the space has 12 configurations" in found
+    assert advice(make_spec(12, algorithm=algorithm)) == []
+    endless = {"learning_rate": {"uniform": [1e-5, 1e-4]}}
+    assert advice(make_spec(13, algorithm=algorithm, space=endless)) == []
+
+
 @pytest.mark.parametrize("path", shipped_spaces(), ids=lambda p: p.stem)
 def test_shipped_spaces_need_no_advice(path):
     """What we ship does what it says."""
@@ -81,7 +94,7 @@ def test_a_scheduler_in_words(scheduler, words):
 
 def test_an_order_in_words():
     """What is enqueued, then as the algorithm and the scheduler have it."""
-    enqueue = [{"epochs": 1, "learning_rate": 1e-5}]
+    enqueue = [{"epochs": 1, "batch_size": 16}]
     none = {"algorithm": "none"}
     assert order_in_words(make_spec(3)) == "as drawn"
     assert order_in_words(make_spec(3, enqueue=enqueue)) == "1 enqueued first, then as drawn"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from goemo.errors import GoemoError
 from goemo.taxonomy import GOEMOTIONS
-from tune.cli import cli, main
+from tune.cli import _show_result, cli, main
+from tune.doctor import Finding
+from tune.driver import SearchResult
+from tune.leaderboard import Leaderboard
 from tune.records import SearchFolder
 
 ROWS = {
@@ -239,6 +245,29 @@ def test_an_unexpected_error_is_one_line_unless_debugged(here, capsys, monkeypat
         main(["spaces", "--debug"])
 
 
+def test_the_end_of_a_file_is_no_interrupt(here, capsys, monkeypatch):
+    """A reader that comes to the end of a damaged file is an unexpected error as any other."""
+
+    def fail():
+        raise EOFError("No data left in file")
+
+    monkeypatch.setattr("tune.spec.shipped_spaces", fail)
+    assert "unexpected EOFError: No data left in file (add --debug" in fails(capsys, 1, "spaces")
+    with pytest.raises(GoemoError) as caught:
+        main(["spaces", "--debug"])
+    assert isinstance(caught.value.__cause__, EOFError)
+
+
+def test_what_stdout_cannot_show_is_replaced(monkeypatch):
+    """After hours of work, a letter that the terminal's encoding lacks fails nothing."""
+    shown = io.BytesIO()
+    monkeypatch.setattr("tune.doctor.examine", lambda _: [Finding("disk", "über…")])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
+    main(["doctor"])
+    sys.stdout.flush()
+    assert shown.getvalue() == "  disk         über?\n".encode("latin-1")
+
+
 def test_dry_run_shows_the_trials_and_starts_nothing(here, capsys):
     """All 27 trials of the published grid, in the order in which they would start."""
     main(["search", "paper_xlnet", "--dry-run", "--no-probe"])
@@ -261,6 +290,24 @@ def test_a_dry_run_of_what_cannot_run_shows_the_trials_and_fails(here, capsys):
 def test_no_probe_needs_a_dry_run(here, capsys):
     """It would not mean anything for a search."""
     assert "--dry-run" in fails(capsys, 2, "search", "quickstart", "--no-probe")
+
+
+def test_a_dry_run_is_of_the_whole_search(here, capsys):
+    """What would be shown and forecast for some of its trials would be taken for theirs."""
+    assert "--trials" in fails(capsys, 2, "search", "quickstart", "--dry-run", "--trials", "2")
+
+
+@pytest.mark.parametrize(("remaining", "words"), [(1, "1 trial remains"), (2, "2 trials remain")])
+def test_a_search_that_is_not_over_counts_what_remains(capsys, remaining, words):
+    """One trial is one trial, after a budget as after an interrupt."""
+    nothing = Leaderboard("s", "macro_f1", (), {})
+    cut = SearchResult("s", nothing, is_complete=False, remaining=remaining, cut_by="the budget is over")
+    _show_result(cut)
+    assert capsys.readouterr().out == f"the budget is over; {words}: goemo resume s\n"
+    with pytest.raises(
+        GoemoError, match=rf"^interrupted with {words.rsplit(maxsplit=1)[0]} to go; go on with"
+    ):
+        _show_result(replace(cut, cut_by=""))
 
 
 def test_spaces_lists_every_shipped_space(capsys):

@@ -321,7 +321,10 @@ def conditional_grids(draw):
 @settings(max_examples=60, deadline=None)
 @given(conditional_grids())
 def test_any_conditional_grid_is_its_distinct_configurations(space):
-    """Whatever the conditions and the order in the file: no member twice, each right, none missing."""
+    """Whatever the conditions and the order in the file: no member twice, each right, none missing.
+
+    As many random draws are the same configurations.
+    """
     spec = make_spec(space=space)
     asked = [varied for _, varied in ask_all(suggestions(spec))]
     varying = {name: domain for name, domain in space.items() if name in spec.varying}
@@ -337,3 +340,6 @@ def test_any_conditional_grid_is_its_distinct_configurations(space):
             }
         brute.append(tuple(sorted(member.items())))
     assert sorted(tuple(sorted(varied.items())) for varied in asked) == sorted(set(brute))
+    if varying:
+        drawn = [varied for _, varied in ask_all(suggestions(make_spec("random", spec.total, space)))]
+        assert sorted(map(str, drawn)) == sorted(map(str, asked))

@@ -100,6 +100,14 @@ def test_leaders_that_were_trained_to_their_end_get_further_seeds_in_turns(spec,
     assert repeat.varied == {"batch_size": 16, "seed": 43}
 
 
+def test_a_configuration_that_was_drawn_again_is_one_leader(spec, search):
+    """With the same seed it has the same result: the place is that of the next configuration."""
+    leader = search.trial("t002").read()
+    search.trial("t005").write_config(leader.config, leader.varied)
+    finish(search, "t005", 0.1)
+    assert ask_all(spec, search) == ["t002-s43", "t003-s43", "t002-s44", "t003-s44"]
+
+
 def test_confirmations_are_no_trials_of_the_search(spec, search):
     """Nothing that ranks, learns or cuts is given them, however good they are."""
     before = leaderboard.build(search)
@@ -151,6 +159,25 @@ def test_more_trials_are_a_reason_to_choose_leaders_again(spec, search):
     finish(search, "t005", 0.05)
     assert ask_all(spec, search) == ["t005-s43", "t005-s44"]
     assert search.confirming["leaders"] == ["t005", "t002"]
+
+
+def test_what_a_former_leader_has_begun_is_given_up(spec, search):
+    """Interrupted, then extended: it is neither waited for nor counted, and its checkpoint goes."""
+    begun = [search.trial(trial_id) for trial_id in ask_all(spec, search)]
+    for folder in begun:
+        (folder.path / "checkpoint").mkdir()
+    finish(search, "t003-s43", 0.2)
+    varied = {"batch_size": 128}
+    search.trial("t005").write_config(configuration(spec, varied).to_dict(), varied)
+    finish(search, "t005", 0.05)
+    further = confirm.confirmations(spec, search)
+    assert further.leaders == ["t005", "t002"]
+    assert (further.total, further.remaining) == (5, 4)
+    assert {path.parent.name for path in search.path.glob("trials/*/checkpoint")} == {"t002-s43", "t002-s44"}
+    for trial_id in ask_all(spec, search):
+        finish(search, trial_id, 0.2)
+    assert len(confirm.ended_ids(search)) == further.total
+    assert confirm.remaining(spec, search) == 0
 
 
 def test_leaders_rank_by_their_mean_and_the_best_of_them_is_the_one_to_take(spec, search):

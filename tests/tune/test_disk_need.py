@@ -12,7 +12,7 @@ from goemo.errors import InputError
 from tune import disk_need
 from tune.disk_need import ARTIFACT_BYTES, DiskNeed, check_disk, disk_needed, free_bytes, refuse_if_larger
 from tune.driver import run_search
-from tune.spec import load_spec
+from tune.spec import ConfirmSpec, load_spec
 
 
 @pytest.fixture
@@ -54,6 +54,16 @@ def test_what_is_not_kept_takes_no_room(spec, model):
     tested = replace(spec, keep_models=0, objective=replace(spec.objective, test="every_trial"))
     more = disk_needed(tested, model, labels=10, rows=(200, 300), at_once=2)
     assert more.records - few.records == spec.total * 10 * 300 * 2
+
+
+def test_only_trials_that_the_search_has_leave_anything(spec, model):
+    """However many may be kept and confirmed, there are no more leaders than trials."""
+    small = replace(spec, space={}, keep_models=100, confirm=ConfirmSpec(top=20, seeds=5))
+    assert small.total == 1
+    need = disk_needed(small, model, labels=10, rows=(200, 300), at_once=2)
+    assert need.weights == (1 + 2) * 1_000_000 * 4
+    confirmed = replace(small, confirm=ConfirmSpec(top=1, seeds=5))
+    assert need.records == disk_needed(confirmed, model, labels=10, rows=(200, 300), at_once=2).records
 
 
 def test_a_search_that_does_not_fit_is_refused_with_what_to_change():

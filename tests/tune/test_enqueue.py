@@ -68,6 +68,17 @@ def test_what_is_enqueued_changes_no_other_random_draw():
     assert with_some[1][1] == {**plain[1][1], "batch_size": 32}
 
 
+def test_random_draws_do_not_repeat_what_is_enqueued():
+    """What an enqueued configuration leaves open is drawn so that it differs from those before it, too."""
+    space = {"batch_size": {"choice": [16, 32]}, "epochs": {"choice": [1, 2, 3]}}
+    enqueue = [{"batch_size": 32, "epochs": 3}, {"epochs": 3}, {"batch_size": 16}, {"epochs": 2}]
+    drawn = [varied for _, varied in ask_all(suggestions(make_spec("random", space, enqueue, trials=6)))]
+    assert drawn[:2] == [{"batch_size": 32, "epochs": 3}, {"batch_size": 16, "epochs": 3}]
+    assert drawn[2]["batch_size"] == 16
+    assert drawn[3]["epochs"] == 2
+    assert len({tuple(varied.items()) for varied in drawn}) == 6
+
+
 @pytest.mark.parametrize("scheduler", ["asha", "none"])
 def test_an_enqueued_member_of_a_grid_comes_first_under_its_own_id(scheduler):
     """A grid keeps its ids and its members; only the order changes, and the others stay in theirs."""

@@ -12,6 +12,7 @@ import torch
 
 from goemo.configuration import Configuration
 from goemo.data import load_splits
+from goemo.errors import InputError
 from goemo.frozen_output import missing_output
 from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
@@ -378,16 +379,17 @@ def test_the_driver_shares_the_cores_with_the_trials(setting, cpus, expected):
     assert math.isclose(_wall_s(place, replace(PROBED, files_s=5.0 - LOG_S), run), expected)
 
 
-def test_confirmations_take_time_too(setting):
-    """Two leaders with two further seeds each are four trials more."""
+@pytest.mark.parametrize(("top", "leaders"), [(2, 2), (20, 12)])
+def test_confirmations_take_time_too(setting, top, leaders):
+    """Two leaders with two further seeds each are four trials more; 20 asked for are all twelve."""
     before = assemble(setting, PROBED, 5.0, [], probe_s=20.0)
-    confirm = replace(setting.spec.confirm, top=2, seeds=3)
+    confirm = replace(setting.spec.confirm, top=top, seeds=3)
     after = assemble(
         replace(setting, spec=replace(setting.spec, confirm=confirm)), PROBED, 5.0, [], probe_s=20.0
     )
     mean_s = sum(course(setting, PROBED, c).total_s for c in setting.configurations) / 12
-    assert math.isclose(after.phases.confirming, 2 * mean_s)
-    assert math.isclose(after.trial_hours - before.trial_hours, 4 * mean_s / 3600)
+    assert math.isclose(after.phases.confirming, leaders * mean_s)
+    assert math.isclose(after.trial_hours - before.trial_hours, 2 * leaders * mean_s / 3600)
 
 
 def test_without_early_stopping_nothing_is_saved(setting):
@@ -433,7 +435,8 @@ def test_budgets_that_end_a_search_first_are_told(setting):
     f = replace(assemble(setting, PROBED, 5.0, [], probe_s=20.0), wall_s=Span(400.0, 500.0, 600.0))
     assert "--time-budget 9 min" in over_budget(f, 540.0, None)[0]
     assert over_budget(f, 601.0, None) == []
-    assert over_budget(f, None, 0.1) == []  # no GPU, no hours of any
+    with pytest.raises(InputError, match="--gpu-hours: trials of this search run without a GPU"):
+        over_budget(f, None, 0.1)
     shared = replace(f, per_trial={"cpu": 1.0, "gpu": 0.5}, trial_hours=3.0)
     assert "--gpu-hours 1" in over_budget(shared, None, 1.0)[0]
     assert over_budget(shared, 601.0, 1.6) == []

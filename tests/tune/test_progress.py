@@ -44,6 +44,42 @@ def test_early_stops_shorten_the_time_left():
     assert state.seconds_left() == pytest.approx(10, abs=0.5)
 
 
+def test_time_left_is_of_the_trials_that_this_process_trains():
+    """Trials that an earlier process has ended say nothing about the pace: six at 100 s each remain."""
+    state = SearchState("s", total=27, objective="macro_f1")
+    state.ended = {f"t{n:03d}": "completed" for n in range(1, 21)}
+    state.begin_stage(27)
+    assert state.seconds_left() is None
+    state.training_since -= 100
+    state.ended["t021"] = "completed"
+    state.trained = 100
+    assert state.seconds_left() == pytest.approx(600, abs=5)
+
+
+def test_trials_that_run_do_not_lengthen_those_to_come():
+    """Eight have ended at 20 %, two run at 60 %, one of them taken up at 40 %: 28 to come train 20 % each."""
+    state = SearchState("s", total=38, objective="macro_f1")
+    state.training_since = time.monotonic() - 240
+    state.ended = {f"t{n:03d}": "stopped_early" for n in range(1, 9)}
+    state.running = {"t009": TrialState("", 60), "t010": TrialState("", 60, begun_at=40)}
+    state.trained = 8 * 20 + 60 + 20
+    assert state.seconds_left() == pytest.approx(28 * 20, abs=5)
+
+
+def test_confirmations_have_a_pace_of_their_own():
+    """They run to their end, whatever early stopping made of the trials before them."""
+    state = SearchState("s", total=4, objective="macro_f1")
+    state.training_since = time.monotonic() - 1000
+    state.ended = dict.fromkeys(["t001", "t002", "t003", "t004"], "stopped_early")
+    state.trained = 80
+    state.begin_stage(4 + 2)
+    assert state.seconds_left() is None
+    state.training_since -= 50
+    state.running = {"t001-s43": TrialState("", 50)}
+    state.trained = 50
+    assert state.seconds_left() == pytest.approx(150, abs=5)
+
+
 class Terminal(io.StringIO):
     """A stream that says it is a terminal."""
 

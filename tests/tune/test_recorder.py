@@ -47,12 +47,12 @@ class Bench:
         self.view = View(SearchState("s", total=5, objective="macro_f1"), console)
         self.recorder = Recorder(self.spec, self.search, self.told, self.view, self.noticed.append)
 
-    def report(self, trial_id, progress, objective, done=False):
+    def report(self, trial_id, progress, objective, done=False, batch_size=16):
         """One report of a trial, as worker, Ray and driver see it; the worker keeps a model."""
         folder = self.search.trial(trial_id)
         trial = SimpleNamespace(config={"folder": str(folder.path)}, error_file=None)
         if not (folder.path / "config.json").is_file():
-            folder.write_config(CONFIG, {"batch_size": 16})
+            folder.write_config(CONFIG, {"batch_size": batch_size})
         if trial_id not in self.view.state.running:
             self.recorder.on_trial_start(0, [], trial)
         (folder.path / "model").mkdir(exist_ok=True)
@@ -136,6 +136,16 @@ def test_a_new_process_knows_the_leaders(runs):
     bench.end(bench.report("t002", 100, 0.4))
     assert bench.models() == ["t001"]
     assert bench.view.state.best == Best("t001", "bs16", 0.5)
+
+
+def test_a_trial_that_goes_on_counts_from_where_it_was(runs):
+    """What an earlier process trained of it is no work of this one."""
+    bench = Bench()
+    bench.report("t001", 40, 0.5)
+    bench.start()
+    bench.report("t001", 60, 0.6)
+    assert bench.view.state.running["t001"].begun_at == 40
+    assert bench.view.state.trained == 20
 
 
 def test_a_trial_ends_once(runs):
@@ -251,13 +261,26 @@ def test_weights_of_those_that_may_be_confirmed_are_kept(runs):
     bench.end(bench.report("t001", 20, 0.9))  # stopped early, and yet the best
     bench.end(bench.report("t002", 100, 0.3))
     assert leaders_beaten_by(bench.search.trial("t003"), 0.1)
-    bench.end(bench.report("t003", 100, 0.2))
+    bench.end(bench.report("t003", 100, 0.2, batch_size=32))
     assert bench.models() == ["t001", "t002", "t003"]
     assert not leaders_beaten_by(bench.search.trial("t004"), 0.1)
-    bench.end(bench.report("t004", 100, 0.4))
+    bench.end(bench.report("t004", 100, 0.4, batch_size=64))
     assert bench.models() == ["t001", "t002", "t004"]
     bench.start()  # as another process would
     assert bench.models() == ["t001", "t002", "t004"]
+
+
+def test_a_configuration_that_was_drawn_again_keeps_nobody_elses_weights_away(runs):
+    """It is confirmed once, so that two other configurations need their weights."""
+    bench = Bench()
+    bench.spec = replace(bench.spec, confirm=ConfirmSpec(top=2, seeds=3))
+    bench.start()
+    bench.end(bench.report("t001", 100, 0.5))
+    bench.end(bench.report("t002", 100, 0.5))
+    assert bench.models() == ["t001"]
+    assert leaders_beaten_by(bench.search.trial("t003"), 0.1)
+    bench.end(bench.report("t003", 100, 0.2, batch_size=32))
+    assert bench.models() == ["t001", "t003"]
 
 
 def test_a_confirmation_ends_without_taking_a_place(runs):

@@ -156,6 +156,15 @@ def test_validation_targets_come_back_with_their_labels():
     assert labels == ("joy", "Ärger")
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
+def test_damaged_validation_targets_are_told_of_with_the_way_out(content):
+    """A full disk or a loss of power may leave any part of a file; the driver can write it again."""
+    search = SearchFolder.create("s", {})
+    (search.path / "validation.npz").write_bytes(content)
+    with pytest.raises(GoemoError, match=r"s: .*validation\.npz is damaged .*goemo resume s$"):
+        search.validation()
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     """A value that JSON cannot hold is refused before the file is touched."""
     path = tmp_path / "facts.json"

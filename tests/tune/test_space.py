@@ -24,6 +24,8 @@ RANGES = {
     "max_length": 32,
 }
 
+FINITE = {"learning_rate": {"choice": [1e-5, 1e-4, 1e-3, 1e-2]}, "epochs": {"int": [1, 4]}}
+
 
 def make_spec(algorithm, trials=None, space=RANGES, seed=42, scheduler="asha", **search):
     return SearchSpec.from_dict(
@@ -209,6 +211,16 @@ def test_random_draws_depend_on_seed_and_number_alone():
     assert len({varied["learning_rate"] for _, varied in long}) == 20
 
 
+def test_random_draws_repeat_nothing_while_there_is_something_else():
+    """As many draws as configurations are all of them; a shorter search has the same first ones."""
+    drawn = [varied for _, varied in ask_all(suggestions(make_spec("random", 20, FINITE)))]
+    members = [{"learning_rate": rate, "epochs": n} for rate in (1e-5, 1e-4, 1e-3, 1e-2) for n in range(1, 5)]
+    assert sorted(map(str, drawn[:16])) == sorted(map(str, members))
+    assert all(varied in members for varied in drawn[16:])
+    short = [varied for _, varied in ask_all(suggestions(make_spec("random", 9, FINITE)))]
+    assert short == drawn[:9]
+
+
 @pytest.mark.parametrize(
     ("algorithm", "trials", "space"),
     [
@@ -218,6 +230,7 @@ def test_random_draws_depend_on_seed_and_number_alone():
             {"epochs": {"grid": [1, 2, 3, 4]}, "learning_rate": {"grid": [1e-5, 1e-4, 1e-3, 1e-2]}},
         ),
         ("random", 16, RANGES),
+        ("random", 16, FINITE),
         ("tpe", 16, RANGES),
     ],
 )

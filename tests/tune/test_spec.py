@@ -217,6 +217,8 @@ WRONG = {
     "space: {epochs: {grid: 3}}": "space.epochs.grid: must be a list, got 3",
     "space: {epochs: [1, 2]}": "space.epochs: a list must say how it is meant: {grid: [1, 2]}",
     "space: {epochs: {}}": "space.epochs: must have exactly one of grid, choice, uniform, log_uniform, int",
+    "space: {epochs: {only_if: {batch_size: [1]}}}": "space.epochs: must have exactly one of grid, choice, "
+    "uniform, log_uniform, int, got ['only_if']",
     "space: {epochs: {grid: [1], choice: [1]}}": "space.epochs: must have exactly one of grid, choice",
     "space: {epochs: {grid: [1, 2, 1]}}": "space.epochs.grid: values must differ, got 1 more than once",
     "space: {epochs: {grid: [1, 2.5]}}": "space.epochs.grid[1]: must be a whole number of at least 1, got 2",
@@ -338,6 +340,9 @@ def test_asha_is_only_asked_about_its_rungs_when_it_runs(load):
 def test_a_key_given_twice_names_both_lines(problems):
     """YAML would keep the last in silence."""
     assert problems(MINIMAL + "seed: 1\nseed: 2\n") == ["seed: given twice, in lines 2 and 3"]
+    space = "space: {epochs: {grid: [1, 2]}}\n"
+    enqueued = "search:\n  enqueue:\n  - epochs: 1\n    epochs: 2\n"
+    assert problems(MINIMAL + space + enqueued) == ["search.enqueue[0].epochs: given twice, in lines 5 and 6"]
 
 
 def test_a_checkpoint_is_required(problems):
@@ -413,6 +418,7 @@ def test_what_is_no_mapping_of_text_is_refused(tmp_path, content, message):
 def test_a_file_that_contains_itself_is_refused(problems):
     """A recursive anchor neither hangs nor overflows."""
     assert problems(MINIMAL + "space: &a {epochs: *a}\n")
+    assert problems(MINIMAL + "space: {epochs: {grid: &a [*a]}}\n")
 
 
 def test_a_folder_is_no_search_space(tmp_path):

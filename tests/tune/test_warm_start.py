@@ -131,6 +131,15 @@ def test_what_says_nothing_about_this_space_is_left_out_and_counted():
     ]
 
 
+def test_a_trial_without_a_value_that_varies_here_is_outside_this_space():
+    """The earlier search left dropout to the model, which is no number of any range."""
+    make_search(make_spec("old", "random"), FOUND[:1])
+    space = {**SPACE, "dropout": {"uniform": [0.0, 0.3]}}
+    _, earlier, said = start(make_spec(space=space, warm_start=["old"]))
+    assert earlier == []
+    assert said == ["warm start: TPE knows 0 trials of old; left out: 1 outside this space"]
+
+
 def test_a_search_keeps_what_it_started_from():
     """It goes on with the same trials after the others have run on, or are gone; and says so once."""
     old = make_search(make_spec("old", "random"), FOUND)

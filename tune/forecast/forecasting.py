@@ -17,6 +17,7 @@ from goemo.frozen_output import missing_output
 from goemo.memory_estimate import estimate_memory
 from goemo.prepared import prepare as prepare_shared
 from goemo.training import report_progress, report_step
+from tune.consoles import progress_console
 from tune.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.measuring import Probed, look_work, measure
@@ -55,7 +56,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     """
     from tune.cluster import connect
 
-    console = console or Console(stderr=True, highlight=False)
+    console = console or progress_console()
 
     def tell(line: str) -> None:
         console.print(f"forecast: {line}", soft_wrap=True, highlight=False)
@@ -125,7 +126,7 @@ def assemble(
     steps = sum(sum(one.steps) for one in courses)
     totals = sorted(one.total_s for one in courses)
     # The leaders are not known yet: any trial may be one.
-    again = [Course((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials
+    again = [Course((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials(spec.total)
     confirming_s = simulate(again, at_once).wall_s if again else 0.0
     closing_s = probed.test_s + REPORT_S
     opening_s += START_S + probed.workers_s

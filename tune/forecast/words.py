@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 
 from goemo.amounts import amount
+from tune.budget import check_gpu_hours
 from tune.durations import duration
 from tune.forecast.expected import Forecast
 from tune.forecast.stopping import Span
@@ -54,7 +55,11 @@ def over_budget(forecast: Forecast, time_s: float | None, gpu_hours: float | Non
         forecast: Of the search.
         time_s: Seconds that it may take; None for as many as it takes.
         gpu_hours: Hours of GPUs that it may take; None likewise.
+
+    Raises:
+        InputError: GPU-hours are limited, and trials have no GPU; the search would be refused too.
     """
+    check_gpu_hours(gpu_hours, forecast.per_trial["gpu"])
     f, found = forecast, []
     if time_s is not None and f.wall_s.high > time_s:
         found.append(

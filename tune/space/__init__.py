@@ -1,7 +1,8 @@
 """The configurations of a search, one at a time: a shuffled grid, random draws, or TPE.
 
 Everything here can be rebuilt from the records of a search, so nothing has to be saved: configuration
-number i of a grid or a random search depends on the seed and i alone, and TPE is told the records again.
+number i of a grid or a random search depends on the space, the seed and i alone, and TPE is told the records
+again.
 """
 
 from __future__ import annotations

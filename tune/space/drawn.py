@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tune.records import TrialRecord
 from tune.space.suggestions import Suggestions
-from tune.spec import Domain, asked_for
+from tune.spec import Domain, SearchSpec, asked_for
 
 
 class RandomDraws(Suggestions):
-    """Independent draws; each depends on the seed and its number, never on what came before.
+    """Draws that each depend on the seed and the number, never on how a trial ended.
 
     Every hyperparameter is drawn, and what is not asked for is dropped: a condition changes no other value.
+    A configuration that a lower number has would be the same training again, seed and all: one that none has
+    takes its place, as long as the space has any, if its configurations can be listed.
     """
 
+    def __init__(self, spec: SearchSpec, records: Sequence[TrialRecord]) -> None:
+        super().__init__(spec, records)
+        self._draws: list[dict[str, Any]] = []  # of all numbers from 1 on, as far as they were needed
+        self._drawn: set[tuple[tuple[str, Any], ...]] = set()  # the same, to look them up
+
     def _draw(self, number: int) -> dict[str, Any]:
+        while len(self._draws) < number:
+            draw = self._new(len(self._draws) + 1)
+            self._draws.append(draw)
+            self._drawn.add(tuple(draw.items()))
+        return dict(self._draws[number - 1])
+
+    def _new(self, number: int) -> dict[str, Any]:
+        """Return the draw of ``number``, once those of all lower numbers are known."""
         rng = np.random.default_rng((self._spec.seed, number))
-        varying = self._spec.varying
-        drawn = {name: _sample(domain, rng) for name, domain in varying.items()}
-        return asked_for(varying, drawn | self._enqueued(number))
+        varying, enqueued = self._spec.varying, self._enqueued(number)
+        sampled = {name: _sample(domain, rng) for name, domain in varying.items()}
+        draw = asked_for(varying, sampled | enqueued)
+        if tuple(draw.items()) not in self._drawn:
+            return draw
+        others = [
+            member
+            for member in self._spec.members
+            if tuple(member.items()) not in self._drawn and enqueued.items() <= member.items()
+        ]
+        return others[int(rng.integers(len(others)))] if others else draw
 
 
 def _sample(domain: Domain, rng: np.random.Generator) -> int | float | str:

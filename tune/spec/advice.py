@@ -15,7 +15,7 @@ def advice(spec: SearchSpec) -> list[str]:
     """Return a sentence for each part of a search that cannot work as it is meant."""
     about = {"asha": _about_rungs, "hyperband": _about_rungs, "median": _about_the_median}
     of_scheduler = about.get(spec.scheduler.algorithm)
-    return [*(of_scheduler(spec) if of_scheduler else ()), *_about_tpe(spec)]
+    return [*(of_scheduler(spec) if of_scheduler else ()), *_about_tpe(spec), *_about_repeats(spec)]
 
 
 def _about_rungs(spec: SearchSpec) -> Iterator[str]:
@@ -53,6 +53,15 @@ def _about_tpe(spec: SearchSpec) -> Iterator[str]:
         yield (
             f"TPE draws at random all along: it waits for {_trials(startup)} with a score "
             f"(search.startup_trials), and the search has {_trials(spec.total)}."
+        )
+
+
+def _about_repeats(spec: SearchSpec) -> Iterator[str]:
+    configurations = len(spec.members)
+    if 0 < configurations < spec.total:
+        yield (
+            f"Some of the {spec.total} trials will repeat others, with the same seed and so the same result: "
+            f"the space has {configurations} configurations. Use fewer trials, or search.algorithm: grid."
         )
 
 

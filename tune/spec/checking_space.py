@@ -39,7 +39,7 @@ def _read_domain(name: str, given: Any, problems: Problems) -> Domain | None:
     check_keys(given, path, (*DOMAIN_KINDS, ONLY_IF), problems)
     kinds = [kind for kind in given if kind in DOMAIN_KINDS]
     if len(kinds) != 1:
-        if kinds or not given:
+        if kinds or not set(given) - {ONLY_IF}:  # else `check_keys` has named what is wrong
             problems.add(path, f"must have exactly one of {', '.join(DOMAIN_KINDS)}, got {show(list(given))}")
         return None
     kind = cast("DomainKind", kinds[0])

@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from tune.spec.conditions import MOST_MEMBERS
 from tune.spec.domain import Domain
 from tune.spec.enqueued import check_enqueued
 from tune.spec.problems import Problems, show
 from tune.spec.rungs import rungs
 from tune.spec.sections import SchedulerSpec, report_progress
-
-MOST_IN_A_GRID = 100_000  # more would take years, and is a slip: every further list multiplies
 
 _ONLY_TPE = {
     "warm_start": "only tpe learns from what earlier searches found",
@@ -61,10 +60,10 @@ def _check_grid(search: Mapping[str, Any], space: Mapping[str, Domain], problems
             f"search.algorithm random, got {search['trials']}",
         )
     product = math.prod(len(domain.values) for domain in space.values())
-    if product > MOST_IN_A_GRID:
+    if product > MOST_MEMBERS:
         problems.add(
             ("space",),
-            f"the product of its lists must have at most {MOST_IN_A_GRID:,} members, got {product:,}; list "
+            f"the product of its lists must have at most {MOST_MEMBERS:,} members, got {product:,}; list "
             "fewer values, or use search.algorithm random or tpe",
         )
 

@@ -7,11 +7,14 @@ has one of the listed values.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from typing import Any
 
 from tune.spec.domain import Domain
+
+MOST_MEMBERS = 100_000  # a grid of more would take years, and is a slip: every further list multiplies
 
 
 def is_asked(name: str, space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> bool:
@@ -35,13 +38,17 @@ def asked_for(space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> dict[st
 
 
 def members(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
-    """Return the product of listed domains, each configuration once, the last domain fastest.
+    """Return the product of all domains, each configuration once, the last domain fastest.
 
     Where a hyperparameter is not asked for, its values make no difference: of the configurations that are
-    then equal, the first counts.
+    then equal, the first counts. Nothing is returned where they cannot be listed: one domain is a range of
+    real numbers, or the product has more than `MOST_MEMBERS`.
     """
+    listed = [domain.members for domain in space.values()]
+    if math.prod(map(len, listed)) > MOST_MEMBERS:
+        return []
     distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for values in itertools.product(*(domain.values for domain in space.values())):
+    for values in itertools.product(*listed):
         member = asked_for(space, dict(zip(space, values, strict=True)))
         distinct.setdefault(tuple(member.items()), member)
     return list(distinct.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -38,16 +38,24 @@ class Domain:
         return self.kind in LISTED_KINDS
 
     @property
+    def members(self) -> Sequence[Any]:
+        """All values that it has; none of a range of real numbers, which cannot be listed."""
+        if self.is_listed:
+            return self.values
+        low, high = self.values
+        return range(low, high + 1) if self.kind == "int" else ()
+
+    @property
     def is_constant(self) -> bool:
         """Whether there is only one value to take, whatever the others are."""
         return len(set(self.values)) == 1 and not self.only_if
 
     def holds(self, value: Any) -> bool:
-        """Return whether ``value``, in the type of the hyperparameter, lies in the domain."""
+        """Return whether ``value``, in the type of the hyperparameter or None, lies in the domain."""
         if self.is_listed:
             return value in self.values
         low, high = self.values
-        return bool(low <= value <= high)
+        return value is not None and bool(low <= value <= high)
 
     def to_yaml(self) -> Any:
         """Return the domain as it is written in a search space."""

@@ -39,6 +39,7 @@ def _walk(node: yaml.Node | None, path: KeyPath, problems: Problems, *, seen: se
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             problems.lines[(*path, index)] = item.start_mark.line + 1
+            _walk(item, (*path, index), problems, seen=seen)
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:

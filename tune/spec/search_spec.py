@@ -67,7 +67,10 @@ class SearchSpec:
 
     @cached_property
     def members(self) -> list[dict[str, Any]]:
-        """What varies in each configuration of a grid, in the order of the product: the last fastest."""
+        """What varies in each configuration, in the order of the product: the last fastest.
+
+        Empty where they cannot be listed: in a random or TPE search with a range of real numbers, say.
+        """
         return members(self.varying)
 
     @property

@@ -107,10 +107,9 @@ class ConfirmSpec:
     top: int = 3
     seeds: int = 5
 
-    @property
-    def most_trials(self) -> int:
-        """How many trials that makes, if there are as many leaders."""
-        return self.top * (self.seeds - 1)
+    def most_trials(self, of: int) -> int:
+        """Return how many trials that makes at most, in a search of so many: each may be a leader."""
+        return min(self.top, of) * (self.seeds - 1)
 
 
 SECTIONS: dict[str, Any] = {

@@ -1,0 +1,42 @@
+"""What commands print to: results on stdout, progress on stderr, as long as somebody reads them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TextIO
+
+from rich.console import Console
+
+WIDE = 1000  # characters: wider than any table that we print, and a table takes no more than it needs
+
+
+class CommandConsole(Console):
+    """A console whose reader may go away; rich by itself would end the process, with 1 and no word."""
+
+    def on_broken_pipe(self) -> None:
+        """Stop printing progress, which is no reason to stop the work; with results, end the command.
+
+        Raises:
+            BrokenPipeError: Nobody reads the results any more; `tune.cli.Command` knows what to do.
+        """
+        if not self.stderr:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        self.quiet = True
+        discard(sys.stderr)
+
+
+def results_console() -> Console:
+    """Return the console for results; in a pipe or a file it is as wide as they are and crops nothing."""
+    return CommandConsole(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def progress_console() -> Console:
+    """Return the console for progress."""
+    return CommandConsole(stderr=True, highlight=False)
+
+
+def discard(stream: TextIO) -> None:
+    """Throw away what is still to be written to a stream that nobody reads, whoever writes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -17,7 +17,7 @@ from goemo.models.architectures import albert_groups, architecture, encoder_bloc
 from goemo.models.pooling import has_mean_block
 from goemo.models.quick_attention import quick_attention
 
-# Families whose block has the parts of BERT's by their names; ALBERT's has others.
+# Families whose block has the parts of BERT's by their names; those of ALBERT and DistilBERT have others.
 _LIKE_BERT = ("bert", "electra", "roberta", "xlm-roberta")
 
 
@@ -35,7 +35,8 @@ class FirstTokenBlock(nn.Module):
     def forward(self, hidden: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
         """Return (b, 1, h) for (b, t, h); the mask is (b, 1, 1 or t, t), bool or added to attention."""
         attend: Any = self.attention.self
-        context = _context(attend, hidden, attention_mask, attend.dropout.p)
+        maps = (attend.query, attend.key, attend.value)
+        context = _context(attend, maps, hidden, attention_mask, attend.dropout.p)
         attended = self.attention.output(context, hidden[:, :1])
         output: Tensor = self.output(self.intermediate(attended), attended)
         return output
@@ -58,9 +59,32 @@ class FirstTokenGroup(nn.Module):
         for layer in before:
             hidden = layer(hidden, attention_mask, **options)
         attend = last.attention
-        context = _context(attend, hidden, attention_mask, attend.attention_dropout.p)
+        maps = (attend.query, attend.key, attend.value)
+        context = _context(attend, maps, hidden, attention_mask, attend.attention_dropout.p)
         attended = attend.LayerNorm(hidden[:, :1] + attend.output_dropout(attend.dense(context)))
         output: Tensor = last.full_layer_layer_norm(last.ff_chunk(attended) + attended)
+        return output
+
+
+class FirstTokenOfDistilbert(nn.Module):
+    """A block of DistilBERT that gives its output at the first token alone.
+
+    Args:
+        block: The whole block, whose modules it calls.
+    """
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.attention, self.sa_layer_norm = block.attention, block.sa_layer_norm
+        self.ffn, self.output_layer_norm = block.ffn, block.output_layer_norm
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None = None, **_: Any) -> Tensor:
+        """Return (b, 1, h) for (b, t, h); the mask is (b, 1, 1 or t, t), bool or added to attention."""
+        attend: Any = self.attention
+        maps = (attend.q_lin, attend.k_lin, attend.v_lin)
+        context = _context(attend, maps, hidden, attention_mask, attend.dropout.p)
+        attended = self.sa_layer_norm(attend.out_lin(context) + hidden[:, :1])
+        output: Tensor = self.output_layer_norm(self.ffn(attended) + attended)
         return output
 
 
@@ -78,6 +102,8 @@ def shorten_last_block(view: Any) -> None:
         return
     if config.model_type in _LIKE_BERT:
         blocks[-1] = FirstTokenBlock(blocks[-1])
+    elif config.model_type == "distilbert":
+        blocks[-1] = FirstTokenOfDistilbert(blocks[-1])
     elif config.model_type == "albert":
         # A list with one entry a layer, so that the last one can differ; its weights stay the shared ones.
         groups = [blocks[group] for group in albert_groups(config)]
@@ -86,18 +112,25 @@ def shorten_last_block(view: Any) -> None:
         config.num_hidden_groups = len(groups)
 
 
-def _context(attend: Any, hidden: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+def _context(
+    attend: Any,
+    maps: tuple[nn.Module, nn.Module, nn.Module],
+    hidden: Tensor,
+    mask: Tensor | None,
+    dropout: float,
+) -> Tensor:
     """Return what the first token gathers from all, shape (b, 1, h).
 
     Args:
-        attend: Has the maps of queries, keys and values, by BERT's names.
+        attend: The attention of a block; knows the size of its heads and the scale.
+        maps: Those of queries, keys and values.
         hidden: Shape (b, t, h).
         mask: Shape (b, 1, 1 or t, t), bool or added to attention.
         dropout: Of attention, in train mode.
     """
-    query, key, value = (
-        part.unflatten(-1, (-1, attend.attention_head_size)).transpose(1, 2)  # (b, heads, 1 or t, size)
-        for part in (attend.query(hidden[:, :1]), attend.key(hidden), attend.value(hidden))
+    query, key, value = (  # (b, heads, 1 or t, size)
+        part(tokens).unflatten(-1, (-1, attend.attention_head_size)).transpose(1, 2)
+        for part, tokens in zip(maps, (hidden[:, :1], hidden, hidden), strict=True)
     )
     mask = None if mask is None else mask[:, :, :1]
     if dropout and attend.training and hidden.device.type == "cpu":

@@ -167,6 +167,11 @@ def training_speed(trainer: Trainer, seconds: float, *, warmup: int = 0) -> floa
 
 
 def predicted_scores(trainer: Trainer, items: Items) -> NDArray[np.float32]:
-    """Return Trainer's sigmoid scores, shape (texts, labels)."""
-    logits = trainer.predict(items).predictions
-    return torch.from_numpy(logits).sigmoid().numpy().astype(np.float32)
+    """Return Trainer's sigmoid scores, shape (texts, labels), in the order of the texts."""
+    order = sorted(range(len(items)), key=lambda i: -len(items[i]["input_ids"]))
+    # Grouping by length itself, Trainer would predict in a random order that it does not tell.
+    trainer.args.train_sampling_strategy = "random"  # of training, and sequential here
+    logits = trainer.predict([items[i] for i in order]).predictions
+    scores = np.empty_like(logits, dtype=np.float32)
+    scores[order] = torch.from_numpy(logits).sigmoid().numpy()
+    return scores

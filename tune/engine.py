@@ -114,10 +114,13 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self._recorder = recorder
         self._halt = halt
         self.again: deque[str] = deque()
+        self._first_checkpoints: dict[str, int] = {}  # of each trial, when it was first started here
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Hand on that a trial starts."""
+        folder = folder_of(trial)
         with self._halt.on_error():
+            self._first_checkpoints.setdefault(folder.trial_id, folder.checkpoint_time)
             self._recorder.on_trial_start(iteration, trials, trial, **info)
 
     def on_trial_result(
@@ -146,15 +149,18 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Hand on that a trial has lost its worker once too often.
 
-        Ray counts a worker twice, and gives its trial up, where it dies while it is handed over from one
+        It has not where it got on in between: a long trial on a busy machine may lose many workers. And Ray
+        counts a worker twice, and gives its trial up, where it dies while it is handed over from one
         trial to the next (`TuneController._actor_failed`, then `_trial_task_failure` of the reset).
         """
+        folder = folder_of(trial)
         with self._halt.on_error():
-            if trial.num_failures > LOST_WORKERS:
+            got_on = folder.checkpoint_time > self._first_checkpoints.get(folder.trial_id, 0)
+            if trial.num_failures > LOST_WORKERS and not got_on:
                 self._recorder.on_trial_error(iteration, trials, trial, **info)
                 return
-            self._recorder.view.state.running.pop(folder_of(trial).trial_id, None)
-            self.again.append(folder_of(trial).trial_id)
+            self._recorder.view.state.running.pop(folder.trial_id, None)
+            self.again.append(folder.trial_id)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from tune.space import Suggestions
 from tune.spec import SearchSpec
 from tune.trial import ENDED
 
-LOST_WORKERS = 3  # how often a trial may lose its worker before it counts as failed
+LOST_WORKERS = 3  # how often a trial may lose its worker, without getting on, before it counts as failed
 
 _log = logging.getLogger(__name__)
 

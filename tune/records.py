@@ -191,6 +191,14 @@ class TrialFolder:
         """Whether it was written down what the trial is to train."""
         return (self.path / "config.json").is_file()
 
+    @property
+    def checkpoint_time(self) -> int:
+        """When the trial last saved what it takes to go on, in nanoseconds; 0 where it has not."""
+        try:
+            return (self.path / "checkpoint").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def read(self) -> TrialRecord:
         """Return what the folder tells now."""
         config = json.loads((self.path / "config.json").read_text(encoding="utf-8"))

@@ -12,6 +12,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tune.recorder import LOST_WORKERS
+
 pytestmark = pytest.mark.faults
 
 SEED = int(os.environ.get("GOEMO_FAULT_SEED", "1"))  # another one kills at other moments
@@ -174,7 +176,7 @@ def test_killed_workers_cost_no_trial(faults, how):
     }
     total = {"asha": 12, "tpe": 8}[how]
     driver = go_on(faults, how, *changes[how])
-    for _ in range(5):
+    for _ in range(LOST_WORKERS):  # more could all hit the same trial
         before = ended(faults, how) + chance.randint(0, 1)
         driver.wait_for(lambda: ended(faults, how) > before)  # noqa: B023 - called at once
         time.sleep(chance.uniform(0, 0.5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -84,6 +85,25 @@ def test_a_trial_that_ray_gives_up_too_early_is_run_again(search, view):
     listener.on_trial_error(0, [], trial_of(search, "t002", failures=LOST_WORKERS + 1))
     assert list(listener.again) == ["t001"]
     assert recorder.told == [("on_trial_error", "t002")]
+
+
+def test_a_trial_that_gets_on_may_lose_any_number_of_workers(search, view):
+    """As long as there is a new checkpoint in between; the next round counts from that one."""
+    checkpoint = search.trial("t001").path / "checkpoint"
+    recorder, lost = Recorded(view), trial_of(search, "t001", failures=LOST_WORKERS + 1)
+    for saved in (5, 7):
+        listener = Listener(recorder, Halt(search.path))
+        listener.on_trial_start(0, [], lost)
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        os.utime(checkpoint, ns=(saved, saved))
+        listener.on_trial_start(0, [], lost)
+        listener.on_trial_error(0, [], lost)
+        assert list(listener.again) == ["t001"]
+    listener = Listener(recorder, Halt(search.path))
+    listener.on_trial_start(0, [], lost)
+    listener.on_trial_error(0, [], lost)
+    assert not listener.again
+    assert [name for name, _ in recorder.told if name != "on_trial_start"] == ["on_trial_error"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 import time
 from collections import defaultdict
@@ -40,7 +41,7 @@ from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_spee
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
 from goemo.memory_estimate import estimate_memory
-from goemo.models import build_model, load_tokenizer
+from goemo.models import build_model, cut_vocabulary, load_tokenizer
 from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
 
@@ -119,6 +120,7 @@ class Case:
     def bound(self, device: Device) -> tuple[str, float]:
         """Return what bounds a step, and the milliseconds that it takes at least."""
         model = build_model(self.prepared.checkpoint, labels=self.prepared.labels, trainable="all", seed=0)
+        cut_vocabulary(model, self.prepared.distinct_tokens())
         weights = sum(p.numel() for p in model.parameters())
         embeddings = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Embedding))
         applied = weights - embeddings
@@ -137,6 +139,8 @@ def make_case(model: str, batch_size: int, max_length: int, source: Path, folder
     rows = folder / f"rows-{batch_size}"
     if not rows.exists():
         write_subset(source, rows, train=BATCHES * batch_size, validation=64)
+        # The engine trains the words that the data has: those of all of it, and not of these batches alone.
+        shutil.copy(source / "train.tsv", rows / "test.tsv")
     splits = load_splits(f"dir:{rows}")
     prepared = prepare(splits, checkpoint, trainable="all", max_lengths=[max_length], cache=folder / "cache")
     configuration = Configuration(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -91,6 +92,8 @@ def make_case(source: Path, configuration: Configuration, folder: Path) -> Case:
     window = write_subset(
         rows, folder / f"{name}-window", train=MEGABATCH * c.batch_size, validation=64, seed=c.seed
     )
+    # The engine trains the words that the data has: those of all of it, and not of a window alone.
+    shutil.copy(source / "train.tsv", window / "test.tsv")
     prepared = prepare(
         load_splits(f"dir:{window}"),
         c.checkpoint,

@@ -96,6 +96,10 @@ class Prepared:
                 f"{folder}: no prepared data that can be read ({error}); delete the folder and prepare again"
             ) from error
 
+    def distinct_tokens(self) -> NDArray[np.int64]:
+        """Return every token that a batch of any split may have, sorted."""
+        return np.unique(np.concatenate([store.distinct() for store in self.tokens.values()]))
+
     def frozen_features(self, pooling: str, max_length: int) -> FrozenFeatures | None:
         """Return features that cover a maximum length, or None where this software has computed none.
 

@@ -167,6 +167,12 @@ class TokenStore:
         bodies = self._body_lengths(ends - starts, max_length)
         return (ends - bodies, ends) if self.template.truncation_side == "left" else (starts, starts + bodies)
 
+    def distinct(self) -> NDArray[np.int64]:
+        """Return every token that a batch may have, special tokens and padding included, sorted."""
+        t = self.template
+        around = np.array([*t.prefix_ids, *t.suffix_ids, t.pad_id], dtype=np.int64)
+        return np.union1d(np.flatnonzero(np.bincount(self.ids)), around)
+
     def batch(self, rows: ArrayLike, max_length: int, *, width: int | None = None) -> Batch:
         """Frame, truncate and pad some texts, as the tokenizer would.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from goemo.evaluation import validation_metrics
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.losses import Loss
 from goemo.memory import PeakMemory
-from goemo.models import learning_rate_scales, load_tokenizer
+from goemo.models import cut_vocabulary, learning_rate_scales, load_tokenizer
 from goemo.optimization import AdamW
 from goemo.prepared import Prepared
 from goemo.schedules import learning_rate_factors
@@ -94,6 +94,9 @@ class TrainingRun:
         self._tally = Tally(self.device)
 
         self._model = fresh_model(c, prepared, self.device)
+        self._vocabulary = None
+        if c.trainable == "all":
+            self._vocabulary = cut_vocabulary(self._model, prepared.distinct_tokens())
         self._trained = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
         self._optimizer = AdamW(
             self._trained,
@@ -278,7 +281,8 @@ class TrainingRun:
         _copy_weights(self._best_weights, self._trained)
         self._model.eval()
         try:
-            yield self._model
+            with self._vocabulary.made_whole() if self._vocabulary else nullcontext():
+                yield self._model
         finally:
             _copy_weights(current, self._trained)
 
@@ -423,6 +427,7 @@ def _identity(run: TrainingRun) -> dict[str, Any]:
         "configuration": run.configuration.to_dict(),
         "checkpoint": run.prepared.checkpoint.digest,
         "data": run.prepared.data["digest"],
+        "shapes": {name: list(p.shape) for name, p in run._trained.items()},  # noqa: SLF001 - of this file
     }
 
 

@@ -72,14 +72,15 @@ def small_splits() -> Splits:
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory) -> str:
-    """Return the folder of a BERT with weights: 2 layers of 32, dropout 0.1."""
+    """Return the folder of a BERT with weights: 2 layers of 32, dropout 0.1, words that no text has."""
     from transformers import BertConfig, BertModel, BertTokenizer
 
     folder: Path = tmp_path_factory.mktemp("checkpoints") / "tiny-bert"
     folder.mkdir()
     words = [word for names in WORDS.values() for word in names]
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = {token: i for i, token in enumerate([*special, *words, *FILLERS])}
+    unread = [f"unread{i}" for i in range(30)]  # a data set never reads all of a vocabulary
+    vocabulary = {token: i for i, token in enumerate([*special, *unread, *words, *FILLERS])}
     BertTokenizer(vocab=vocabulary).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(

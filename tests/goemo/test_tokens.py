@@ -138,6 +138,13 @@ def test_lengths_count_the_tokens_of_the_mask(tokenizer):
         np.testing.assert_array_equal(store.lengths(max_length), mask.sum(axis=1))
 
 
+def test_distinct_tokens_are_those_of_any_batch(tokenizer):
+    """Special tokens and padding among them; in order, each once."""
+    store = TokenStore.build(TEXTS, tokenizer)
+    batch = store.batch(range(len(TEXTS)), 512, width=512)
+    assert store.distinct().tolist() == np.unique(batch.input_ids).tolist()
+
+
 def test_earlier_use_of_the_tokenizer_leaves_no_trace(tokenizer):
     """A tokenizer last called with truncation and padding gives the same store."""
     before = TokenStore.build(TEXTS, tokenizer)

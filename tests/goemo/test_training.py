@@ -454,6 +454,36 @@ def test_training_on_cached_features_equals_training_through_the_encoder(prepare
     assert np.allclose(cached.scores("test"), uncached.scores("test"), atol=1e-5)
 
 
+def test_training_with_a_cut_vocabulary_equals_training_with_the_whole(prepared, monkeypatch):
+    """To 1e-5 after many steps with dropout and decay; tokens that no text has keep their rows."""
+    options = {"dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3}
+    configuration = _configuration(prepared, trainable="all", **options)
+
+    def trained():
+        run = TrainingRun(configuration, prepared)
+        reports = [run.advance() for _ in range(4)]
+        with run.best_model() as model:
+            weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        return run, reports, weights
+
+    cut, cut_reports, cut_weights = trained()
+    monkeypatch.setattr(training_run, "cut_vocabulary", lambda *_: None)
+    whole, whole_reports, whole_weights = trained()
+    name = "bert.embeddings.word_embeddings.weight"
+    assert len(cut._trained[name]) < len(whole._trained[name]) - 30
+    for a, b in zip(cut_reports, whole_reports, strict=True):
+        assert a.metrics["train/loss"] == pytest.approx(b.metrics["train/loss"], abs=1e-5)
+        assert a.metrics["val/loss"] == pytest.approx(b.metrics["val/loss"], abs=1e-5)
+    assert list(cut_weights) == list(whole_weights)
+    read = prepared.distinct_tokens()
+    for of, weight in cut_weights.items():
+        rows = torch.from_numpy(read) if of == name else slice(None)
+        assert torch.allclose(weight[rows], whole_weights[of][rows], atol=1e-4), of
+    unread = np.setdiff1d(np.arange(len(cut_weights[name])), read)
+    pretrained = load_file(Path(prepared.checkpoint.name) / "model.safetensors")
+    assert torch.equal(cut_weights[name][unread], pretrained[name.removeprefix("bert.")][unread])
+
+
 def test_the_encoder_does_not_run_where_its_features_are_cached(prepared, monkeypatch):
     """Training and scoring the splits never call the encoder."""
     run = TrainingRun(_configuration(prepared, trainable="head"), prepared)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
-from goemo.models import first_token, quick_attention, train_mode, training_view
+from goemo.models import cut_vocabulary, first_token, quick_attention, train_mode, training_view
 from goemo.models.first_token import FirstTokenBlock, FirstTokenGroup, FirstTokenOfDistilbert
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
 from goemo.models.quick_dropout import QuickDropout, keep_mask
@@ -211,6 +212,54 @@ def test_dropout_acts_in_what_trains_alone(trainable):
     assert view.bert.encoder.layer[-1].attention.self.training == (trainable != "head")
     inputs = _inputs("bert")
     assert not torch.equal(view(**inputs).logits, view(**inputs).logits)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cut_vocabulary_changes_nothing_but_its_rows(kind):
+    """Logits and all gradients are those of the whole model; made whole, it is plain and has learned."""
+    model, cut = _model(kind), _model(kind)
+    inputs, name = _inputs(kind), _name_of_words(model)
+    read = inputs["input_ids"].unique()
+    vocabulary = cut_vocabulary(cut, read.numpy())
+    assert [n for n, _ in cut.named_parameters()] == [n for n, _ in model.named_parameters()]
+    logits, gradients = _gradients(model, inputs)
+    seen, found = _gradients(training_view(cut), inputs)
+    assert torch.allclose(seen, logits, atol=1e-5)
+    assert found.keys() == gradients.keys()
+    for parameter, gradient in found.items():
+        wanted = gradients[parameter][read] if parameter == name else gradients[parameter]
+        assert torch.allclose(gradient, wanted, atol=1e-5), parameter
+
+    with torch.no_grad():
+        cut.get_input_embeddings().weight += 1
+    with vocabulary.made_whole():
+        assert {n: type(m) for n, m in cut.named_modules()} == {n: type(m) for n, m in model.named_modules()}
+        wanted = model.get_input_embeddings().weight.detach().clone()
+        wanted[read] += 1
+        assert torch.equal(cut.get_input_embeddings().weight, wanted)
+    assert len(cut.get_input_embeddings().weight) == len(read)
+
+
+def _name_of_words(model):
+    words = model.get_input_embeddings().weight
+    return next(name for name, parameter in model.named_parameters() if parameter is words)
+
+
+def test_a_token_that_was_left_out_is_refused():
+    """It fails, and reads no other token's row."""
+    model = _model("bert")
+    cut_vocabulary(model, np.array([1, 5, 6, 80]))
+    assert model(input_ids=torch.tensor([[5, 80]])).logits.isfinite().all()
+    with pytest.raises(IndexError):
+        model(input_ids=torch.tensor([[5, 79]]))
+
+
+def test_a_vocabulary_is_cut_where_that_leaves_something_out():
+    """Not where all is read, and not where the words stay as they are."""
+    assert cut_vocabulary(_model("bert"), np.arange(90)) is None
+    model = _model("bert")
+    model.get_input_embeddings().weight.requires_grad_(False)
+    assert cut_vocabulary(model, np.arange(9)) is None
 
 
 def test_a_mean_block_needs_all_tokens():

@@ -159,7 +159,9 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
             if trial.num_failures > LOST_WORKERS and not got_on:
                 self._recorder.on_trial_error(iteration, trials, trial, **info)
                 return
-            self._recorder.view.state.running.pop(folder.trial_id, None)
+            view = self._recorder.view
+            view.state.running.pop(folder.trial_id, None)
+            view.say(f"{folder.trial_id}  lost its worker again, and starts again once the others have ended")
             self.again.append(folder.trial_id)
 
 

@@ -80,7 +80,7 @@ def tiny_bert(tmp_path_factory) -> str:
     words = [word for names in WORDS.values() for word in names]
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     unread = [f"unread{i}" for i in range(30)]  # a data set never reads all of a vocabulary
-    vocabulary = {token: i for i, token in enumerate([*special, *unread, *words, *FILLERS])}
+    vocabulary = {token: i for i, token in enumerate([*special, *words, *FILLERS, *unread])}
     BertTokenizer(vocab=vocabulary).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(

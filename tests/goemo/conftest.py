@@ -84,14 +84,16 @@ def tiny_bert(tmp_path_factory) -> str:
     BertTokenizer(vocab=vocabulary).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(vocabulary) - len(unread),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    BertModel(config).save_pretrained(folder)
+    model = BertModel(config)
+    model.resize_token_embeddings(len(vocabulary), mean_resizing=False)
+    model.save_pretrained(folder)
     return str(folder)
 
 

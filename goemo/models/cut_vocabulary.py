@@ -71,13 +71,19 @@ def cut_vocabulary(model: Any, tokens: NDArray[np.int64]) -> CutVocabulary | Non
 
     Args:
         model: Any classifier. Its parameters keep their names; the word embedding is another one.
-        tokens: Ids of all tokens that it will read.
+        tokens: Ids of all tokens of its texts, special tokens included.
     """
-    words = model.get_input_embeddings()
+    try:
+        words = model.get_input_embeddings()
+    except NotImplementedError:  # CANINE hashes characters
+        return None
     # Kinds that scale what they look up, say, are called in ways of their own.
     if type(words) is not nn.Embedding or words.max_norm is not None or not words.weight.requires_grad:
         return None
-    read = np.unique(tokens if words.padding_idx is None else np.append(tokens, words.padding_idx))
+    # A model may put tokens of its own before the text, as a decoder does.
+    own = [value for name, value in model.config.to_dict().items() if name.endswith("_token_id")]
+    own = [i for i in (*own, words.padding_idx) if isinstance(i, int) and 0 <= i < words.num_embeddings]
+    read = np.union1d(tokens, np.array(own, dtype=np.int64))
     if len(read) == words.num_embeddings:
         return None
     return CutVocabulary(model, torch.from_numpy(read).to(words.weight.device))

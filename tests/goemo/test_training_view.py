@@ -219,8 +219,10 @@ def test_a_cut_vocabulary_changes_nothing_but_its_rows(kind):
     """Logits and all gradients are those of the whole model; made whole, it is plain and has learned."""
     model, cut = _model(kind), _model(kind)
     inputs, name = _inputs(kind), _name_of_words(model)
-    read = inputs["input_ids"].unique()
-    vocabulary = cut_vocabulary(cut, read.numpy())
+    vocabulary = cut_vocabulary(cut, inputs["input_ids"].unique().numpy())
+    read = (cut.get_input_embeddings().places >= 0).nonzero()[:, 0]
+    assert set(inputs["input_ids"].unique().tolist()) <= set(read.tolist())
+    assert len(read) < 45
     assert [n for n, _ in cut.named_parameters()] == [n for n, _ in model.named_parameters()]
     logits, gradients = _gradients(model, inputs)
     seen, found = _gradients(training_view(cut), inputs)
@@ -260,6 +262,21 @@ def test_a_vocabulary_is_cut_where_that_leaves_something_out():
     model = _model("bert")
     model.get_input_embeddings().weight.requires_grad_(False)
     assert cut_vocabulary(model, np.arange(9)) is None
+
+
+def test_a_kind_without_a_word_embedding_is_left_whole():
+    """CANINE hashes characters into several embeddings."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48}
+    config = AutoConfig.for_model("canine", **sizes)
+    assert cut_vocabulary(AutoModelForSequenceClassification.from_config(config), np.arange(9)) is None
+
+
+def test_tokens_that_a_model_adds_itself_are_kept():
+    """Those that its configuration names; what it names beyond its vocabulary is none of them."""
+    model = _model("bert", bos_token_id=88, eos_token_id=None, sep_token_id=500)
+    cut_vocabulary(model, np.array([5, 6]))
+    assert model(input_ids=torch.tensor([[88, 5, 1]])).logits.isfinite().all()
+    assert len(model.get_input_embeddings().weight) == 4
 
 
 def test_a_mean_block_needs_all_tokens():

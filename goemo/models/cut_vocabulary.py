@@ -1,6 +1,6 @@
 """While a model trains, the rows of its word embedding that its texts read, and no others.
 
-A data set reads a part of a vocabulary: GoEmotions has 17,903 of the 30,522 tokens of BERT. The rows of the
+A data set reads a part of a vocabulary: GoEmotions has 17,957 of the 30,522 tokens of BERT. The rows of the
 others get no gradient, yet an optimizer would read and write them and their moments in every step. Where they
 are left out, they keep the values that they had: weight decay does not shrink what the data never reads.
 """
@@ -50,7 +50,7 @@ class CutVocabulary:
     def __init__(self, model: Any, tokens: Tensor) -> None:
         self._model, self._tokens = model, tokens
         self._whole: nn.Embedding = model.get_input_embeddings()
-        self._cut = CutEmbedding(self._whole, self._tokens).train(self._whole.training)
+        self._cut = CutEmbedding(self._whole, self._tokens)
         model.set_input_embeddings(self._cut)
 
     @contextmanager
@@ -58,7 +58,6 @@ class CutVocabulary:
         """Give the model its whole vocabulary, with the rows as they are trained now."""
         with torch.no_grad():
             self._whole.weight.index_copy_(0, self._tokens, self._cut.weight)
-        self._whole.train(self._cut.training)
         self._model.set_input_embeddings(self._whole)
         try:
             yield
@@ -75,7 +74,7 @@ def cut_vocabulary(model: Any, tokens: NDArray[np.int64]) -> CutVocabulary | Non
     """
     try:
         words = model.get_input_embeddings()
-    except NotImplementedError:  # CANINE hashes characters
+    except NotImplementedError:  # raised by transformers for kinds that have none: CANINE hashes characters
         return None
     # Kinds that scale what they look up, say, are called in ways of their own.
     if type(words) is not nn.Embedding or words.max_norm is not None or not words.weight.requires_grad:

@@ -40,10 +40,12 @@ from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_spee
 
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
+from goemo.inference import choose_device
 from goemo.memory_estimate import estimate_memory
 from goemo.models import build_model, cut_vocabulary, load_tokenizer
 from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
+from goemo.training.precision import uses_bfloat16
 
 TRAFFIC_BYTES = 24 + 12 + 4 + 2 + 2 + 2
 BATCHES = 200  # rows for so many: Trainer's length grouping sorts within 50
@@ -114,7 +116,9 @@ class Case:
             self.splits.train, tokenizer, max_length=self.configuration.max_length, collation="grouped"
         )
         model = build_model(self.prepared.checkpoint, labels=self.prepared.labels, trainable="all", seed=0)
-        trainer = make_trainer(self.configuration, model, tokenizer, items, output=self.output)
+        c = self.configuration
+        in_bfloat16 = uses_bfloat16(c.mixed_precision, choose_device(None))
+        trainer = make_trainer(c, model, tokenizer, items, output=self.output, in_bfloat16=in_bfloat16)
         return training_speed(trainer, seconds, warmup=1)
 
     def bound(self, device: Device) -> tuple[str, float]:

@@ -4,11 +4,13 @@
     python benchmarks/throughput.py --batch-sizes 16 --rounds 1 --seconds 5
 
 Real GoEmotions texts, the same model, optimizer, threads and batch sizes on both sides (see
-`trainer_loop.py` for the three ways of Trainer). What is timed is training steps alone, batches included:
-no evaluation, no tokenizing, no loading of models, and the first steps of a process are not counted. The
-four take turns within a round, so that a machine that gets busier hurts all; a ratio is taken within its
-round. The engine passes over a whole number of its windows of 50 batches and Trainer over a whole number of
-its own, so that both see long and short texts in the proportions of the data.
+`trainer_loop.py` for the three ways of Trainer). Both sides train in float32, and then in bfloat16: the
+engine does that by itself where the processor has instructions for it, Trainer where it is told to. What is
+timed is training steps alone, batches included: no evaluation, no tokenizing, no loading of models, and the
+first steps of a process are not counted. All take turns within a round, so that a machine that gets busier
+hurts all; a ratio is taken within its round. The engine passes over a whole number of its windows of 50
+batches and Trainer over a whole number of its own, so that both see long and short texts in the proportions
+of the data.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 
 import torch
 from measuring import MINILM, find_goemotions, hardware, need_accelerate, say, spread, table, write_subset
-from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_speed
+from trainer_loop import COLLATIONS, MEGABATCH, make_trainer, quiet, tokenize, training_speed
 from transformers import Trainer
 
 from goemo.configuration import Configuration
@@ -31,15 +33,32 @@ from goemo.data import Split, load_splits
 from goemo.models import build_model, load_tokenizer
 from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
+from goemo.training.precision import uses_bfloat16
 
 # Of rows below 200 batches, Trainer's length grouping would sort within fewer batches than it does of many.
 TRAINER_BATCHES = 200
-WAYS = {
-    "engine": "engine",
-    "maximum": "Trainer, padded to the maximum",
-    "dynamic": "Trainer, dynamic padding",
-    "grouped": "Trainer, grouped by length",
-}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One loop: the engine, or Trainer with its way to put texts into batches, and the arithmetic."""
+
+    collation: str | None
+    in_bfloat16: bool
+
+    @property
+    def shown(self) -> str:
+        """Return its name for the table."""
+        names = {
+            None: "engine",
+            "maximum": "Trainer, padded to the maximum",
+            "dynamic": "Trainer, dynamic padding",
+            "grouped": "Trainer, grouped by length",
+        }
+        return f"{names[self.collation]}, {'bfloat16' if self.in_bfloat16 else 'float32'}"
+
+
+WAYS = [Way(collation, in_bfloat16) for in_bfloat16 in (False, True) for collation in (None, *COLLATIONS)]
 
 
 @dataclass(frozen=True)
@@ -58,17 +77,18 @@ class Case:
     train: Split
     folder: Path
 
-    def engine_speed(self, seconds: float, threads: int) -> float:
+    def engine_speed(self, seconds: float, threads: int, *, in_bfloat16: bool) -> float:
         """Train whole passes for at least so many seconds; return samples a second of the steps."""
-        rows, seed = len(self.prepared.tokens["train"]), self.configuration.seed
+        c = replace(self.configuration, mixed_precision="bfloat16" if in_bfloat16 else "none")
+        rows, seed = len(self.prepared.tokens["train"]), c.seed
         samples, spent = 0, 0.0
         while spent < seconds:
-            run = TrainingRun(replace(self.configuration, seed=seed), self.prepared, threads=threads)
+            run = TrainingRun(replace(c, seed=seed), self.prepared, threads=threads)
             speed = run.train_to(100).metrics["train/samples_per_second"]
             samples, spent, seed = samples + rows, spent + rows / speed, seed + 1
         return samples / spent
 
-    def trainer(self, collation: str, *, max_steps: int = -1) -> Trainer:
+    def trainer(self, collation: str, *, in_bfloat16: bool = False, max_steps: int = -1) -> Trainer:
         """Return a fresh Trainer."""
         c = self.configuration
         tokenizer = load_tokenizer(self.prepared.checkpoint)
@@ -81,7 +101,14 @@ class Case:
             pooling=c.pooling,
         )
         return make_trainer(
-            c, model, tokenizer, items, output=self.folder, collation=collation, max_steps=max_steps
+            c,
+            model,
+            tokenizer,
+            items,
+            output=self.folder,
+            collation=collation,
+            max_steps=max_steps,
+            in_bfloat16=in_bfloat16,
         )
 
 
@@ -120,7 +147,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     quiet()
     source = find_goemotions(options.data)
-    speeds: dict[tuple[int, str], list[float]] = defaultdict(list)
+    speeds: dict[tuple[int, Way], list[float]] = defaultdict(list)
+    has_bfloat16 = uses_bfloat16("auto", torch.device("cpu"))  # else it would be emulated
+    ways = [way for way in WAYS if has_bfloat16 or not way.in_bfloat16]
     with tempfile.TemporaryDirectory() as name:
         for number, size in itertools.product(range(options.rounds), options.batch_sizes):
             configuration = Configuration(
@@ -134,26 +163,31 @@ def main() -> None:
             if not speeds:  # what happens once a process is not counted
                 TrainingRun(configuration, case.prepared, threads=options.threads).train_to(10)
                 case.trainer("grouped", max_steps=5).train()
-            for way, shown in WAYS.items():
+            for way in ways:
                 speed = (
-                    case.engine_speed(options.seconds, options.threads)
-                    if way == "engine"
-                    else training_speed(case.trainer(way), options.seconds)
+                    case.engine_speed(options.seconds, options.threads, in_bfloat16=way.in_bfloat16)
+                    if way.collation is None
+                    else training_speed(
+                        case.trainer(way.collation, in_bfloat16=way.in_bfloat16), options.seconds
+                    )
                 )
                 speeds[size, way].append(speed)
-                say(f"round {number + 1}, batch {size}, {shown}: {speed:.1f} samples/s")
+                say(f"round {number + 1}, batch {size}, {way.shown}: {speed:.1f} samples/s")
 
+    engines = [way for way in ways if way.collation is None]
     rows = []
-    for size, (way, shown) in itertools.product(options.batch_sizes, WAYS.items()):
-        ratios = [a / b for a, b in zip(speeds[size, "engine"], speeds[size, way], strict=True)]
-        engine_ratio = "" if way == "engine" else spread(ratios, 2)
-        rows.append([str(size), shown, spread(speeds[size, way]), engine_ratio])
+    for size, way in itertools.product(options.batch_sizes, ways):
+        ratios = [
+            spread([a / b for a, b in zip(speeds[size, engine], speeds[size, way], strict=True)], 2)
+            for engine in engines
+        ]
+        rows.append([str(size), way.shown, spread(speeds[size, way]), *ratios])
     print(hardware(options.threads))
     print(
         f"{options.checkpoint}, every weight trains, max_length {options.max_length}; samples/s, median of "
         f"{options.rounds} rounds (least to most) of at least {options.seconds:g} s each.\n"
     )
-    print(table(["batch", "loop", "samples/s", "engine / this"], rows))
+    print(table(["batch", "loop", "samples/s", *(f"{way.shown} / this" for way in engines)], rows))
 
 
 if __name__ == "__main__":

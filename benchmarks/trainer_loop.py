@@ -86,6 +86,7 @@ def make_trainer(
     output: Path,
     collation: str = "grouped",
     max_steps: int = -1,
+    in_bfloat16: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
     """Return a Trainer of a configuration; only its BCE loss and linear schedule are meant.
@@ -98,6 +99,7 @@ def make_trainer(
         output: Folder that Trainer asks for; nothing is written to it.
         collation: One of ``COLLATIONS``.
         max_steps: Ends earlier than the epochs, when above 0.
+        in_bfloat16: Mixed precision, which Trainer does where it is told to.
         callbacks: As Trainer takes them.
     """
     c = configuration
@@ -111,6 +113,7 @@ def make_trainer(
         num_train_epochs=c.epochs,
         max_steps=max_steps,
         seed=c.seed,
+        bf16=in_bfloat16,
         train_sampling_strategy="group_by_length" if collation == "grouped" else "random",
         **QUIET_ARGUMENTS,
     )

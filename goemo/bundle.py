@@ -284,6 +284,7 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
     assert run.best is not None
     return {
         "configuration": run.configuration.to_dict(),
+        "mixed_precision": run.mixed_precision,
         "data": dict(run.prepared.data),
         "report": {"progress": run.best.progress, "step": run.best.step, "metrics": run.best.metrics},
         "versions": {

@@ -14,10 +14,12 @@ from goemo.threshold_options import DEFAULT_METHOD, METHODS, ThresholdChoice, op
 
 Trainable = Literal["all", "last_layer", "head"]
 Pooling = Literal["first", "mean"]
+MixedPrecision = Literal["auto", "bfloat16", "none"]
 Metric = Literal["macro_f1", "weighted_f1", "micro_f1"]
 
 TRAINABLE: tuple[str, ...] = get_args(Trainable)
 POOLING: tuple[str, ...] = get_args(Pooling)
+MIXED_PRECISION: tuple[str, ...] = get_args(MixedPrecision)
 THRESHOLD_METHODS: tuple[str, ...] = tuple(METHODS)
 METRICS: tuple[str, ...] = get_args(Metric)
 
@@ -32,6 +34,9 @@ class Configuration:
         trainable: Which part trains: all of it, the last encoder block and the head, or the head.
         pooling: What the head reads: the token its architecture reads by itself (``first``), or the
             mean over all tokens, for BERT-like encoders (``mean``).
+        mixed_precision: Whether matrix products of a training are computed in ``bfloat16``, from and to
+            weights in float32; ``none`` for float32 throughout, ``auto`` for what the device is faster at
+            (:mod:`goemo.training.precision`). Scores are always computed in float32.
         batch_size: Examples that go through the model together, at least 1; an optimizer step has
             ``accumulation_steps`` times as many.
         learning_rate: Peak learning rate of AdamW, above 0.
@@ -63,6 +68,7 @@ class Configuration:
     checkpoint: str
     trainable: Trainable = "all"
     pooling: Pooling = "first"
+    mixed_precision: MixedPrecision = "auto"
     batch_size: int = 32
     learning_rate: float = 2e-5
     epochs: int = 3
@@ -135,6 +141,7 @@ HYPERPARAMETER_DEFAULTS: dict[str, int | float | str | None] = {
 _LITERALS = {
     "trainable": TRAINABLE,
     "pooling": POOLING,
+    "mixed_precision": MIXED_PRECISION,
     "metric": METRICS,
     "schedule": SCHEDULES,
 }

@@ -11,9 +11,9 @@ from goemo.configuration import Configuration
 # process, whatever it trains.
 PROCESS_BYTES = 1.5e9
 
-# What autograd keeps for the backward pass is partly float32 under autocast: norms, softmax, residuals.
+# What autograd keeps for the backward pass is partly float32 in mixed precision: norms, softmax, residuals.
 _BYTES_FLOAT32 = 4.0
-_BYTES_AUTOCAST = 3.0
+_BYTES_MIXED = 3.0
 
 # Families that keep more than the formula: ALBERT's activation function is written out in elementary steps,
 # XLNet and DeBERTa attend to positions too. Measured by what autograd saves for small models of each.
@@ -25,7 +25,7 @@ class MemoryEstimate:
     """Bytes on the device.
 
     Attributes:
-        weights: Of the whole model, in float32, with the bfloat16 copies of a step under autocast.
+        weights: Of the whole model, in float32, with the bfloat16 copies of a step in mixed precision.
         training: Gradients and AdamW's two moments of what trains.
         activations: What the backward pass of one batch of the longest texts needs.
     """
@@ -40,7 +40,7 @@ class MemoryEstimate:
         return self.weights + self.training + self.activations + PROCESS_BYTES
 
 
-def estimate_memory(model: Any, configuration: Configuration, *, is_autocast: bool = True) -> MemoryEstimate:
+def estimate_memory(model: Any, configuration: Configuration, *, in_bfloat16: bool = True) -> MemoryEstimate:
     """Estimate what a training takes at its peak.
 
     Activations follow Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer
@@ -51,7 +51,7 @@ def estimate_memory(model: Any, configuration: Configuration, *, is_autocast: bo
     Args:
         model: Of the configuration, on any device (``meta`` is enough), with what trains set to train.
         configuration: Batch size, maximum length and what trains.
-        is_autocast: Whether it runs in bfloat16 where it may.
+        in_bfloat16: Whether its matrix products are (:func:`goemo.training.precision.uses_bfloat16`).
     """
     c = configuration
     parameters = list(model.parameters())
@@ -64,9 +64,9 @@ def estimate_memory(model: Any, configuration: Configuration, *, is_autocast: bo
     numbers = c.batch_size * c.max_length * (blocks * per_token + 4 * hidden)
     numbers *= _KEEPS_MORE.get(config.model_type, 1.0)
     return MemoryEstimate(
-        weights=(6.0 if is_autocast else 4.0) * sum(p.numel() for p in parameters),
+        weights=(6.0 if in_bfloat16 else 4.0) * sum(p.numel() for p in parameters),
         training=12.0 * trained,
-        activations=numbers * (_BYTES_AUTOCAST if is_autocast else _BYTES_FLOAT32),
+        activations=numbers * (_BYTES_MIXED if in_bfloat16 else _BYTES_FLOAT32),
     )
 
 

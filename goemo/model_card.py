@@ -225,11 +225,15 @@ def _training(configuration: Configuration, provenance: Mapping[str, Any]) -> st
 - Data: {sizes or data["source"]}; splits: {data.get("splitting", "as in the source")}.
 - What trained: {trained[configuration.trainable]}, of `{configuration.checkpoint}`.
 - Settings: {settings}; AdamW, linear schedule with warm-up, loss `{configuration.loss}`;
-  seed {configuration.seed}.
+  seed {configuration.seed}; matrix products in {_arithmetic(provenance)}.
 - {provenance.get("training", weights)}
 
 `provenance.json` has the full configuration, digests and versions.
 """
+
+
+def _arithmetic(provenance: Mapping[str, Any]) -> str:
+    return "bfloat16" if provenance.get("mixed_precision") == "bfloat16" else "float32"
 
 
 _TOP1 = "A text that gets no label so is given that of its highest score (`fallback: top1`). "

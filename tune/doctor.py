@@ -61,7 +61,12 @@ def _torch() -> Finding:
 
 
 def _cpus() -> Finding:
-    return Finding("CPUs", str(os.cpu_count()))
+    import torch
+
+    from goemo.training.precision import uses_bfloat16
+
+    arithmetic = "bfloat16" if uses_bfloat16("auto", torch.device("cpu")) else "float32"
+    return Finding("CPUs", f"{os.cpu_count()}, on which trials train in {arithmetic}")
 
 
 def _disk() -> Finding:

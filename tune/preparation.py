@@ -62,7 +62,9 @@ def memory_needed(spec: SearchSpec, model: Any) -> float:
     """
     first = asked_for(spec.varying, {name: domain.values[0] for name, domain in spec.varying.items()})
     largest = {name: max(possible_values(spec, name)) for name in _SIZES}
-    return estimate_memory(model, replace(configuration(spec, first), **largest)).total
+    c = replace(configuration(spec, first), **largest)
+    # This machine need not be the one with the GPUs: they are taken to have bfloat16.
+    return estimate_memory(model, c, in_bfloat16=c.mixed_precision != "none").total
 
 
 def trial_resources(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -128,6 +128,11 @@ class TrainingRun:
         return self._reported == self.reports
 
     @property
+    def mixed_precision(self) -> str:
+        """How this training is computed: ``bfloat16`` or ``none``, also where ``auto`` was asked for."""
+        return "bfloat16" if self._inputs.in_bfloat16 else "none"
+
+    @property
     def percent(self) -> int:
         """Per cent of the training that is done, reported or not, rounded down."""
         return 100 * self._step // self.total_steps

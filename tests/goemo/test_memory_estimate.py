@@ -54,7 +54,7 @@ def test_activations_are_what_autograd_keeps(kind, batch, width):
     config = AutoConfig.for_model(kind, **KINDS[kind], num_labels=28)
     model = AutoModelForSequenceClassification.from_config(config).train()
     configuration = Configuration(checkpoint="any", batch_size=batch, max_length=width)
-    estimate = estimate_memory(model, configuration, is_autocast=False)
+    estimate = estimate_memory(model, configuration, in_bfloat16=False)
     assert 0.75 < estimate.activations / _kept_bytes(model, batch, width) < 1.34
 
 
@@ -65,7 +65,7 @@ def test_weights_and_moments_are_counted():
         model = AutoModelForSequenceClassification.from_config(config)
     model.requires_grad_(False).classifier.requires_grad_(True)
     configuration = Configuration(checkpoint="any", trainable="head")
-    estimate = estimate_memory(model, configuration, is_autocast=False)
+    estimate = estimate_memory(model, configuration, in_bfloat16=False)
     count = sum(p.numel() for p in model.parameters())
     assert estimate.weights == 4 * count
     assert estimate.training == 12 * (128 * 28 + 28)

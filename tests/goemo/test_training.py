@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from transformers import get_linear_schedule_with_warmup
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
+from goemo.models import training_view
 from goemo.optimization import AdamW
 from goemo.prepared import Prepared, prepare
 from goemo.schedules import learning_rate_factors
 from goemo.training import Diverged, TrainingRun, report_progress, report_step, state_file, train
 from goemo.training import run as training_run
-from goemo.training.precision import autocast
+from goemo.training.precision import uses_bfloat16
 
 KINDS = ["head", "all", "last_layer"]
 MEASURED = ("train/samples_per_second", "train/peak_memory_gb")
@@ -253,6 +253,40 @@ def test_the_random_state_of_the_process_is_left_alone(prepared):
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.fixture
+def all_maps_are_large(monkeypatch):
+    """Let linear maps of any size take the way of large ones."""
+    monkeypatch.setattr(sys.modules[training_view.__module__], "_FEW_PRODUCTS", 0)
+
+
+@pytest.mark.parametrize("trainable", ["all", "last_layer"])
+def test_a_training_in_bfloat16_resumes_to_the_bit_and_says_what_it_was(
+    prepared, trainable, tmp_path, all_maps_are_large
+):
+    """It learns what float32 learns, about; halves of it, one after the other, are the whole of it."""
+    configuration = _configuration(prepared, trainable=trainable, epochs=3, mixed_precision="bfloat16")
+    whole, reports = TrainingRun(configuration, prepared), []
+    while not whole.is_finished:
+        reports.append(whole.advance())
+    part = TrainingRun(configuration, prepared)
+    part.advance()
+    part.save(tmp_path / "state")
+    part = TrainingRun.restore(configuration, prepared, tmp_path / "state")
+    resumed = []
+    while not part.is_finished:
+        resumed.append(part.advance())
+    assert _history(resumed) == _history(reports[1:])
+    assert _equal(_weights(part), _weights(whole))
+    assert whole.mixed_precision == "bfloat16"
+
+    exact = replace(configuration, mixed_precision="none")
+    other = TrainingRun(exact, prepared)
+    losses = [other.advance().metrics["train/loss"] for _ in range(other.reports)]
+    assert other.mixed_precision == "none"
+    assert losses != [report.metrics["train/loss"] for report in reports]
+    assert losses == pytest.approx([report.metrics["train/loss"] for report in reports], rel=0.02)
+
+
 @pytest.mark.parametrize("trainable", KINDS)
 @pytest.mark.parametrize("stopped_after", [0, 1, 3])
 def test_a_resumed_training_equals_an_uninterrupted_one(prepared, tmp_path, trainable, stopped_after):
@@ -379,9 +413,22 @@ def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
 
 
 def test_emulated_bfloat16_is_not_used(monkeypatch):
-    """GPUs before Ampere compute it many times slower than float32."""
+    """GPUs before Ampere and older processors compute it many times slower than float32."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
-    assert isinstance(autocast(torch.device("cuda")), nullcontext)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for kind in ("cuda", "cpu"):
+        assert not uses_bfloat16("auto", torch.device(kind))
+        assert uses_bfloat16("bfloat16", torch.device(kind))
+
+
+@pytest.mark.parametrize("instructions", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_processors_with_bfloat16_use_it_unless_told_not_to(instructions, monkeypatch):
+    """Either kind of instructions is enough."""
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instructions)
+    assert uses_bfloat16("auto", torch.device("cpu"))
+    assert not uses_bfloat16("none", torch.device("cpu"))
 
 
 def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):

@@ -122,7 +122,12 @@ def test_defaults_fill_a_minimal_file(load):
     )
     assert spec.to_dict() == {
         "name": "mine",
-        "model": {"checkpoint": "scratch:albert-tiny", "trainable": "all", "pooling": "first"},
+        "model": {
+            "checkpoint": "scratch:albert-tiny",
+            "trainable": "all",
+            "pooling": "first",
+            "mixed_precision": "auto",
+        },
         "data": {"source": "sample:", "taxonomy": "fine"},
         "space": {},
         "search": {"algorithm": "grid"},

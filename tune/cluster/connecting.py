@@ -22,7 +22,7 @@ Note = Callable[[str], None]
 
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
-    # A process for every CPU, which Ray waits for and no trial gets: Tune wants workers of another environment.
+    # A process for every CPU, which Ray waits for and no trial gets: Tune gives trials another environment.
     "RAY_prestart_worker_first_driver": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant in the driver
     "RAY_AIR_NEW_OUTPUT": "0",  # the view replaces Ray's tables

@@ -17,6 +17,7 @@ from goemo.frozen_output import missing_output
 from goemo.memory_estimate import estimate_memory
 from goemo.prepared import prepare as prepare_shared
 from goemo.training import report_progress, report_step
+from goemo.training.precision import uses_bfloat16
 from tune.consoles import progress_console
 from tune.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
@@ -195,8 +196,9 @@ def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:
 def _memory(setting: Setting, probed: Probed) -> tuple[float, float]:
     """Return the bytes of the largest trial, and those that there are for it."""
     is_gpu = setting.per_trial["gpu"] > 0
+    device = torch.device("cuda" if is_gpu else "cpu")
     estimates = {
-        id(c): estimate_memory(setting.model, c, is_autocast=is_gpu)
+        id(c): estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device))
         for c in [probed.peak[0], *setting.configurations]
     }
     largest = max(estimates.values(), key=lambda estimate: estimate.total)

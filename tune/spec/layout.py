@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from goemo.configuration import METRICS, POOLING, TRAINABLE
+from goemo.configuration import METRICS, MIXED_PRECISION, POOLING, TRAINABLE
 from goemo.threshold_options import DEFAULT_METHOD
 from tune.spec.enqueued import enqueue
 from tune.spec.rules import (
@@ -33,7 +33,12 @@ RULES: dict[str, dict[str, Rule]] = {
         "checkpoint_every_s": number(above=0),
         "trial_timeout_s": timeout,
     },
-    "model": {"checkpoint": text, "trainable": one_of(*TRAINABLE), "pooling": one_of(*POOLING)},
+    "model": {
+        "checkpoint": text,
+        "trainable": one_of(*TRAINABLE),
+        "pooling": one_of(*POOLING),
+        "mixed_precision": one_of(*MIXED_PRECISION),
+    },
     "data": {"source": text, "taxonomy": one_of(*TAXONOMIES)},
     "search": {
         "algorithm": one_of(*ALGORITHMS),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from goemo.configuration import Metric, Pooling, Trainable
+from goemo.configuration import Metric, MixedPrecision, Pooling, Trainable
 from goemo.limits import PREFIX_LIMIT_GB
 from goemo.threshold_options import DEFAULT_METHOD, ThresholdChoice
 
@@ -23,11 +23,12 @@ TEST_POLICIES: tuple[str, ...] = get_args(TestPolicy)
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What trains: a checkpoint, which part of it, and what the head reads (first token or mean)."""
+    """What trains: a checkpoint, which part of it, what the head reads, and in which arithmetic."""
 
     checkpoint: str
     trainable: Trainable = "all"
     pooling: Pooling = "first"
+    mixed_precision: MixedPrecision = "auto"
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,19 @@ from goemo.prepared import Prepared
 from goemo.training.inputs.features import FeatureInputs
 from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
+from goemo.training.precision import uses_bfloat16
 
 __all__ = ["Inputs", "choose_inputs"]
 
 
 class Inputs(Protocol):
-    """Where logits come from."""
+    """Where logits come from.
+
+    Attributes:
+        in_bfloat16: Whether the large matrix products of ``train_logits`` are computed so.
+    """
+
+    in_bfloat16: bool
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of a batch of training rows, known without asking the device."""
@@ -55,8 +62,9 @@ def choose_inputs(
         frozen = prepared.frozen_features(c.pooling, c.max_length)
         if frozen is not None:
             return FeatureInputs(model, frozen, c.max_length, device)
+    in_bfloat16 = uses_bfloat16(c.mixed_precision, device)
     if c.trainable == "last_layer" and prepared.checkpoint.has_weights:
-        suffix = SuffixInputs.where_possible(model, prepared, c.max_length)
+        suffix = SuffixInputs.where_possible(model, prepared, c.max_length, in_bfloat16=in_bfloat16)
         if suffix is not None:
             return suffix
-    return TokenInputs(model, prepared, c.max_length, device)
+    return TokenInputs(model, prepared, c.max_length, device, in_bfloat16=in_bfloat16)

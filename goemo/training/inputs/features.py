@@ -19,6 +19,8 @@ _FEATURES_PER_PASS = 4096
 class FeatureInputs:
     """Logits of the head, for cached features of one token; see ``Inputs``."""
 
+    in_bfloat16 = False  # its products are small
+
     def __init__(self, model: Any, frozen: FrozenFeatures, max_length: int, device: torch.device) -> None:
         self._view = training_view(model)
         # On the CPU this is the mapped file itself, shared by all processes.

@@ -31,6 +31,7 @@ class SuffixInputs:
         frozen: States that cover the maximum length.
         template: Of the tokens.
         max_length: Tokens per text at most.
+        in_bfloat16: Whether large products of training are computed so.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class SuffixInputs:
         frozen: FrozenStates,
         template: Template,
         max_length: int,
+        *,
+        in_bfloat16: bool = False,
     ) -> None:
         device = model.device
-        self._max_length, self._device = max_length, device
-        self._parts = SplitModel(parts.prefix, training_view(parts.suffix))
+        self._max_length, self._device, self.in_bfloat16 = max_length, device, in_bfloat16
+        self._parts = SplitModel(parts.prefix, training_view(parts.suffix, in_bfloat16=in_bfloat16))
         self._multiple = width_multiple(device)
         self._is_padded_left = template.padding_side == "left"
         self._states = _resident(frozen.states, device)
@@ -54,14 +57,18 @@ class SuffixInputs:
         self._starts = {split: torch.from_numpy(frozen.offsets[rows[split]]).to(device) for split in rows}
 
     @classmethod
-    def where_possible(cls, model: Any, prepared: Prepared, max_length: int) -> SuffixInputs | None:
+    def where_possible(
+        cls, model: Any, prepared: Prepared, max_length: int, *, in_bfloat16: bool = False
+    ) -> SuffixInputs | None:
         """Return the inputs, or None where there are no states, or too many for the free memory of a GPU."""
         frozen = prepared.frozen_states(max_length)
         if frozen is None or not _fits(frozen, model.device):
             return None
         parts = split_model(model)
         template = prepared.tokens["train"].template
-        return None if parts is None else cls(model, parts, frozen, template, max_length)
+        if parts is None:
+            return None
+        return cls(model, parts, frozen, template, max_length, in_bfloat16=in_bfloat16)
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of these training rows."""
@@ -74,7 +81,7 @@ class SuffixInputs:
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""
         batch = self._batch("train", at, width)
-        with autocast(self._device):
+        with autocast(self._device, in_bfloat16=self.in_bfloat16):
             logits = self._parts.suffix_logits(*batch)
         return logits.float()
 

@@ -20,9 +20,18 @@ from goemo.training.precision import autocast
 class TokenInputs:
     """Logits of the whole model, for tokens that lie on the device; see ``Inputs``."""
 
-    def __init__(self, model: Any, prepared: Prepared, max_length: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: Any,
+        prepared: Prepared,
+        max_length: int,
+        device: torch.device,
+        *,
+        in_bfloat16: bool = False,
+    ) -> None:
         self._stores, self._max_length, self._device = prepared.tokens, max_length, device
-        self._view = training_view(model)
+        self.in_bfloat16 = in_bfloat16
+        self._view = training_view(model, in_bfloat16=in_bfloat16)
         self._tokens = FramedTokens(prepared.tokens["train"], max_length, device)
 
     def width(self, rows: Rows) -> int:
@@ -36,7 +45,7 @@ class TokenInputs:
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""
         batch = self._tokens.batch(at, width)
-        with autocast(self._device):
+        with autocast(self._device, in_bfloat16=self.in_bfloat16):
             logits: Tensor = self._view(**model_inputs(self._view, *batch)).logits
         return logits.float()
 

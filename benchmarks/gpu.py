@@ -117,7 +117,7 @@ class Case:
         )
         model = build_model(self.prepared.checkpoint, labels=self.prepared.labels, trainable="all", seed=0)
         c = self.configuration
-        in_bfloat16 = uses_bfloat16(c.mixed_precision, choose_device(None))
+        in_bfloat16 = uses_bfloat16(c.mixed_precision, choose_device(None), model.config.hidden_size)
         trainer = make_trainer(c, model, tokenizer, items, output=self.output, in_bfloat16=in_bfloat16)
         return training_speed(trainer, seconds, warmup=1)
 

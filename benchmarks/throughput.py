@@ -33,7 +33,7 @@ from goemo.data import Split, load_splits
 from goemo.models import build_model, load_tokenizer
 from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
-from goemo.training.precision import uses_bfloat16
+from goemo.training.precision import cpu_has_bfloat16
 
 # Of rows below 200 batches, Trainer's length grouping would sort within fewer batches than it does of many.
 TRAINER_BATCHES = 200
@@ -148,7 +148,7 @@ def main() -> None:
     quiet()
     source = find_goemotions(options.data)
     speeds: dict[tuple[int, Way], list[float]] = defaultdict(list)
-    has_bfloat16 = uses_bfloat16("auto", torch.device("cpu"))  # else it would be emulated
+    has_bfloat16 = cpu_has_bfloat16()  # else it would be emulated
     ways = [way for way in WAYS if has_bfloat16 or not way.in_bfloat16]
     with tempfile.TemporaryDirectory() as name:
         for number, size in itertools.product(range(options.rounds), options.batch_sizes):

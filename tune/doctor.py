@@ -61,12 +61,9 @@ def _torch() -> Finding:
 
 
 def _cpus() -> Finding:
-    import torch
+    from goemo.training.precision import cpu_has_bfloat16
 
-    from goemo.training.precision import uses_bfloat16
-
-    arithmetic = "bfloat16" if uses_bfloat16("auto", torch.device("cpu")) else "float32"
-    return Finding("CPUs", f"{os.cpu_count()}, on which trials train in {arithmetic}")
+    return Finding("CPUs", f"{os.cpu_count()}{', which train in bfloat16' if cpu_has_bfloat16() else ''}")
 
 
 def _disk() -> Finding:

@@ -66,9 +66,12 @@ def _attend(
         or any(options.get(name) is not None for name in ("position_bias", "cache", "softcap"))
     )
     if dropout == 0 or is_special:
-        return sdpa_attention_forward(  # type: ignore[no-any-return]
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
-        )
+        # In float32 under autocast too: on a CPU, its backward pass in bfloat16 takes three times as long.
+        query, key, value = query.float(), key.float(), value.float()
+        with torch.autocast("cpu", enabled=False):
+            return sdpa_attention_forward(  # type: ignore[no-any-return]
+                module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
+            )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     output = quick_attention(query, key, value, attention_mask, dropout=dropout, scale=scale)
     return output.transpose(1, 2).contiguous(), None

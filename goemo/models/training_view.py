@@ -8,7 +8,6 @@ that compute the same for less.
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import Any
 
 import torch
@@ -23,11 +22,11 @@ from goemo.models.stand_ins import fuse_gelu, replace_modules
 # Of an embedding, from which filling them with zeros costs more than sorting those that a batch has.
 _MANY_ROWS = 4096
 
-# Below so many, laying out the weights for oneDNN, or converting them to bfloat16, costs more than it saves.
+# Below so many, oneDNN spends longer on laying out the weights than it gains on the products.
 _FEW_PRODUCTS = 2**23
 
 
-def training_view(model: Any, *, in_bfloat16: bool = False) -> Any:
+def training_view(model: Any) -> Any:
     """Return a view of a classifier whose forward and backward passes cost less.
 
     * The last block computes the first token alone, where that is all that the head reads.
@@ -38,13 +37,9 @@ def training_view(model: Any, *, in_bfloat16: bool = False) -> Any:
       attention, in fewer operations (``quick_attention``).
     * On a CPU, linear maps and the gradients of what they read run in oneDNN: on one core of an AMD EPYC,
       with the shapes of MiniLM, 5 to 15 per cent faster than what torch calls.
-    * On a CPU that multiplies bfloat16, linear maps and their gradients take between 0.5 and 0.8 of the time
-      in it.
 
     Args:
         model: Any classifier, on its device; it stays as it is.
-        in_bfloat16: On a CPU, let large linear maps with gradients be computed in bfloat16, from and to
-            float32; passes without gradients stay in float32.
 
     Returns:
         In the mode that the model is in. Without dropout, its logits and gradients equal the model's to
@@ -61,52 +56,25 @@ def training_view(model: Any, *, in_bfloat16: bool = False) -> Any:
         use_quick_attention(view)
         replace_modules(view, nn.Dropout, lambda dropout: QuickDropout(dropout.p))
         if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            replace_modules(view, nn.Linear, partial(_QuickLinear, in_bfloat16=in_bfloat16))
+            replace_modules(view, nn.Linear, _OneDnnLinear)
     return view
 
 
-class _QuickLinear(nn.Module):
-    """A linear map that runs in oneDNN, or in bfloat16, where it is large enough to be worth it."""
+class _OneDnnLinear(nn.Module):
+    """A linear map that runs in oneDNN, where it is large enough to be worth the call."""
 
-    def __init__(self, linear: nn.Linear, *, in_bfloat16: bool) -> None:
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
-        self._in_bfloat16 = in_bfloat16
 
     def forward(self, features: Tensor) -> Tensor:
-        trains = torch.is_grad_enabled()
         rows = features.numel() // features.shape[-1]
+        is_small = rows * self.weight.numel() < _FEW_PRODUCTS
         # What torch calls may round by where in memory the weights lie, which no score may depend on.
-        if trains and rows * self.weight.numel() < _FEW_PRODUCTS:
+        if torch.is_grad_enabled() and (is_small or torch.is_autocast_enabled("cpu")):
             return F.linear(features, self.weight, self.bias)
-        kind = _LinearInBfloat16 if trains and self._in_bfloat16 else _Linear
-        mapped: Tensor = kind.apply(features, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        mapped: Tensor = _Linear.apply(features, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return mapped
-
-
-class _LinearInBfloat16(torch.autograd.Function):
-    """``x W^T + b`` and its gradients, multiplied in bfloat16 and added up in float32.
-
-    What goes in and comes out is float32: norms, activations and the sums of residual connections lose
-    nothing, as they would if they were handed on in bfloat16.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        features, weight = features.bfloat16(), weight.bfloat16()
-        ctx.save_for_backward(features, weight)
-        return F.linear(features, weight, None if bias is None else bias.bfloat16()).float()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        features, weight = ctx.saved_tensors
-        of_features, of_weight, of_bias = ctx.needs_input_grad
-        short = gradient.bfloat16()
-        return (
-            (short @ weight).float() if of_features else None,
-            (short.flatten(0, -2).t() @ features.flatten(0, -2)).float() if of_weight else None,
-            gradient.flatten(0, -2).sum(0) if of_bias else None,
-        )
 
 
 class _Linear(torch.autograd.Function):

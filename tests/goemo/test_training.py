@@ -17,7 +17,6 @@ from transformers import get_linear_schedule_with_warmup
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
-from goemo.models import training_view
 from goemo.optimization import AdamW
 from goemo.prepared import Prepared, prepare
 from goemo.schedules import learning_rate_factors
@@ -253,16 +252,8 @@ def test_the_random_state_of_the_process_is_left_alone(prepared):
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.fixture
-def all_maps_are_large(monkeypatch):
-    """Let linear maps of any size take the way of large ones."""
-    monkeypatch.setattr(sys.modules[training_view.__module__], "_FEW_PRODUCTS", 0)
-
-
 @pytest.mark.parametrize("trainable", ["all", "last_layer"])
-def test_a_training_in_bfloat16_resumes_to_the_bit_and_says_what_it_was(
-    prepared, trainable, tmp_path, all_maps_are_large
-):
+def test_a_training_in_bfloat16_resumes_to_the_bit_and_says_what_it_was(prepared, trainable, tmp_path):
     """It learns what float32 learns, about; halves of it, one after the other, are the whole of it."""
     configuration = _configuration(prepared, trainable=trainable, epochs=3, mixed_precision="bfloat16")
     whole, reports = TrainingRun(configuration, prepared), []
@@ -418,17 +409,18 @@ def test_emulated_bfloat16_is_not_used(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     for kind in ("cuda", "cpu"):
-        assert not uses_bfloat16("auto", torch.device(kind))
-        assert uses_bfloat16("bfloat16", torch.device(kind))
+        assert not uses_bfloat16("auto", torch.device(kind), 768)
+        assert uses_bfloat16("bfloat16", torch.device(kind), 768)
 
 
 @pytest.mark.parametrize("instructions", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
 def test_processors_with_bfloat16_use_it_unless_told_not_to(instructions, monkeypatch):
-    """Either kind of instructions is enough."""
+    """Either kind of instructions is enough; narrow encoders would lose by it."""
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instructions)
-    assert uses_bfloat16("auto", torch.device("cpu"))
-    assert not uses_bfloat16("none", torch.device("cpu"))
+    assert uses_bfloat16("auto", torch.device("cpu"), 384)
+    assert not uses_bfloat16("auto", torch.device("cpu"), 128)
+    assert not uses_bfloat16("none", torch.device("cpu"), 384)
 
 
 def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):

@@ -196,9 +196,9 @@ def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:
 def _memory(setting: Setting, probed: Probed) -> tuple[float, float]:
     """Return the bytes of the largest trial, and those that there are for it."""
     is_gpu = setting.per_trial["gpu"] > 0
-    device = torch.device("cuda" if is_gpu else "cpu")
+    device, width = torch.device("cuda" if is_gpu else "cpu"), setting.model.config.hidden_size
     estimates = {
-        id(c): estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device))
+        id(c): estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device, width))
         for c in [probed.peak[0], *setting.configurations]
     }
     largest = max(estimates.values(), key=lambda estimate: estimate.total)

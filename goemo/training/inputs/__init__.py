@@ -62,7 +62,7 @@ def choose_inputs(
         frozen = prepared.frozen_features(c.pooling, c.max_length)
         if frozen is not None:
             return FeatureInputs(model, frozen, c.max_length, device)
-    in_bfloat16 = uses_bfloat16(c.mixed_precision, device)
+    in_bfloat16 = uses_bfloat16(c.mixed_precision, device, model.config.hidden_size)
     if c.trainable == "last_layer" and prepared.checkpoint.has_weights:
         suffix = SuffixInputs.where_possible(model, prepared, c.max_length, in_bfloat16=in_bfloat16)
         if suffix is not None:

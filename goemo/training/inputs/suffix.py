@@ -46,7 +46,7 @@ class SuffixInputs:
     ) -> None:
         device = model.device
         self._max_length, self._device, self.in_bfloat16 = max_length, device, in_bfloat16
-        self._parts = SplitModel(parts.prefix, training_view(parts.suffix, in_bfloat16=in_bfloat16))
+        self._parts = SplitModel(parts.prefix, training_view(parts.suffix))
         self._multiple = width_multiple(device)
         self._is_padded_left = template.padding_side == "left"
         self._states = _resident(frozen.states, device)

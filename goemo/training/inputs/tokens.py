@@ -31,7 +31,7 @@ class TokenInputs:
     ) -> None:
         self._stores, self._max_length, self._device = prepared.tokens, max_length, device
         self.in_bfloat16 = in_bfloat16
-        self._view = training_view(model, in_bfloat16=in_bfloat16)
+        self._view = training_view(model)
         self._tokens = FramedTokens(prepared.tokens["train"], max_length, device)
 
     def width(self, rows: Rows) -> int:

@@ -183,7 +183,7 @@ def test_memory_is_that_of_the_largest_trial(monkeypatch):
     """Sizes that are asked for under a condition count with their default too."""
     monkeypatch.setattr(
         "tune.preparation.estimate_memory",
-        lambda model, config: SimpleNamespace(total=(config.batch_size, config.max_length)),
+        lambda _, config, in_bfloat16: SimpleNamespace(total=(config.batch_size, config.max_length)),
     )
     space = {
         "batch_size": {"grid": [8, 48]},

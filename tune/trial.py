@@ -10,8 +10,6 @@ asked to stop (`tune.stop_sign`), or has taken longer than it may.
 
 from __future__ import annotations
 
-import gc
-import importlib
 import shutil
 import time
 import traceback
@@ -24,6 +22,7 @@ import ray.tune as ray_tune
 from goemo.errors import GoemoError
 from tune.full_disk import full_disk_error, is_full_disk
 from tune.hang import TimeIsUpError, ended_when_it_hangs, how_it_hung, over_time
+from tune.preloading import preload
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
 from tune.schedulers import OBJECTIVE, PROGRESS
 from tune.stop_sign import StopSign, stop_sign
@@ -34,16 +33,6 @@ if TYPE_CHECKING:
 ENDED = "ended"  # the key under which a trial tells the driver how it ended by itself
 LEFT = "left"  # likewise why it stopped without having ended, to go on later; empty where it was asked to
 LOOK_EVERY_S = 1.0
-
-
-def _import_what_trials_need() -> None:
-    """Import what takes seconds; without the collector, for what is imported stays."""
-    gc.disable()
-    try:
-        for name in ("transformers.modeling_utils", "goemo.bundle", "goemo.prepared", "goemo.training"):
-            importlib.import_module(name)
-    finally:
-        gc.enable()
 
 
 class _CheckpointIsDueError(Exception):
@@ -69,7 +58,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial; the work starts with the first `step`, where errors are caught."""
-        _import_what_trials_need()
+        preload()
         self.reset_config(config)
         _keep_to_share(config["gpus"])
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+import psutil
 import pytest
+import ray
 
 from goemo.errors import InputError
 from tune.cluster import connect
@@ -16,3 +21,20 @@ def test_an_address_that_is_none_is_refused(address, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as nodes:
         nodes()
+
+
+def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
+    """Workers do not import it again; and Ray's autoscaler, whose end takes a second, is not there."""
+    with connect(None) as nodes:
+        nodes()
+        children = psutil.Process().children()
+        lines = {" ".join(child.cmdline()): child.pid for child in children}
+
+        @ray.remote
+        def look():
+            return os.getppid(), "goemo.training" in sys.modules
+
+        parent, is_imported = ray.get(look.remote())
+    assert is_imported
+    assert [pid for line, pid in lines.items() if "tune.forks.server" in line] == [parent]
+    assert not any("autoscaler" in line for line in lines)

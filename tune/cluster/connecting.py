@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from ray._private import worker
 
 from goemo.errors import InputError
 from tune.cluster.inspection import PATIENCE_S, Inspection
+from tune.forks import fork_server
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +89,12 @@ def connect(address: str | None) -> Iterator[Nodes]:
         yield nodes
         return
     # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
-    with _words_of_ray_logged(), ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter:
-        starting = starter.submit(_start, where, target)
+    with (
+        _words_of_ray_logged(),
+        nullcontext() if target else fork_server() as worker_command,
+        ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter,
+    ):
+        starting = starter.submit(_start, where, target, worker_command)
         try:
             yield nodes
         finally:
@@ -116,14 +121,21 @@ def alive_nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _start(where: str, target: str | None) -> None:
-    """Start a Ray on this machine, or connect to the cluster at ``target``."""
+def _start(where: str, target: str | None, worker_command: str | None) -> None:
+    """Start a Ray on this machine, or connect to the cluster at ``target``.
+
+    Args:
+        where: What names the target.
+        target: The cluster; None for this machine.
+        worker_command: How workers are started; None for Ray's own way.
+    """
     try:
         ray.init(
             address=target or "local",
             include_dashboard=None if target else False,
             log_to_driver=False,
             logging_level=logging.ERROR,
+            runtime_env={"py_executable": worker_command} if worker_command else None,
         )
     except (ConnectionError, ValueError) as error:
         problem = (
@@ -132,6 +144,9 @@ def _start(where: str, target: str | None) -> None:
             f"({error})"
         )
         raise InputError(where, [problem]) from error
+    if target is None and worker._global_node is not None:  # noqa: SLF001 - no public way
+        # Ray's autoscaler has nothing to scale on one machine, and the end of Ray waits a second for it.
+        worker._global_node.kill_monitor(check_alive=False)  # noqa: SLF001
 
 
 def _inspect(where: str, shared: Path, needed: Sequence[Path], note: Note) -> dict[str, dict[str, float]]:

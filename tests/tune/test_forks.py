@@ -1,0 +1,217 @@
+"""Workers as forks of one process: they are what Python would have started, only sooner."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tune.forks import fork_server, server
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
+
+# What a process finds when it starts, written to the file that it is told.
+LOOK = """\
+import json, os, signal, sys
+found = {
+    "imported": "goemo.training" in sys.modules,
+    "name": __name__,
+    "argv": sys.argv,
+    "path": sys.path[0],
+    "cwd": os.getcwd(),
+    "env": {k: v for k, v in os.environ.items() if k not in {"_", "SHLVL", "LC_CTYPE"}},
+    "leads_its_group": os.getpgid(0) == os.getpid(),
+    "signals": [str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
+    "files": sorted(int(n) for n in os.listdir("/proc/self/fd"))[:4],
+}
+print("printed")
+print("complained", file=sys.stderr)
+with open(sys.argv[1] + ".partial", "w") as sink:
+    json.dump(found, sink)
+os.rename(sys.argv[1] + ".partial", sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def command():
+    """Return the command of a server that runs as long as the module."""
+    with fork_server() as words:
+        yield shlex.split(words)
+
+
+@pytest.fixture
+def look(tmp_path):
+    """Return a function that has a process look around, started as a command does."""
+    script = tmp_path / "look.py"
+    script.write_text(LOOK, encoding="utf-8")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+
+    def run(words, name):
+        out = tmp_path / name
+        with (
+            (tmp_path / f"{name}.stdout").open("wb") as stdout,
+            (tmp_path / f"{name}.stderr").open("wb") as stderr,
+        ):
+            subprocess.run(
+                [*words, str(script), str(out), "--key=a b"],
+                env={"PATH": os.environ["PATH"], "RAY_JOB_ID": "07", "EMPTY": ""},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                process_group=0,
+                check=True,
+                timeout=120,
+            )
+            wait_for(out.is_file)
+        printed = [(tmp_path / f"{name}.{stream}").read_text() for stream in ("stdout", "stderr")]
+        return {**json.loads(out.read_text()), "printed": printed}
+
+    return run
+
+
+def wait_for(is_so, seconds=60.0):
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def ends(process):
+    """Whether a process is gone, or a zombie that its parent has yet to look at."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def test_a_fork_is_what_python_would_have_started(command, look):
+    """Arguments, environment, folder, streams, signals and group are the same; what it needs is imported."""
+    plain = look([sys.executable], "plain")
+    forked = look(command, "forked")
+    assert not plain.pop("imported")
+    assert forked.pop("imported")
+    assert forked["printed"] == ["printed\n", "complained\n"]
+    assert forked["argv"][1:] == [str(Path(forked["argv"][1])), "--key=a b"]
+    same = {key: value for key, value in plain.items() if key != "argv"}
+    assert {key: value for key, value in forked.items() if key != "argv"} == same
+
+
+def test_forks_do_not_share_random_numbers(command, tmp_path):
+    """Two processes draw different numbers, as two that were started do."""
+    script = tmp_path / "draw.py"
+    script.write_text(
+        "import numpy, random, sys\n"
+        "with open(sys.argv[1], 'w') as sink: sink.write(f'{numpy.random.random()} {random.random()}\\n')\n",
+        encoding="utf-8",
+    )
+    for name in "ab":
+        subprocess.run([*command, str(script), str(tmp_path / name)], check=True, timeout=120)
+    wait_for(lambda: all((tmp_path / name).is_file() and (tmp_path / name).read_text() for name in "ab"))
+    first, second = ((tmp_path / name).read_text().split() for name in "ab")
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+
+
+def test_where_no_server_answers_the_process_starts_as_ever(look, tmp_path):
+    """A server that has ended, or was never there, costs nothing but its speed."""
+    before = set(psutil.Process().children())
+    with fork_server() as words:
+        command = shlex.split(words)
+        (process,) = set(psutil.Process().children()) - before
+        process.kill()
+        killed = look(command, "killed")
+    nowhere = look([*command[:-1], str(tmp_path / "nothing")], "nowhere")
+    for found in (killed, nowhere):
+        assert not found["imported"]
+        assert found["printed"] == ["printed\n", "complained\n"]
+
+
+def test_a_client_that_is_killed_leaves_the_server_to_the_others(command, look):
+    """Half a request is none."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(command[-1])
+        socket.send_fds(client, [b"\n"], [0, 1, 2])
+        client.sendall(b'{"argv": [')
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(command[-1])
+    assert look(command, "after")["imported"]
+
+
+def test_the_server_can_fork(caplog, look):
+    """What it imports starts neither a thread nor a GPU, which forks would lack; else it would say so."""
+    with fork_server() as words:
+        assert look(shlex.split(words), "found")["imported"]
+    assert "fork server" not in caplog.text
+
+
+def test_a_fork_that_would_lack_something_starts_python_anew(monkeypatch, tmp_path):
+    """A thread or a GPU of the server's is found, and keeps its forks from being workers."""
+    before = list(server.what_a_fork_lacks())
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()
+    try:
+        assert list(server.what_a_fork_lacks()) != before
+    finally:
+        release.set()
+        thread.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "readlink", lambda _: Path("/dev/nvidiactl"))
+        assert "what they import has started the GPU" in list(server.what_a_fork_lacks())
+
+    script, out = tmp_path / "look.py", tmp_path / "anew"
+    script.write_text(LOOK, encoding="utf-8")
+    request = {"argv": [str(script), str(out)], "env": {"A": "b"}, "cwd": str(tmp_path), "streams": [0, 1, 2]}
+    code = (
+        "import os, sys; from tune.preloading import preload; from tune.forks.server import Request, become; "
+        f"preload(); request = {request}; request['streams'] = [os.dup(n) for n in range(3)]; "
+        "become(Request(**request), is_forkable=False)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
+    found = json.loads(out.read_text())
+    assert not found["imported"]
+    assert found["env"] == {"A": "b"}
+    assert found["leads_its_group"]
+
+
+def test_the_server_ends_with_a_driver_that_is_killed(tmp_path):
+    """SIGKILL leaves neither the server nor its folder."""
+    script = tmp_path / "driver.py"
+    script.write_text(
+        "import shlex, time\n"
+        "from tune.forks import fork_server\n"
+        "with fork_server() as words:\n"
+        "    print(shlex.split(words)[-1], flush=True)\n"
+        "    time.sleep(600)\n",
+        encoding="utf-8",
+    )
+    driver = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    path = Path(driver.stdout.readline().strip())
+    (process,) = psutil.Process(driver.pid).children()
+    assert path.exists()
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_for(lambda: ends(process))
+    assert not path.parent.exists()
+
+
+def test_a_folder_too_deep_for_a_socket_has_no_server(monkeypatch, tmp_path):
+    """The search starts its workers as ever."""
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with fork_server() as words:
+        assert words is None

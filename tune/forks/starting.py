@@ -1,0 +1,78 @@
+"""The driver's side: starts the fork server, and knows the command by which Ray then starts workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tune.forks import client
+
+_log = logging.getLogger(__name__)
+
+# While the server imports: what it imports must start no thread, and no GPU, which forks would not have.
+_SETTINGS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
+
+
+@contextmanager
+def fork_server() -> Iterator[str | None]:
+    """Start the fork server; it ends with this context, and with this process however that ends.
+
+    What it has to say is logged.
+
+    Yields:
+        The command by which Ray is to start workers. None where there is no server: on anything but Linux,
+        and where the path of the temporary folder is too long for a socket.
+    """
+    with tempfile.TemporaryDirectory(prefix="goemo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)  # which only this user may enter
+        listener = _listener(folder / "forks") if sys.platform == "linux" else None
+        if listener is None:
+            yield None
+            return
+        ends_with_us, held = os.pipe()
+        with (folder / "words").open("w+b") as words:
+            server = subprocess.Popen(  # noqa: S603 - this interpreter, with our own module
+                [sys.executable, "-m", "tune.forks.server", str(listener.fileno()), str(ends_with_us)],
+                pass_fds=(listener.fileno(), ends_with_us),
+                env={**os.environ, **_SETTINGS},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                process_group=0,  # Ctrl-C in a terminal is for this process
+            )
+            os.close(ends_with_us)
+            listener.close()  # the server has it: once that has ended, nobody waits for an answer
+            try:
+                yield shlex.join([sys.executable, "-I", "-S", client.__file__, str(folder / "forks")])
+            finally:
+                server.kill()
+                server.wait()
+                os.close(held)
+                words.seek(0)
+                for line in words.read().decode(errors="replace").splitlines():
+                    _log.warning("fork server: %s", line)
+
+
+def _listener(path: Path) -> socket.socket | None:
+    """Listen at ``path``, before there is a server: who comes early waits for it."""
+    listener = socket.socket(socket.AF_UNIX)
+    with suppress(OSError):  # AF_UNIX path too long
+        listener.bind(str(path))
+        listener.listen(1024)
+        return listener
+    listener.close()
+    return None

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from goemo.models.first_token import shorten_last_block
 from goemo.models.quick_attention import use_quick_attention
 from goemo.models.quick_dropout import QuickDropout
-from goemo.models.stand_ins import fuse_gelu, replace_modules
+from goemo.models.stand_ins import fuse_gelu, keep_relative_positions, replace_modules
 
 # Of an embedding, from which filling them with zeros costs more than sorting those that a batch has.
 _MANY_ROWS = 4096
@@ -31,6 +31,7 @@ def training_view(model: Any) -> Any:
 
     * The last block computes the first token alone, where that is all that the head reads.
     * The GELU with a tanh is one operation (``fuse_gelu``).
+    * DeBERTa's distances of positions are worked out once (``keep_relative_positions``).
     * On a CPU, embeddings give sparse gradients: a batch touches a few hundred of their tens of thousands of
       rows, and zeroing the others in every step took a fifteenth of it.
     * On a CPU, dropout draws its numbers at a quarter of the cost (``QuickDropout``), and so does that of
@@ -49,6 +50,7 @@ def training_view(model: Any) -> Any:
     view = copy.deepcopy(model, shared)
     shorten_last_block(view)
     fuse_gelu(view)
+    keep_relative_positions(view)
     if model.device.type == "cpu":
         for module in view.modules():
             if isinstance(module, nn.Embedding) and module.num_embeddings >= _MANY_ROWS:

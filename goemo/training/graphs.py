@@ -22,7 +22,7 @@ from torch import Tensor
 from goemo.batches import Rows
 from goemo.errors import GoemoError
 from goemo.memory import is_out_of_memory
-from goemo.training.randomness import random_state, set_random_state
+from goemo.training.randomness import random_state, renew_generator, set_random_state
 from goemo.training.steps import Piece, PlainSteps
 
 _SETTING = "GOEMO_CUDA_GRAPHS"
@@ -115,6 +115,7 @@ class ReplayedSteps:
         """Record a step without taking it; None where that cannot be done."""
         static = [Piece(piece.at.clone(), piece.width) for piece in pieces]
         graph = torch.cuda.CUDAGraph()
+        stream, random = torch.cuda.current_stream(self._device), random_state(self._device)
         try:
             with torch.cuda.graph(
                 graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
@@ -122,6 +123,8 @@ class ReplayedSteps:
                 mean_loss = self._plain.accumulate(static)
                 self._plain.update(self._learning_rate)
         except RuntimeError as error:
+            torch.cuda.set_stream(stream)  # ``torch.cuda.graph`` leaves its own where it cannot end
+            renew_generator(random, self._device)
             self._plain.drop_gradients()
             self._stop()
             if not is_out_of_memory(error):

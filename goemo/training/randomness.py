@@ -36,3 +36,14 @@ def set_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def renew_generator(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put a state in place after the recording of a CUDA graph has failed, in which numbers were drawn.
+
+    The generator then still believes that it is being recorded, and draws no more. It is given a state of
+    its own, as one that was never recorded has it.
+    """
+    fresh = torch.Generator(device)
+    torch.cuda.default_generators[device.index].graphsafe_set_state(fresh.graphsafe_get_state())
+    set_random_state(state, device)

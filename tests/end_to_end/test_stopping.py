@@ -27,7 +27,7 @@ objective: {reports: 2}
 scheduler: none
 """
 
-LONG = ["--set", "space.epochs=400", "--set", "space.batch_size=8"]  # minutes a trial
+LONG = ["--set", "space.epochs=1200", "--set", "space.batch_size=8"]  # minutes a trial
 
 
 @pytest.fixture(scope="module")

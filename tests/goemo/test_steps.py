@@ -8,18 +8,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AutoConfig, AutoModelForSequenceClassification, masking_utils
 
 from goemo.batches import epoch_batches
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError
-from goemo.models import build_model, learning_rate_scales
+from goemo.loss_options import LOSSES
+from goemo.losses import Loss
+from goemo.models import build_model, learning_rate_scales, split_model
+from goemo.models import pooling as pooling_module
+from goemo.optimization import AdamW
+from goemo.prefix import FrozenFeatures, FrozenStates, number_sequences
 from goemo.prepared import Prepared, prepare
 from goemo.tokens import Template, TokenStore
 from goemo.training import TrainingRun, graphs, train
 from goemo.training.graphs import GraphsNotReplayedWarning, ReplayedSteps
+from goemo.training.inputs.features import FeatureInputs
+from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
-from goemo.training.steps import PlainSteps
+from goemo.training.randomness import set_random_state
+from goemo.training.steps import Piece, PlainSteps
 
 _SIZES = {
     "vocab_size": 90,
@@ -275,6 +285,127 @@ def test_peak_memory_is_reported(prepared):
     assert 0.05 < run.best.metrics["train/peak_memory_gb"] < 100
 
 
+# --- recordable ---
+
+# Tensors without values: whoever asks for one fails, and a copy from the host is an operation on two devices.
+NOWHERE = torch.device("meta")
+
+
+class _Watch(TorchDispatchMode):
+    """Notes what a recording does not allow: copies between host and device. A scalar is no copy."""
+
+    def __init__(self):
+        super().__init__()
+        self.copies: list[str] = []
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        if operation.overloadpacket is torch.ops.aten._fused_adamw_:
+            return None  # it knows no tensors without values
+        result = operation(*arguments, **options or {})
+        tensors = [t for t in tree_leaves((arguments, options, result)) if isinstance(t, torch.Tensor)]
+        is_copy = operation.overloadpacket in {torch.ops.aten._to_copy, torch.ops.aten.copy_}
+        if len({t.device for t in tensors}) > 1 and (is_copy or any(t.ndim for t in tensors if t.is_cpu)):
+            self.copies.append(str(operation))
+        return result
+
+
+def _copies_of_a_step(inputs, model, loss, monkeypatch) -> list[str]:
+    """Take a plain step, as a recording has one before it, and then one that is watched."""
+    targets = torch.empty(24, 3, device=NOWHERE)
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    steps = PlainSteps(inputs, loss, targets, AdamW(trained, weight_decay=0.01), piece=8)
+    pieces = [Piece(torch.empty(8, dtype=torch.int64, device=NOWHERE), 16)]
+    steps.accumulate(pieces)
+    steps.drop_gradients()
+    # What transformers asks, to leave out what a recording does not allow.
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with _Watch() as watch:
+        steps.accumulate(pieces)
+        steps.update(torch.empty((), device=NOWHERE))
+    return watch.copies
+
+
+def _tokens(side="right"):
+    random = np.random.default_rng(0)
+    template = Template((2,), (3,), (0,), (0,), 0, 1, 0, side, "right")
+    offsets = np.concatenate([[0], np.cumsum(random.integers(0, 14, 24))]).astype(np.int64)
+    return TokenStore(random.integers(5, 90, offsets[-1]).astype(np.int32), offsets, template)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_asks_nothing_of_the_host(kind, monkeypatch):
+    """With dropout, and the mask that padding needs: every architecture can be recorded as a CUDA graph."""
+    model = AutoModelForSequenceClassification.from_config(
+        AutoConfig.for_model(kind, **KINDS[kind], num_labels=3)
+    )
+    model.to(NOWHERE).train()
+    tokens = _tokens("left" if kind == "xlnet" else "right")
+    inputs = TokenInputs(model, SimpleNamespace(tokens={"train": tokens}), 16, NOWHERE)
+    loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
+    # Tensors without values cannot be asked whether there is padding, which a plain step may.
+    monkeypatch.setattr(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: False)
+    assert not _copies_of_a_step(inputs, model, loss, monkeypatch)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_asks_nothing_of_the_host(name, monkeypatch):
+    """Whatever is minimised, with smoothed labels, of the head and of the whole model."""
+    model = torch.nn.Linear(4, 3, device=NOWHERE)
+    features = torch.empty(24, 4, device=NOWHERE)
+    inputs = SimpleNamespace(train_logits=lambda at, _: model(features.index_select(0, at)))
+    targets = np.random.default_rng(0).random((24, 3)) < 0.4
+    loss = Loss(name, targets, label_smoothing=0.1, device=NOWHERE)
+    assert not _copies_of_a_step(inputs, model, loss, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("last_layer", "tiny_bert", "first"),
+        ("last_layer", "tiny_bert", "mean"),
+        ("last_layer", "scratch:albert-tiny", "first"),
+        ("last_layer", "scratch:xlnet-tiny", "first"),
+        ("head", "tiny_bert", "first"),
+        ("head", "tiny_bert", "mean"),
+        ("head", "scratch:xlnet-tiny", "first"),
+    ],
+    ids="-".join,
+)
+def test_a_step_behind_a_cache_asks_nothing_of_the_host(case, small_splits, request, tmp_path, monkeypatch):
+    """Of the last block on states, and of the head on features."""
+    trainable, name, pooling = case
+    name = request.getfixturevalue(name) if name == "tiny_bert" else name
+    cache = request.getfixturevalue("cache")
+    data = prepare(small_splits, name, trainable="all", max_lengths=[16], cache=cache)
+    model = build_model(data.checkpoint, labels=list("abc"), trainable=trainable, seed=0, pooling=pooling)
+    sequences = number_sequences(data.tokens, [16])
+    if trainable == "head":
+        frozen = FrozenFeatures.build(tmp_path / "f", model, data.tokens, sequences)
+        inputs = FeatureInputs(model.to(NOWHERE), frozen, 16, NOWHERE)
+    else:
+        frozen = FrozenStates.build(tmp_path / "s", split_model(model).prefix, data.tokens, sequences)
+        monkeypatch.setattr(pooling_module, "_is_untouched", lambda *_: True)  # else it asks for weights
+        parts = split_model(model.to(NOWHERE))
+        inputs = SuffixInputs(model, parts, frozen, data.tokens["train"].template, 16)
+    monkeypatch.setattr(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: False)
+    loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
+    assert not _copies_of_a_step(inputs, model, loss, monkeypatch)
+
+
+def test_a_copy_from_the_host_is_seen(monkeypatch):
+    """The watch is not blind: a constant that a step copies, and a value that it asks for."""
+    model = torch.nn.Linear(4, 3, device=NOWHERE)
+    loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
+    features = torch.empty(24, 4, device=NOWHERE)
+    copying = SimpleNamespace(
+        train_logits=lambda at, _: model(features[:8]) * torch.tensor(2.0).to(at.device)
+    )
+    assert _copies_of_a_step(copying, model, loss, monkeypatch)
+    asking = SimpleNamespace(train_logits=lambda at, _: model(features[:8]) * int(at.sum()))
+    with pytest.raises(RuntimeError, match="meta"):
+        _copies_of_a_step(asking, model, loss, monkeypatch)
+
+
 # --- replayed ---
 
 
@@ -317,8 +448,10 @@ def replayed(monkeypatch):
             "stream": lambda _: contextlib.nullcontext(),
             "current_stream": lambda *_: stream,
             "empty_cache": lambda: None,
+            "set_stream": lambda _: None,
         }.items():
             monkeypatch.setattr(torch.cuda, name, value)
+        monkeypatch.setattr(graphs, "renew_generator", set_random_state)
         steps = run._steps = ReplayedSteps(run._plain_steps, run.device)
         return steps, made
 
@@ -340,10 +473,12 @@ def test_replayed_steps_are_the_plain_ones(prepared, replayed, changes):
 
 def test_a_step_that_cannot_be_recorded_is_plain(prepared, replayed, monkeypatch):
     """The training goes on without recordings, says why, and gives what it always gave."""
-    configuration = _configuration(prepared, epochs=2)
+    configuration = _configuration(prepared, epochs=2, dropout=0.2)
     run = TrainingRun(configuration, prepared)
     steps, _ = replayed(run)
     ours, is_recording = run._plain_steps.accumulate, []
+    streams = []
+    monkeypatch.setattr(torch.cuda, "set_stream", streams.append)
 
     @contextlib.contextmanager
     def recording(*_, **__):
@@ -355,6 +490,7 @@ def test_a_step_that_cannot_be_recorded_is_plain(prepared, replayed, monkeypatch
 
     def accumulate(pieces):
         if is_recording:
+            torch.rand(1)  # what is drawn in vain must not be missing
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
         return ours(pieces)
 
@@ -363,6 +499,7 @@ def test_a_step_that_cannot_be_recorded_is_plain(prepared, replayed, monkeypatch
     with pytest.warns(GraphsNotReplayedWarning, match="not permitted when stream is capturing$"):
         _finish(run)
     assert not steps._recordings
+    assert len(streams) == 1
     plain = train(configuration, prepared)
     assert all(torch.equal(_weights(run)[name], weight) for name, weight in _weights(plain).items())
 
@@ -404,3 +541,23 @@ def test_replayed_steps_equal_plain_steps_on_a_gpu(checkpoint, small_splits, tin
     plain = train(configuration, prepared)
     assert isinstance(plain._steps, PlainSteps)
     _assert_close(_weights(run), _weights(plain), atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_that_cannot_be_recorded_is_plain_on_a_gpu(prepared, monkeypatch):
+    """A failed recording leaves neither its stream nor a generator that draws no more."""
+    ours = PlainSteps.accumulate
+
+    def accumulate(self, pieces):
+        loss = ours(self, pieces)
+        loss.item()  # waits, which a recording may not
+        return loss
+
+    monkeypatch.setattr(PlainSteps, "accumulate", accumulate)
+    configuration = _configuration(prepared, epochs=2, dropout=0.2, learning_rate=1e-4)
+    before = torch.cuda.current_stream()
+    with pytest.warns(GraphsNotReplayedWarning):
+        run = train(configuration, prepared)
+    assert torch.cuda.current_stream() == before
+    monkeypatch.setenv("GOEMO_CUDA_GRAPHS", "0")
+    _assert_close(_weights(run), _weights(train(configuration, prepared)), atol=1e-3)

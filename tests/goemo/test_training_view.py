@@ -110,6 +110,16 @@ def _assert_same(model, view, inputs):
             assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
 
 
+def test_positions_that_are_kept_are_those_of_the_width(in_one_dnn):
+    """DeBERTa at one width, at another, and at the first again."""
+    model = _model("deberta-v2")
+    view = training_view(model)
+    wide = _inputs("deberta-v2")
+    narrow = {name: tensor[:, :5] for name, tensor in wide.items()}
+    for inputs in (wide, narrow, wide):
+        _assert_same(model, view, inputs)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_changes_gradients_by_its_rounding(kind, in_one_dnn):
     """Gradients of all weights, in float32, within 5 per cent of the model's."""

@@ -168,7 +168,7 @@ def test_a_fork_that_would_lack_something_starts_python_anew(monkeypatch, tmp_pa
         release.set()
         thread.join()
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "readlink", lambda _: Path("/dev/nvidiactl"))
+        patch.setattr(Path, "readlink", lambda _: Path("/dev/nvidia-uvm"))
         assert "what they import has started the GPU" in list(server.what_a_fork_lacks())
 
     script, out = tmp_path / "look.py", tmp_path / "anew"

@@ -72,8 +72,9 @@ def what_a_fork_lacks() -> Iterator[str]:
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads > 1:
         yield f"what they import has started {threads - 1} threads"
+    # CUDA opens this one when it starts; who only asks the driver what GPUs there are does not.
     files = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    if any(str(link.readlink()).startswith("/dev/nvidia") for link in files):
+    if any(str(link.readlink()).startswith("/dev/nvidia-uvm") for link in files):
         yield "what they import has started the GPU"
 
 

@@ -13,7 +13,8 @@ from ray.tune.search import Searcher
 
 from goemo.errors import GoemoError
 from tune.budget import Spending
-from tune.cluster import NodeWatch, RayDiedError, ServerWatch
+from tune.cluster.servers import RayDiedError, ServerWatch
+from tune.cluster.watching import NodeWatch
 from tune.confirm import Confirmations
 from tune.halt import Halt
 from tune.progress import View

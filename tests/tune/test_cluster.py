@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 
@@ -38,3 +40,13 @@ def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
     assert is_imported
     assert [pid for line, pid in lines.items() if "tune.forks.server" in line] == [parent]
     assert not any("autoscaler" in line for line in lines)
+
+
+def test_nothing_is_collected_while_ray_starts(monkeypatch):
+    """A collection during an import could wait for a lock of the fork, which waits for the import."""
+    seen = []
+    monkeypatch.setattr(ray, "init", lambda **_: seen.append(gc.isenabled()))
+    with connect("127.0.0.1:1") as nodes, contextlib.suppress(Exception):
+        nodes()
+    assert seen == [False]
+    assert gc.isenabled()

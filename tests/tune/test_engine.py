@@ -13,7 +13,8 @@ from rich.console import Console
 
 from goemo.errors import GoemoError
 from tune.budget import Budget, Spending
-from tune.cluster import RayDiedError, ServerWatch, servers
+from tune.cluster import servers
+from tune.cluster.servers import RayDiedError, ServerWatch
 from tune.engine import HaltWatch, Listener, _Supply
 from tune.halt import Halt
 from tune.progress import SearchState, View

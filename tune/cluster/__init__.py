@@ -1,7 +1,8 @@
-"""The Ray that trials run on: how to reach it, what its nodes must have, and what becomes of lost ones."""
+"""The Ray that trials run on: how to reach it, what its nodes must have, and what becomes of lost ones.
+
+What watches it while trials run, `servers` and `watching`, needs Ray Tune, imported while Ray starts.
+"""
 
 from tune.cluster.connecting import RAY_SETTINGS, connect
-from tune.cluster.servers import RayDiedError, ServerWatch
-from tune.cluster.watching import NodeWatch
 
-__all__ = ["RAY_SETTINGS", "NodeWatch", "RayDiedError", "ServerWatch", "connect"]
+__all__ = ["RAY_SETTINGS", "connect"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,6 +117,22 @@ def _words_of_ray_logged() -> Iterator[None]:
         worker.print_to_stdstream = before
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep the garbage collector from running, in any thread.
+
+    Where Ray forks, it holds the lock of logging and waits for that of imports. The main thread imports
+    meanwhile; a collection in the middle of it that finds a logging handler waits for the former, for ever.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def alive_nodes() -> list[dict[str, Any]]:
     """Return those entries of `ray.nodes` that are alive."""
     return [node for node in ray.nodes() if node["Alive"]]
@@ -130,13 +147,14 @@ def _start(where: str, target: str | None, worker_command: str | None) -> None:
         worker_command: How workers are started; None for Ray's own way.
     """
     try:
-        ray.init(
-            address=target or "local",
-            include_dashboard=None if target else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"py_executable": worker_command} if worker_command else None,
-        )
+        with _nothing_collected():
+            ray.init(
+                address=target or "local",
+                include_dashboard=None if target else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"py_executable": worker_command} if worker_command else None,
+            )
     except (ConnectionError, ValueError) as error:
         problem = (
             f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
@@ -62,5 +63,8 @@ class _KeptPositions:
             return self._compute(hidden, query, given)
         key = (hidden.shape[-2], hidden.device)
         if key not in self._kept:
-            self._kept[key] = self._compute(hidden)
+            with torch.inference_mode(
+                mode=False
+            ):  # else what a prediction has kept is of no use to a training
+                self._kept[key] = self._compute(hidden)
         return self._kept[key]

@@ -149,6 +149,17 @@ def test_a_client_that_is_killed_leaves_the_server_to_the_others(command, look):
     assert look(command, "after")["imported"]
 
 
+def test_a_client_that_stands_still_is_not_waited_for(monkeypatch):
+    """Nor does one that hangs up in the middle end the server."""
+    monkeypatch.setattr(server, "_PATIENCE_S", 0.1)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        assert server.received(ours) is None
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    assert server.received(ours) is None
+
+
 def test_the_server_can_fork(caplog, look):
     """What it imports starts neither a thread nor a GPU, which forks would lack; else it would say so."""
     with fork_server() as words:

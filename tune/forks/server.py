@@ -26,6 +26,8 @@ import numpy as np
 
 from tune.preloading import preload
 
+_PATIENCE_S = 10.0  # a client sends all at once
+
 
 @dataclass(frozen=True)
 class Request:
@@ -86,14 +88,16 @@ def _next_connection(listener: socket.socket, driver: int) -> socket.socket | No
 
 
 def received(connection: socket.socket) -> Request | None:
-    """Read a request; return None, and hang up, where the client was killed over it."""
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    """Read a request; return None, and hang up, where the client was killed or stopped over it."""
+    connection.settimeout(_PATIENCE_S)
+    streams: list[int] = []
     parts = []
-    while part := connection.recv(1 << 16):
-        parts.append(part)
     try:
+        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+        while part := connection.recv(1 << 16):
+            parts.append(part)
         return Request(**json.loads(b"".join(parts)), streams=streams)
-    except ValueError:
+    except (OSError, ValueError):
         connection.close()
         for stream in streams:
             os.close(stream)

@@ -105,9 +105,8 @@ def test_ctrl_c_in_each_phase_leaves_what_a_restart_goes_on_from(stopping):
         arguments = ("search", "stopping.yaml", "--name", "one") if command == "search" else ("resume", "one")
         driver = stopping.drive(*arguments)
         with contextlib.ExitStack() as until_the_signal:
-            if line.startswith(
-                "bringing MLflow"
-            ):  # which takes a blink, so that the signal would come too late
+            # That takes a blink, and the signal would come too late.
+            if line.startswith("bringing MLflow"):
                 assert driver.wait_for_line("writing the report"), driver.told
                 until_the_signal.enter_context(locked_store(stopping))
             assert driver.wait_for_line(line), driver.told

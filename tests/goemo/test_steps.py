@@ -315,7 +315,10 @@ def _copies_of_a_step(inputs, model, loss, monkeypatch) -> list[str]:
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     steps = PlainSteps(inputs, loss, targets, AdamW(trained, weight_decay=0.01), piece=8)
     pieces = [Piece(torch.empty(8, dtype=torch.int64, device=NOWHERE), 16)]
-    steps.accumulate(pieces)
+    with monkeypatch.context() as patch:
+        # A plain step may ask whether there is padding, which tensors without values cannot tell.
+        patch.setattr(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: False)
+        steps.accumulate(pieces)
     steps.drop_gradients()
     # What transformers asks, to leave out what a recording does not allow.
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
@@ -342,8 +345,6 @@ def test_a_step_asks_nothing_of_the_host(kind, monkeypatch):
     tokens = _tokens("left" if kind == "xlnet" else "right")
     inputs = TokenInputs(model, SimpleNamespace(tokens={"train": tokens}), 16, NOWHERE)
     loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
-    # Tensors without values cannot be asked whether there is padding, which a plain step may.
-    monkeypatch.setattr(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: False)
     assert not _copies_of_a_step(inputs, model, loss, monkeypatch)
 
 
@@ -387,7 +388,6 @@ def test_a_step_behind_a_cache_asks_nothing_of_the_host(case, small_splits, requ
         monkeypatch.setattr(pooling_module, "_is_untouched", lambda *_: True)  # else it asks for weights
         parts = split_model(model.to(NOWHERE))
         inputs = SuffixInputs(model, parts, frozen, data.tokens["train"].template, 16)
-    monkeypatch.setattr(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: False)
     loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
     assert not _copies_of_a_step(inputs, model, loss, monkeypatch)
 

@@ -13,6 +13,8 @@ from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.candidates import column_blocks
 from goemo.thresholds.quality import UNMET, quality
 
+_ROUNDING = 1e-12
+
 
 def grid(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
     """Return the best cut of ``step``, ``2 * step`` .. below 1, (l,); options: step and those of the target.
@@ -31,7 +33,8 @@ def grid(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values
         positives = np.count_nonzero(true, axis=0)
         true_positives, predicted = _counts_above(scores[:, columns], true, cuts)  # (k, b) each
         worth = wanted.worth(true_positives, predicted, positives, len(scores))
-        at = worth.argmax(axis=0)  # of equally good ones the first, so the lower cut
+        # Of equally good ones the first, so the lower cut; equal MCCs may differ in their last bits.
+        at = (worth >= worth.max(axis=0) - _ROUNDING).argmax(axis=0)
         found = (positives > 0) & (worth[at, np.arange(len(at))] > UNMET)
         values[columns] = np.where(found, np.nextafter(cuts[at], math.inf), math.inf)
     return values

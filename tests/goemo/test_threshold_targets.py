@@ -102,6 +102,15 @@ def test_grid_is_a_loop_over_its_cuts(asked, case):
         assert values[label] == expected
 
 
+def test_grid_takes_the_lower_of_two_cuts_whose_mcc_differs_by_rounding_alone():
+    """An MCC of -4 / sqrt(336) and one of -3 / sqrt(189) are the same number."""
+    scores = np.array([0.99, 0.0, 0.07, 0.07, 0.07, 0.0, 0.07, 0.07, 0.07, 0.07])[:, None]
+    targets = np.zeros((10, 1), dtype=bool)
+    targets[[3, 5, 7]] = True
+    values = fit_thresholds(scores, targets, method="grid", target="mcc").values
+    assert values[0] == np.nextafter(0.05, 1)
+
+
 @pytest.mark.parametrize("asked", ASKED[:4], ids=lambda asked: "-".join(map(str, asked.values())))
 @settings(max_examples=80, deadline=None)
 @given(case=cases())

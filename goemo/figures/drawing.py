@@ -31,9 +31,8 @@ def png(figure: Figure) -> bytes:
     """Return the figure as PNG, in 256 colours; equal figures give equal bytes."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # the paper is opaque
     buffer = io.BytesIO()
-    reduced(pixels).save(buffer, format="PNG", compress_level=3)
+    reduced(np.asarray(canvas.buffer_rgba())).save(buffer, format="PNG", compress_level=3)
     return buffer.getvalue()
 
 

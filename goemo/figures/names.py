@@ -103,8 +103,8 @@ def annotate_points(
     written = np.empty((0, 4))
     unnamed = 0
     sizes = [text_size(name, families, size) for name in names]
+    placed: dict[int, npt.NDArray[np.float64]] = {}
     leaders = []
-    to_data = axes.transData.inverted()  # a viewer that crops the figure moves its axes, and not pixels
     for i in np.argsort(x, kind="stable"):
         width, height = (scale * length for length in sizes[i])
         others = np.delete(points, i, axis=0)
@@ -128,26 +128,17 @@ def annotate_points(
             continue
         left, bottom, anchor = place
         written = np.vstack([written, [left - 2, bottom - 1, left + width + 2, bottom + height + 1]])
-        middle = np.array([left + width / 2, bottom + height / 2])
+        placed[i] = middle = np.array([left + width / 2, bottom + height / 2])
         if is_led:
-            ends = _between(anchor, middle, width=width, height=height, gap=3 * scale)
-            leaders.append(to_data.transform(ends))
-        x_data, y_data = to_data.transform(middle)
-        table_text(
-            axes,
-            x_data,
-            y_data,
-            names[i],
-            ha="center",
-            va="center",
-            fontsize=size,
-            fontfamily=families,
-            color=INK,
-            parse_math=False,
-            zorder=6,
-        )
-    lines = LineCollection(leaders, colors=INK, lw=0.6, alpha=0.6, zorder=5)
-    axes.add_collection(lines, autolim=False)
+            leaders += _between(anchor, middle, width=width, height=height, gap=3 * scale)
+    to_data = axes.transData.inverted()  # a viewer that crops the figure moves its axes, and not pixels
+    look: dict[str, Any] = {"ha": "center", "va": "center", "color": INK, "parse_math": False}
+    for i, (x_data, y_data) in zip(
+        placed, to_data.transform(np.reshape([*placed.values()], (-1, 2))), strict=True
+    ):
+        table_text(axes, x_data, y_data, names[i], fontsize=size, fontfamily=families, zorder=6, **look)
+    ends = list(to_data.transform(np.reshape(leaders, (-1, 2))).reshape(-1, 2, 2))
+    axes.add_collection(LineCollection(ends, colors=INK, lw=0.6, alpha=0.6, zorder=5), autolim=False)
     return unnamed
 
 

@@ -21,20 +21,19 @@ def reduced(pixels: npt.NDArray[np.uint8]) -> Image.Image:
     methods merge rare colours into frequent ones (median cut) or round all of them (octree).
 
     Args:
-        pixels: Red, green and blue, shape (height, width, 3).
+        pixels: Red, green, blue and 255, for the paper is opaque: shape (height, width, 4).
 
     Returns:
         An image of mode P; equal pixels give an equal image. With 256 colours or fewer, nothing is lost.
     """
     height, width, _ = pixels.shape
-    wide = pixels.astype(np.uint32)
-    packed = (wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]).ravel()
+    packed = np.ascontiguousarray(pixels).view("<u4").ravel()  # red is the lowest byte
     # Paper, bars and lines are long runs of one colour: a tenth as many to sort as there are pixels.
     starts = np.flatnonzero(np.concatenate([[True], packed[1:] != packed[:-1]]))
     lengths = np.diff(starts, append=len(packed))
     colours, of_runs = np.unique(packed[starts], return_inverse=True)
     counts = np.bincount(of_runs, weights=lengths)
-    channels = [part.astype(np.float32) for part in (colours >> 16, colours >> 8 & 255, colours & 255)]
+    channels = [part.astype(np.float32) for part in (colours & 255, colours >> 8 & 255, colours >> 16 & 255)]
 
     def distance_to(index: int) -> npt.NDArray[np.float32]:
         red, green, blue = channels

@@ -41,13 +41,11 @@ class TableText(Text):
         figure = self.get_figure(root=True)
         assert figure is not None
         families = tuple(self.get_fontfamily())
-        ink, width, baseline = _picture(text, families, self.get_fontsize(), figure.dpi)
+        colour = to_rgb(self.get_color())
+        pixels, width, baseline = _picture(text, families, self.get_fontsize(), figure.dpi, colour)
         x, y = self.get_transform().transform(self.get_unitless_position())
         left = round(x - ALIGNED[self.get_horizontalalignment()] * width)
         bottom = round(y - _middle(families, self.get_fontsize(), figure.dpi))
-        pixels = np.empty((*ink.shape, 4), dtype=np.uint8)
-        pixels[..., :3] = np.multiply(to_rgb(self.get_color()), 255).round()
-        pixels[..., 3] = ink
         gc = renderer.new_gc()
         renderer.draw_image(gc, left - PAD, bottom - baseline, pixels)
         gc.restore()
@@ -67,17 +65,22 @@ def text_size(text: str, families: Sequence[str], size: float) -> tuple[float, f
 
 @lru_cache(4096)
 def _picture(
-    text: str, families: tuple[str, ...], size: float, dpi: float
+    text: str,
+    families: tuple[str, ...],
+    size: float,
+    dpi: float,
+    colour: tuple[float, float, float],
 ) -> tuple[npt.NDArray[np.uint8], float, int]:
-    """Return how much ink each pixel has, the lowest row first, the width, and the row of the baseline."""
+    """Return red, green, blue and ink of each pixel, the lowest row first; the width; the baseline's row."""
     font = FontProperties(family=list(families), size=size)
     width, height, descent = _measure(text, families, size, dpi)
     baseline = int(np.ceil(descent)) + PAD
     rows = baseline + int(np.ceil(height - descent)) + PAD
     renderer = RendererAgg(int(np.ceil(width)) + 2 * PAD, rows, dpi)
     renderer.draw_text(renderer.new_gc(), PAD, rows - baseline, text, font, 0, ismath=False)
-    ink = np.asarray(renderer.buffer_rgba())[::-1, :, 3].copy()
-    return ink, width, baseline
+    pixels = np.asarray(renderer.buffer_rgba())[::-1].copy()
+    pixels[..., :3] = np.multiply(colour, 255).round()
+    return pixels, width, baseline
 
 
 @lru_cache(64)

@@ -131,7 +131,8 @@ def f1_by_support(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Figure:
     axes.add_collection(
         LineCollection(
             [[(a, b), (a, c)] for a, b, c in zip(x, half, tuned, strict=True)], colors=GREY, lw=1.1, zorder=2
-        )
+        ),
+        autolim=False,
     )
     axes.plot(x, half, "o", ms=4.5, mfc="white", mec=ORANGE, mew=1.4, zorder=3)
     axes.plot(x, tuned, "D", ms=4.5, color=BLUE, zorder=4)
@@ -173,10 +174,9 @@ def _support_axis(axes: Axes, support: npt.NDArray[np.float64]) -> npt.NDArray[n
     levels = [0, 0.2, 0.4, 0.6, 0.8, 1]
     grid = [[(tick, bottom), (tick, top)] for tick in ticks]
     grid += [[(left, level), (right, level)] for level in levels]
-    axes.add_collection(LineCollection(grid, colors=GRID, lw=0.7, zorder=0.5))
-    axes.add_collection(
-        LineCollection([[(left, top), (left, bottom), (right, bottom)]], colors=FRAME, lw=1.2, zorder=1)
-    )
+    frame = [[(left, top), (left, bottom), (right, bottom)]]
+    axes.add_collection(LineCollection(grid, colors=GRID, lw=0.7, zorder=0.5), autolim=False)
+    axes.add_collection(LineCollection(frame, colors=FRAME, lw=1.2, zorder=1), autolim=False)
     text: dict[str, Any] = {"va": "center", "color": INK}
     beside, below = axes.get_yaxis_transform(), axes.get_xaxis_transform()
     for level in levels:

@@ -11,7 +11,6 @@ FOLDER/
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from goemo.models import load_config, load_tokenizer
 from goemo.models.quiet import quiet_transformers
 from goemo.prepared import Prepared
 from goemo.thresholds import FittedThresholds, apply_thresholds
+from goemo.thresholds_json import thresholds_from_json, thresholds_to_json
 from goemo.tokens import TokenStore
 from goemo.training import TrainingRun
 from goemo.training.inputs import choose_inputs
@@ -230,7 +230,7 @@ def load(folder: Path, *, device: Any = None) -> Bundle:
         )
     try:
         labels = tuple(_read_json(folder / "labels.json"))
-        thresholds = _thresholds_from_json(_read_json(folder / "thresholds.json"), labels)
+        thresholds = thresholds_from_json(_read_json(folder / "thresholds.json"), labels)
         provenance = _read_json(folder / "provenance.json")
         configuration = Configuration.from_dict(provenance["configuration"])
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -292,35 +292,6 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
             **{name: metadata.version(name) for name in ("torch", "transformers")},
         },
     }
-
-
-def thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> dict[str, Any]:
-    """Return what ``thresholds.json`` holds: a cut by label, None where the label is never predicted."""
-    plain = thresholds.to_dict()
-    return {
-        "method": plain["method"],
-        "options": plain["options"],
-        "thresholds": dict(zip(labels, plain["values"], strict=True)),
-        "f1_where_fitted": dict(zip(labels, plain["f1"], strict=True)),
-    }
-
-
-def _thresholds_from_json(values: Mapping[str, Any], labels: Sequence[str]) -> FittedThresholds:
-    cuts = values["thresholds"]
-    if set(cuts) != set(labels):
-        raise ValueError("thresholds.json must have one threshold for each of labels.json")
-    for label, cut in cuts.items():
-        if cut is not None and not 0 <= cut <= 1:  # false for NaN too
-            raise ValueError(f"the threshold of {label} in thresholds.json must lie in [0, 1], got {cut}")
-    f1 = values.get("f1_where_fitted", {})
-    return FittedThresholds.from_dict(
-        {
-            "values": [cuts[label] for label in labels],
-            "method": values["method"],
-            "options": values.get("options", {}),
-            "f1": [f1.get(label, math.nan) for label in labels],
-        }
-    )
 
 
 def _is_bundle(folder: Path) -> bool:

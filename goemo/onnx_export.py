@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from goemo.batches import Rows
-from goemo.bundle import Bundle, load, thresholds_to_json
+from goemo.bundle import Bundle, load
 from goemo.errors import GoemoError, InputError
 from goemo.files import built_file, check_file_target
 from goemo.inference import sigmoid_scores, token_batch
 from goemo.models import model_inputs, quiet_transformers
 from goemo.sample import LEAST_ROWS, generate
+from goemo.thresholds_json import thresholds_to_json
 from goemo.tokens import TokenStore
 
 # Scores of the file and of the model may differ by so much; rounding alone gives about a millionth.

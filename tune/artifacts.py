@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from goemo import bundle, evaluation, figures, report
+from goemo import evaluation, figures, report
 from goemo.data import Splits
 from goemo.metrics import per_label_table
 from goemo.thresholds import (
@@ -27,6 +27,7 @@ from goemo.thresholds import (
     fit_thresholds,
     threshold_options,
 )
+from goemo.thresholds_json import thresholds_to_json
 from tune.crossfit import cross_fitted
 from tune.records import SearchFolder, TrialRecord, write_json, write_text
 
@@ -162,7 +163,7 @@ class TrialArtifacts:
         targets, labels = self.search.validation()
         tables = trial_tables(self.search, record)
         write_text(folder / "history.csv", _csv(record.history))
-        write_json(folder / "thresholds.json", bundle.thresholds_to_json(tables.thresholds, labels))
+        write_json(folder / "thresholds.json", thresholds_to_json(tables.thresholds, labels))
         tables.table.to_csv(folder / "per_label.csv", index=False)
         tables.table_at_half.to_csv(folder / "per_label_at_0.5.csv", index=False)
         shutil.copyfile(record.folder / "scores.npz", folder / "validation_scores.npz")

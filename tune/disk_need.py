@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from goemo.amounts import amount
 from goemo.data import Splits
 from goemo.errors import InputError
+from tune.preparation import ModelCheck
 from tune.records import runs_folder
 from tune.spec import SearchSpec
 
@@ -45,7 +45,7 @@ class DiskNeed:
 
 def disk_needed(
     spec: SearchSpec,
-    model: Any,
+    check: ModelCheck,
     *,
     labels: int,
     rows: tuple[int, int],
@@ -57,7 +57,7 @@ def disk_needed(
 
     Args:
         spec: The search.
-        model: Of one of its configurations.
+        check: Of its model.
         labels: Of the data.
         rows: Of the validation and of the test split.
         at_once: How many trials run at a time.
@@ -70,9 +70,8 @@ def disk_needed(
     files = scores + 2 * (scores + ARTIFACT_BYTES)
     if spec.objective.test == "every_trial":
         files += labels * test * _FLOAT16
-    parameters = list(model.parameters())
-    weights = sum(p.numel() for p in parameters) * _FLOAT32
-    trained = sum(p.numel() for p in parameters if p.requires_grad) * _FLOAT32
+    weights = check.weights * _FLOAT32
+    trained = check.trained * _FLOAT32
     leaders = min(spec.total, spec.keep_models + spec.confirm.top)
     kept = leaders + at_once if spec.keep_models else 0
     # The weights, two moments and the best weights; the earlier one stays until the next is whole.
@@ -93,7 +92,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def check_disk(spec: SearchSpec, splits: Splits, model: Any) -> float:
+def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck) -> float:
     """Refuse a search whose trials' files clearly do not fit, before the first of them is started.
 
     Counted is what is certain: neither checkpoints, which short trials do not write, nor the weights of
@@ -102,7 +101,7 @@ def check_disk(spec: SearchSpec, splits: Splits, model: Any) -> float:
     Args:
         spec: The search.
         splits: Its data.
-        model: Of one of its configurations.
+        check: Of its model.
 
     Returns:
         The bytes that the trials need, which must be left for them.
@@ -112,7 +111,7 @@ def check_disk(spec: SearchSpec, splits: Splits, model: Any) -> float:
     """
     need = disk_needed(
         spec,
-        model,
+        check,
         labels=len(splits.labels),
         rows=(len(splits.validation), len(splits.test)),
         at_once=0,

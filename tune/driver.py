@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -19,14 +20,17 @@ from tune import confirm, leaderboard, space
 from tune.budget import Budget, Spending
 from tune.confirm import Confirmations
 from tune.consoles import progress_console
+from tune.disk_need import check_disk
 from tune.durations import duration
 from tune.environment import describe
+from tune.forks import Forks
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
 from tune.halt import Halt
 from tune.interrupts import Interrupts, SearchInterrupted, interrupts
 from tune.interval_of_best import IntervalOfBest
 from tune.leaderboard import Leaderboard
-from tune.progress import SearchState, View, is_live
+from tune.preparation import check_model, found_checkpoint, prepare, trial_resources
+from tune.progress import SearchState, View, is_live, progress_bars
 from tune.records import SearchFolder, runs_folder, search_names
 from tune.search_facts import data_facts, same_splits, same_store, store_fact
 from tune.search_log import SearchLog, engine_logs
@@ -35,10 +39,11 @@ from tune.spec import SchedulerSpec, SearchSpec, advice, extended
 from tune.warm_start import check_sources, earlier_trials
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
-    from goemo.prepared import Prepared
-    from tune.tracking import Tracker
+    from tune.tracking import Store, Tracker
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,17 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class _Session:
-    """One process's work on a search: what it is, its records and data, what shows, logs and stops it."""
+    """One process's work on a search: what it is, its records and data, what shows, logs and stops it.
+
+    ``prepared`` is the folder of what trials share; ``forks`` calls what needs torch, which this process does
+    without.
+    """
 
     spec: SearchSpec
     search: SearchFolder
     splits: Splits
-    prepared: Prepared
+    prepared: Path
+    forks: Forks
     view: View
     log: SearchLog
     signals: Interrupts
@@ -123,27 +133,27 @@ def run_search(
         check_store(tracking_uri)
         check_sources(spec)
         view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-        with connect(address) as nodes:
-            # torch and transformers take as long to import as Ray takes to start.
-            from tune.disk_need import check_disk
-            from tune.preparation import checked_model, found_checkpoint, prepare, trial_resources
-
-            checkpoint = found_checkpoint(spec)
+        with connect(address) as connection:
+            forks = connection.forks
+            _import_while_others_do(forks, find_store(tracking_uri))
+            checkpoint = forks.call(found_checkpoint, spec)
             log.phase("reading the data")
             splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-            model = checked_model(spec, splits)
+            check = forks.call(check_model, spec, splits)
             # Before minutes of preparation, which a refusal would waste.
-            resources = nodes(shared=runs_folder(), needed=checkpoint, note=view.say)
+            resources = connection.nodes(shared=runs_folder(), needed=checkpoint, note=view.say)
             signals.take_back()
-            per_trial = trial_resources(spec, model, resources)
+            per_trial = trial_resources(spec, check, resources)
             spending = Spending(budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"])
             log.phase("preparing")
-            prepared = prepare(spec, splits, view.console, reserved=check_disk(spec, splits, model))
+            prepared = _prepare(spec, splits, forks, view, reserved=check_disk(spec, splits, check))
             facts = {"address": address, **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             with _held(search):
                 log.open(search, find_store(tracking_uri).hide)
-                session = _Session(spec, search, splits, prepared, view, log, signals, spending, per_trial)
+                session = _Session(
+                    spec, search, splits, prepared, forks, view, log, signals, spending, per_trial
+                )
                 return _run(session, tracking_uri)
 
 
@@ -191,24 +201,21 @@ def resume_search(
         if asked or "tracking_uri" not in search.facts:
             search.add_facts(**store_fact(asked))
         if _remaining(spec, search) == 0:
-            splits = same_splits(spec, search)
-            from tune.preparation import prepare
-
+            splits, forks = same_splits(spec, search), Forks()
             log.phase("preparing")
-            prepared = prepare(spec, splits, view.console)
+            prepared = _prepare(spec, splits, forks, view)
             spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
-            return _run(
-                _Session(spec, search, splits, prepared, view, log, signals, spending, {}), tracking_uri
-            )
-        with connect(address or search.facts.get("address")) as nodes:
-            from tune.preparation import checked_model, found_checkpoint, prepare, trial_resources
-
-            checkpoint = found_checkpoint(spec)
+            session = _Session(spec, search, splits, prepared, forks, view, log, signals, spending, {})
+            return _run(session, tracking_uri)
+        with connect(address or search.facts.get("address")) as connection:
+            forks = connection.forks
+            _import_while_others_do(forks, find_store(tracking_uri))
+            checkpoint = forks.call(found_checkpoint, spec)
             splits = same_splits(spec, search)
-            model = checked_model(spec, splits)
-            resources = nodes(shared=search.path, needed=checkpoint, note=view.say)
+            check = forks.call(check_model, spec, splits)
+            resources = connection.nodes(shared=search.path, needed=checkpoint, note=view.say)
             signals.take_back()
-            per_trial = trial_resources(spec, model, resources)
+            per_trial = trial_resources(spec, check, resources)
             spending = Spending(
                 budget or Budget(),
                 started=started,
@@ -216,8 +223,8 @@ def resume_search(
                 records=[*search.records(), *search.confirmations()],
             )
             log.phase("preparing")
-            prepared = prepare(spec, splits, view.console)
-            session = _Session(spec, search, splits, prepared, view, log, signals, spending, per_trial)
+            prepared = _prepare(spec, splits, forks, view)
+            session = _Session(spec, search, splits, prepared, forks, view, log, signals, spending, per_trial)
             return _run(session, tracking_uri)
 
 
@@ -279,10 +286,10 @@ def _run(session: _Session, tracking_uri: str | None) -> SearchResult:
     from tune.tracking import Tracker
 
     search, view = session.search, session.view
-    search.write_validation(session.prepared.targets["validation"], session.prepared.labels)
+    search.write_validation(session.splits.validation.targets, session.splits.labels)
     search.add_facts(
         data=data_facts(session.splits, session.spec.seed),
-        environment=describe(),
+        environment=session.forks.call(describe),
         started=search.facts.get("started", time.time()),
     )
     halt = Halt(search.path)
@@ -326,6 +333,26 @@ def _run(session: _Session, tracking_uri: str | None) -> SearchResult:
     return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged), cut_by)
 
 
+def _import_while_others_do(forks: Forks, store: Store) -> None:
+    """Import what takes seconds and is needed later, while Ray starts and the fork server imports torch."""
+    if not forks.are_there:
+        return
+    for name in ("tune.engine", "tune.search_report", "optuna.importance"):
+        importlib.import_module(name)
+    if not store.is_off:
+        store.import_client()
+
+
+def _prepare(spec: SearchSpec, splits: Splits, forks: Forks, view: View, *, reserved: float = 0) -> Path:
+    """Prepare what trials share, with its progress shown; return the folder."""
+
+    def note(line: str) -> None:
+        view.console.print(line, soft_wrap=True, highlight=False)
+
+    with progress_bars(view.console) as on_progress:
+        return forks.call(prepare, spec, splits, reserved=reserved, on_progress=on_progress, on_note=note)
+
+
 def _run_remaining(session: _Session, halt: Halt, tracker: Tracker) -> None:
     from tune.engine import run_trials
 
@@ -356,7 +383,7 @@ def _run_remaining(session: _Session, halt: Halt, tracker: Tracker) -> None:
             run_trials(
                 of_stage,
                 session.search,
-                prepared=str(session.prepared.folder),
+                prepared=str(session.prepared),
                 per_trial=session.per_trial,
                 suggestions=suggestions,
                 spending=spending,
@@ -382,20 +409,26 @@ def _stages(session: _Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggest
 
 def _report(session: _Session) -> Leaderboard:
     """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
-    from tune.search_report import test_chosen, write_search_artifacts
+    from tune.search_report import chosen_is_tested, write_search_artifacts
 
     search, view = session.search, session.view
     board = leaderboard.build(search)
     if not board.rows:
         return board
     view.say("writing the report")
-    if session.remaining == 0:
-        confirm.drop_weights(session.spec, search)
-        best = board.best.trial_id
-        view.say(f"opening the test split for {best}")
-        if test_chosen(search, board, session.prepared) is None:
-            view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
-    write_search_artifacts(search, board, session.splits)
+    if session.remaining:
+        write_search_artifacts(search, board, session.splits)
+        return board
+    confirm.drop_weights(session.spec, search)
+    best = board.best.trial_id
+    view.say(f"opening the test split for {best}")
+    with chosen_is_tested(search, board, session.prepared, session.forks) as has_results:
+
+        def end_test() -> None:
+            if not has_results():
+                view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
+
+        write_search_artifacts(search, board, session.splits, end_test=end_test)
     return board
 
 

@@ -1,27 +1,43 @@
-"""Everything the trials of a search share, made once before the first of them."""
+"""Everything the trials of a search share, made once before the first of them.
+
+What takes seconds to import is imported in the functions: a fork may run them, see `tune.forks`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from goemo.data import Splits
 from goemo.memory_estimate import estimate_memory
-from goemo.models import build_model, resolve_checkpoint
-from goemo.prepared import Prepared
-from goemo.prepared import prepare as prepare_shared
-from tune.progress import progress_bars
 from tune.records import runs_folder
 from tune.resources import per_trial, trials_per_gpu
 from tune.spec import SearchSpec, asked_for, configuration, possible_values
 
+if TYPE_CHECKING:
+    from goemo.prepared import StageProgress
+
 # What decides how much memory a trial takes.
 _SIZES = ("batch_size", "max_length")
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """What building a model of the search has shown.
+
+    Attributes:
+        weights: How many it has.
+        trained: How many of them are trained.
+        trial_bytes: Of a GPU, for the largest trial.
+        gpu_bytes: Memory of each GPU of this machine.
+    """
+
+    weights: int
+    trained: int
+    trial_bytes: float
+    gpu_bytes: tuple[int, ...]
 
 
 def found_checkpoint(spec: SearchSpec) -> list[Path]:
@@ -32,6 +48,8 @@ def found_checkpoint(spec: SearchSpec) -> list[Path]:
     """
     if spec.model.checkpoint.startswith("scratch:"):
         return []
+    from goemo.models import resolve_checkpoint
+
     return [resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache").folder]
 
 
@@ -41,6 +59,8 @@ def checked_model(spec: SearchSpec, splits: Splits) -> Any:
     Raises:
         InputError: The checkpoint is not there or is damaged, or cannot be trained or pooled as asked.
     """
+    from goemo.models import build_model, resolve_checkpoint
+
     checkpoint = resolve_checkpoint(
         spec.model.checkpoint, texts=splits.train.texts, cache=runs_folder() / "cache"
     )
@@ -50,6 +70,29 @@ def checked_model(spec: SearchSpec, splits: Splits) -> Any:
         trainable=spec.model.trainable,
         seed=spec.seed,
         pooling=spec.model.pooling,
+    )
+
+
+def check_model(spec: SearchSpec, splits: Splits) -> ModelCheck:
+    """Build the model once, before any trial is started, and tell what it takes.
+
+    Raises:
+        InputError: As of ``checked_model``.
+    """
+    return told_by(spec, checked_model(spec, splits))
+
+
+def told_by(spec: SearchSpec, model: Any) -> ModelCheck:
+    """Tell what a model from ``checked_model`` takes."""
+    import torch
+
+    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
+    parameters = list(model.parameters())
+    return ModelCheck(
+        weights=sum(p.numel() for p in parameters),
+        trained=sum(p.numel() for p in parameters if p.requires_grad),
+        trial_bytes=memory_needed(spec, model),
+        gpu_bytes=tuple(gpus),
     )
 
 
@@ -67,27 +110,20 @@ def memory_needed(spec: SearchSpec, model: Any) -> float:
     return estimate_memory(model, c, in_bfloat16=c.mixed_precision != "none").total
 
 
-def trial_resources(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def trial_resources(
+    spec: SearchSpec, check: ModelCheck, nodes: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
     """Return the CPUs and GPUs of one trial, ``cpu`` and ``gpu``, on nodes that `tune.cluster` tells of.
+
+    As many trials share a GPU as fit on the smallest of those whose memory the nodes have told; where none
+    has, of this machine's.
 
     Raises:
         InputError: No node has what a trial asks for.
     """
-    return per_trial(spec, nodes, sharing=_sharing(spec, model, nodes))
-
-
-def _sharing(spec: SearchSpec, model: Any, nodes: Sequence[Mapping[str, float]]) -> int:
-    """Return how many trials fit on the smallest GPU; 1 where there is none to ask.
-
-    Args:
-        spec: The search.
-        model: From ``checked_model``.
-        nodes: Of a cluster, with the ``gpu_bytes`` that some may have told; else this machine's GPUs count.
-    """
-    gpus = [node["gpu_bytes"] for node in nodes if node.get("gpu_bytes")] or [
-        torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())
-    ]
-    return trials_per_gpu(memory_needed(spec, model), min(gpus)) if gpus else 1
+    gpus = [node["gpu_bytes"] for node in nodes if node.get("gpu_bytes")] or check.gpu_bytes
+    sharing = trials_per_gpu(check.trial_bytes, min(gpus)) if gpus else 1
+    return per_trial(spec, nodes, sharing=sharing)
 
 
 def max_lengths(spec: SearchSpec) -> list[int]:
@@ -99,25 +135,38 @@ def max_lengths(spec: SearchSpec) -> list[int]:
     return sorted(values)
 
 
-def prepare(spec: SearchSpec, splits: Splits, console: Console, *, reserved: float = 0) -> Prepared:
+def prepare(
+    spec: SearchSpec,
+    splits: Splits,
+    *,
+    reserved: float = 0,
+    on_progress: StageProgress | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Path:
     """Tokenize the splits and, for a frozen encoder, compute its output; what exists is reused.
 
     Args:
         spec: The search.
         splits: Its data.
-        console: Where progress is shown.
         reserved: Bytes of the disk that must be left for the trials.
+        on_progress: As of `goemo.prepared.prepare`.
+        on_note: Likewise.
+
+    Returns:
+        The folder, for `goemo.prepared.Prepared.open`.
     """
-    with progress_bars(console) as on_progress:
-        return prepare_shared(
-            splits,
-            spec.model.checkpoint,
-            trainable=spec.model.trainable,
-            pooling=spec.model.pooling,
-            max_lengths=max_lengths(spec),
-            cache=runs_folder() / "cache",
-            prefix_limit_gb=spec.resources.prefix_limit_gb,
-            reserved=reserved,
-            on_progress=on_progress,
-            on_note=lambda line: console.print(line, soft_wrap=True, highlight=False),
-        )
+    from goemo.prepared import prepare as prepare_shared
+
+    prepared = prepare_shared(
+        splits,
+        spec.model.checkpoint,
+        trainable=spec.model.trainable,
+        pooling=spec.model.pooling,
+        max_lengths=max_lengths(spec),
+        cache=runs_folder() / "cache",
+        prefix_limit_gb=spec.resources.prefix_limit_gb,
+        reserved=reserved,
+        on_progress=on_progress,
+        on_note=on_note,
+    )
+    return prepared.folder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from goemo import bundle, evaluation, figures, published, report
+from goemo import evaluation, figures, published, report
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
-from goemo.prepared import Prepared
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.threshold_stability import threshold_band, threshold_draws
 from tune import leaderboard
 from tune.artifacts import CAPTIONS, TrialTables, drawn_figures, trial_figures, trial_tables
 from tune.cuts import Cuts, cuts_of
+from tune.forks import Forks
 from tune.leaderboard import Leaderboard
 from tune.records import SearchFolder, TrialRecord, runs_folder, write_json, write_text
 from tune.search_charts import Band, interval_picture, search_pictures, trial_pictures
@@ -40,13 +41,11 @@ SEARCH_CAPTIONS = {
 
 @dataclass(frozen=True)
 class Findings:
-    """What the page of a search and its JSON twin both tell, beyond the leaderboard.
+    """What the page of a search and its JSON twin both tell, beyond the leaderboard and the test split.
 
     Attributes:
         tables: The chosen trial on validation, per label.
         band: Where each of its thresholds lies in 95 % of the resamples: lower and upper ends.
-        test: Its results on the test split; None where it was never opened for this trial.
-        comparison: Those results beside published ones; None where they are not of the same test split.
         importance: How much each hyperparameter mattered.
         edge_warnings: Hyperparameters whose best value lies on the edge of the space, as sentences.
         errors: The texts that it gets most wrong; empty where the data cannot be read.
@@ -55,16 +54,23 @@ class Findings:
 
     tables: TrialTables
     band: Band
-    test: dict[str, Any] | None
-    comparison: dict[str, Any] | None
     importance: Importance
     edge_warnings: list[str]
     errors: list[dict[str, Any]]
     cuts: Cuts
 
 
-def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Splits) -> None:
-    """Write what the parent run shows into the search's ``artifacts/``."""
+def write_search_artifacts(
+    search: SearchFolder, board: Leaderboard, splits: Splits, *, end_test: Callable[[], object] | None = None
+) -> None:
+    """Write what the parent run shows into the search's ``artifacts/``.
+
+    Args:
+        search: The records.
+        board: Its leaderboard.
+        splits: Its data.
+        end_test: Called before what the page says of the test split is read.
+    """
     folder = search.path / "artifacts"
     write_text(folder / "leaderboard.csv", board.to_csv())
     write_text(folder / "leaderboard.json", board.to_json() + "\n")
@@ -74,31 +80,57 @@ def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Spl
     of_chosen = _chosen_figures(search, board, findings.tables)
     for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
         (folder / "figures" / name).write_bytes(png)
+    if end_test is not None:
+        end_test()
     write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
 
 
-def test_chosen(search: SearchFolder, board: Leaderboard, prepared: Prepared) -> dict[str, Any] | None:
-    """Open the test split for the chosen trial and keep the results among the search's files.
+@contextmanager
+def chosen_is_tested(
+    search: SearchFolder, board: Leaderboard, prepared: Path, forks: Forks
+) -> Iterator[Callable[[], bool]]:
+    """Open the test split for the chosen trial, while other work goes on.
 
     Args:
         search: The records.
         board: Its leaderboard.
-        prepared: What its trials were trained from.
+        prepared: The folder of what its trials were trained from.
+        forks: Where the model is loaded.
 
-    Returns:
-        What `goemo.evaluation.results` gives, or None where the trial's weights were not kept.
+    Yields:
+        Waits, and keeps the results among the search's files; False where the trial's weights were not kept.
     """
-    model = search.trial(board.best.trial_id).path / "model"
+    best = board.best
+    folder = search.trial(best.trial_id).path / "model"
+
+    def end() -> bool:
+        found = results()
+        if found is None:
+            return False
+        write_json(search.path / "artifacts" / "test_results.json", {"trial_id": best.trial_id, **found})
+        return True
+
+    with forks.started(_test_results_of, folder, best.best_progress, prepared) as results:
+        yield end
+
+
+def _test_results_of(model: Path, progress: int, prepared: Path) -> dict[str, Any] | None:
+    """Return what `goemo.evaluation.results` gives for a bundle on the test split.
+
+    None where there is no bundle, or one of another report than that at ``progress``: a leader that failed
+    later stood in the way of the best one.
+    """
     if not model.is_dir():
         return None
+    from goemo import bundle
+    from goemo.prepared import Prepared
+
     loaded = bundle.load(model)
-    if loaded.provenance.get("progress") != board.best.best_progress:
-        return None  # of an earlier report: a leader that failed later stood in the way of the best one
-    scores = evaluation.as_kept(loaded.prepared_scores(prepared, "test"))
-    targets = np.asarray(prepared.targets["test"])
-    results = evaluation.results(prepared.labels, loaded.thresholds, scores, targets)
-    write_json(search.path / "artifacts" / "test_results.json", {"trial_id": board.best.trial_id, **results})
-    return results
+    if loaded.provenance.get("progress") != progress:
+        return None
+    data = Prepared.open(prepared)
+    scores = evaluation.as_kept(loaded.prepared_scores(data, "test"))
+    return evaluation.results(data.labels, loaded.thresholds, scores, np.asarray(data.targets["test"]))
 
 
 def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
@@ -143,13 +175,9 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
     errors: list[dict[str, Any]] = []
     if texts is not None:
         errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
-    test = _test_results(search, board)
-    beside = None if test is None else published.comparison(test)
     return Findings(
         tables=tables,
         band=threshold_band(threshold_draws(tables.scores, targets)),
-        test=test,
-        comparison=None if beside is None else beside.to_dict(),
         importance=hyperparameter_importance(spec, records),
         edge_warnings=edge_warnings(spec, board.best.varied, tied),
         errors=errors,
@@ -205,7 +233,7 @@ def _page(
     of_chosen: dict[str, bytes],
 ) -> str:
     targets, labels = search.validation()
-    facts, tables = search.facts, findings.tables
+    facts, tables, test = search.facts, findings.tables, _test_results(search, board)
     return report.search_page(
         name=search.name,
         leaderboard=_everyone(board),
@@ -214,8 +242,8 @@ def _page(
         stop_reasons=board.reasons,
         table_at_half=tables.table_at_half,
         table=tables.table,
-        test_results=findings.test,
-        comparison=findings.comparison,
+        test_results=test,
+        comparison=_beside_published(test),
         confirmed=[asdict(leader) for leader in board.confirmed],
         cuts=[asdict(cut) for cut in findings.cuts.cuts],
         risk=findings.cuts.risk(),
@@ -241,7 +269,7 @@ def _why_no_importance(importance: Importance) -> list[str]:
 
 def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[str, Any]:
     """Return everything that the page shows in numbers; infinity and NaN are None."""
-    tables, importance = findings.tables, findings.importance
+    tables, importance, test = findings.tables, findings.importance, _test_results(search, board)
     everyone = _everyone(board)
     saved = {trial["trial_id"]: seconds_saved(trial) for trial in everyone}
     low, high = findings.band
@@ -256,8 +284,8 @@ def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[
             "seconds_saved": {name: seconds for name, seconds in saved.items() if seconds is not None},
             **findings.cuts.to_dict(),
         },
-        "test": findings.test,
-        "comparison": findings.comparison,
+        "test": test,
+        "comparison": _beside_published(test),
         "chosen": {
             "trial_id": board.best.trial_id,
             "split": "validation",
@@ -332,6 +360,12 @@ def _test_results(search: SearchFolder, board: Leaderboard) -> dict[str, Any] | 
         return None
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return results if results.pop("trial_id") == board.best.trial_id else None
+
+
+def _beside_published(test: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the results beside published ones; None where they are not of the same test split."""
+    beside = None if test is None else published.comparison(test)
+    return None if beside is None else beside.to_dict()
 
 
 def _texts(search: SearchFolder) -> list[str] | None:

@@ -10,6 +10,7 @@ import sys
 import psutil
 import pytest
 import ray
+from ray._private import parameter
 
 from goemo.errors import InputError
 from tune.cluster import connect
@@ -18,17 +19,17 @@ from tune.cluster import connect
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
 def test_an_address_that_is_none_is_refused(address, monkeypatch):
     """A wrong address is a wrong call, wherever it comes from."""
-    with pytest.raises(InputError, match="--address"), connect(address) as nodes:
-        nodes()
+    with pytest.raises(InputError, match="--address"), connect(address) as connection:
+        connection.nodes()
     monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as nodes:
-        nodes()
+    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as connection:
+        connection.nodes()
 
 
 def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
-    """Workers do not import it again; and Ray's autoscaler, whose end takes a second, is not there."""
-    with connect(None) as nodes:
-        nodes()
+    """Workers do not import it again."""
+    with connect(None) as connection:
+        connection.nodes()
         children = psutil.Process().children()
         lines = {" ".join(child.cmdline()): child.pid for child in children}
 
@@ -39,14 +40,24 @@ def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
         parent, is_imported = ray.get(look.remote())
     assert is_imported
     assert [pid for line, pid in lines.items() if "tune.forks.server" in line] == [parent]
-    assert not any("autoscaler" in line for line in lines)
+
+
+def test_ray_starts_what_trials_need_and_no_more():
+    """Neither the autoscaler, whose end takes a second, nor what serves a dashboard or sends output."""
+    with connect(None) as connection:
+        connection.nodes()
+        lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+        assert any("raylet" in line for line in lines)
+        for unneeded in ("autoscaler", "dashboard.py", "log_monitor"):
+            assert not any(unneeded in line for line in lines)
+    assert parameter.RayParams().no_monitor is False  # of any other Ray of this process
 
 
 def test_nothing_is_collected_while_ray_starts(monkeypatch):
     """A collection during an import could wait for a lock of the fork, which waits for the import."""
     seen = []
     monkeypatch.setattr(ray, "init", lambda **_: seen.append(gc.isenabled()))
-    with connect("127.0.0.1:1") as nodes, contextlib.suppress(Exception):
-        nodes()
+    with connect("127.0.0.1:1") as connection, contextlib.suppress(Exception):
+        connection.nodes()
     assert seen == [False]
     assert gc.isenabled()

@@ -6,12 +6,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from goemo.errors import InputError
 from tune import disk_need
 from tune.disk_need import ARTIFACT_BYTES, DiskNeed, check_disk, disk_needed, free_bytes, refuse_if_larger
 from tune.driver import run_search
+from tune.preparation import ModelCheck
 from tune.spec import ConfirmSpec, load_spec
 
 
@@ -21,13 +21,9 @@ def spec():
 
 
 @pytest.fixture
-def model():
+def check():
     """One million weights, of which a tenth trains."""
-    made = torch.nn.ModuleList(
-        [torch.nn.Linear(900, 1000, bias=False), torch.nn.Linear(100, 1000, bias=False)]
-    )
-    made[0].requires_grad_(requires_grad=False)
-    return made
+    return ModelCheck(weights=1_000_000, trained=100_000, trial_bytes=1e9, gpu_bytes=())
 
 
 def disk_with(monkeypatch, free):
@@ -35,10 +31,10 @@ def disk_with(monkeypatch, free):
     monkeypatch.setattr(disk_need.shutil, "disk_usage", lambda _: usage)
 
 
-def test_a_need_is_the_sum_of_its_files(spec, model):
+def test_a_need_is_the_sum_of_its_files(spec, check):
     """By hand: thrice the scores of a trial, twice its other files, weights of leaders, checkpoints."""
     need = disk_needed(
-        spec, model, labels=10, rows=(200, 300), at_once=2, frozen_output=7e6, is_checkpointed=True
+        spec, check, labels=10, rows=(200, 300), at_once=2, frozen_output=7e6, is_checkpointed=True
     )
     scores = 10 * 200 * 2
     assert need.records == pytest.approx(spec.total * (3 * scores + 2 * ARTIFACT_BYTES), abs=2e7)
@@ -47,23 +43,23 @@ def test_a_need_is_the_sum_of_its_files(spec, model):
     assert need.total == need.records + need.weights + need.checkpoints + 7e6
 
 
-def test_what_is_not_kept_takes_no_room(spec, model):
+def test_what_is_not_kept_takes_no_room(spec, check):
     """Without leaders there are no weights; short trials write no checkpoints; a test split costs scores."""
-    few = disk_needed(replace(spec, keep_models=0), model, labels=10, rows=(200, 300), at_once=2)
+    few = disk_needed(replace(spec, keep_models=0), check, labels=10, rows=(200, 300), at_once=2)
     assert (few.weights, few.checkpoints, few.frozen_output) == (0, 0, 0)
     tested = replace(spec, keep_models=0, objective=replace(spec.objective, test="every_trial"))
-    more = disk_needed(tested, model, labels=10, rows=(200, 300), at_once=2)
+    more = disk_needed(tested, check, labels=10, rows=(200, 300), at_once=2)
     assert more.records - few.records == spec.total * 10 * 300 * 2
 
 
-def test_only_trials_that_the_search_has_leave_anything(spec, model):
+def test_only_trials_that_the_search_has_leave_anything(spec, check):
     """However many may be kept and confirmed, there are no more leaders than trials."""
     small = replace(spec, space={}, keep_models=100, confirm=ConfirmSpec(top=20, seeds=5))
     assert small.total == 1
-    need = disk_needed(small, model, labels=10, rows=(200, 300), at_once=2)
+    need = disk_needed(small, check, labels=10, rows=(200, 300), at_once=2)
     assert need.weights == (1 + 2) * 1_000_000 * 4
     confirmed = replace(small, confirm=ConfirmSpec(top=1, seeds=5))
-    assert need.records == disk_needed(confirmed, model, labels=10, rows=(200, 300), at_once=2).records
+    assert need.records == disk_needed(confirmed, check, labels=10, rows=(200, 300), at_once=2).records
 
 
 def test_a_search_that_does_not_fit_is_refused_with_what_to_change():
@@ -85,15 +81,15 @@ def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path):
     assert free_bytes(tmp_path / "not" / "there") == pytest.approx(free_bytes(tmp_path), rel=0.01)
 
 
-def test_the_check_returns_what_must_be_left_for_the_trials(spec, model, monkeypatch):
+def test_the_check_returns_what_must_be_left_for_the_trials(spec, check, monkeypatch):
     """It is all but what the encoder writes, and what only long or lucky trials write."""
     splits = SimpleNamespace(labels=("a",) * 10, validation=[0] * 200, test=[0] * 300)
     disk_with(monkeypatch, 10**12)
-    needed = check_disk(spec, splits, model)
-    assert needed == disk_needed(spec, model, labels=10, rows=(200, 300), at_once=0).total
+    needed = check_disk(spec, splits, check)
+    assert needed == disk_needed(spec, check, labels=10, rows=(200, 300), at_once=0).total
     disk_with(monkeypatch, int(needed) - 1)
     with pytest.raises(InputError, match="make room"):
-        check_disk(spec, splits, model)
+        check_disk(spec, splits, check)
 
 
 @pytest.mark.slow

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from goemo.errors import InputError
-from tune.preparation import memory_needed
+from tune.preparation import ModelCheck, memory_needed, told_by, trial_resources
 from tune.resources import per_trial, trials_on, trials_per_gpu
 from tune.spec import ResourcesSpec, SearchSpec, load_spec
 
@@ -80,6 +81,28 @@ def test_the_largest_trial_decides(model):
     assert memory_needed(wide, model) == memory_needed(SearchSpec.from_dict(given), model)
     given["space"]["batch_size"] = 8
     assert memory_needed(wide, model) > memory_needed(SearchSpec.from_dict(given), model)
+
+
+def test_what_building_the_model_tells(model):
+    """The weights, those that train, and the memory of the largest trial."""
+    given = load_spec("quickstart_scratch")
+    for parameter in model.base_model.parameters():
+        parameter.requires_grad_(requires_grad=False)
+    check = told_by(given, model)
+    assert check.weights == sum(p.numel() for p in model.parameters())
+    assert check.trained == check.weights - sum(p.numel() for p in model.base_model.parameters())
+    assert check.trial_bytes == memory_needed(given, model)
+    assert len(check.gpu_bytes) == torch.cuda.device_count()
+
+
+@pytest.mark.parametrize(
+    ("told", "gpu"), [({}, 0.5), ({"gpu_bytes": 80e9}, 0.25), ({"gpu_bytes": 20e9}, 1.0)]
+)
+def test_trials_share_a_gpu_by_what_the_nodes_tell_of_it(told, gpu):
+    """Else by the smallest GPU of this machine."""
+    check = ModelCheck(weights=1, trained=1, trial_bytes=15e9, gpu_bytes=(80 * 10**9, 40 * 10**9))
+    nodes = [{"CPU": 8.0, "GPU": 1.0, **told}]
+    assert trial_resources(spec(), check, nodes) == {"cpu": 1.0, "gpu": gpu}
 
 
 @pytest.mark.parametrize(

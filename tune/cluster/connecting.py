@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,8 @@ from ray._private import worker
 
 from goemo.errors import InputError
 from tune.cluster.inspection import PATIENCE_S, Inspection
-from tune.forks import fork_server
+from tune.cluster.lean import ray_for_trials
+from tune.forks import Forks, fork_server
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +61,21 @@ class Nodes(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A Ray that starts, or is there.
+
+    Attributes:
+        nodes: Waits for it and tells of its nodes.
+        forks: Workers of a Ray that is started on this machine are forks; nothing elsewhere.
+    """
+
+    nodes: Nodes
+    forks: Forks = field(default_factory=Forks)
+
+
 @contextmanager
-def connect(address: str | None) -> Iterator[Nodes]:
+def connect(address: str | None) -> Iterator[Connection]:
     """Connect to Ray in a thread, for it takes seconds; leave a Ray that was there as it was.
 
     Args:
@@ -87,17 +102,17 @@ def connect(address: str | None) -> Iterator[Nodes]:
         return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
 
     if ray.is_initialized():
-        yield nodes
+        yield Connection(nodes)
         return
     # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
     with (
         _words_of_ray_logged(),
-        nullcontext() if target else fork_server() as worker_command,
+        nullcontext(Forks()) if target else fork_server() as forks,
         ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter,
     ):
-        starting = starter.submit(_start, where, target, worker_command)
+        starting = starter.submit(_start, where, target, forks)
         try:
-            yield nodes
+            yield Connection(nodes, forks)
         finally:
             wait([starting])
             ray.shutdown()
@@ -138,22 +153,21 @@ def alive_nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _start(where: str, target: str | None, worker_command: str | None) -> None:
+def _start(where: str, target: str | None, forks: Forks) -> None:
     """Start a Ray on this machine, or connect to the cluster at ``target``.
 
     Args:
         where: What names the target.
         target: The cluster; None for this machine.
-        worker_command: How workers are started; None for Ray's own way.
+        forks: What workers of this machine start from.
     """
     try:
-        with _nothing_collected():
+        with _nothing_collected(), nullcontext() if target else ray_for_trials(forks.setup_worker):
             ray.init(
                 address=target or "local",
                 include_dashboard=None if target else False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={"py_executable": worker_command} if worker_command else None,
             )
     except (ConnectionError, ValueError) as error:
         problem = (
@@ -162,9 +176,6 @@ def _start(where: str, target: str | None, worker_command: str | None) -> None:
             f"({error})"
         )
         raise InputError(where, [problem]) from error
-    if target is None and worker._global_node is not None:  # noqa: SLF001 - no public way
-        # Ray's autoscaler has nothing to scale on one machine, and the end of Ray waits a second for it.
-        worker._global_node.kill_monitor(check_alive=False)  # noqa: SLF001
 
 
 def _inspect(where: str, shared: Path, needed: Sequence[Path], note: Note) -> dict[str, dict[str, float]]:

@@ -26,7 +26,7 @@ from tune.forecast.setting import Setting
 from tune.forecast.simulation import Course, Run, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
-from tune.preparation import checked_model, found_checkpoint, max_lengths, trial_resources
+from tune.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
 from tune.progress import progress_bars
 from tune.records import runs_folder
 from tune.spec import SearchSpec
@@ -65,11 +65,11 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
     checkpoint = found_checkpoint(spec)
-    with connect(address) as nodes:
+    with connect(address) as connection:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
         model = checked_model(spec, splits)
-        resources = nodes(shared=runs_folder(), needed=checkpoint, note=tell)
+        resources = connection.nodes(shared=runs_folder(), needed=checkpoint, note=tell)
         opening_s = time.perf_counter() - started
         with progress_bars(console) as on_progress:
             prepared = prepare_shared(
@@ -99,7 +99,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
             missing=None if obstacle else missing,
             model=model,
             nodes=resources,
-            per_trial=trial_resources(spec, model, resources),
+            per_trial=trial_resources(spec, told_by(spec, model), resources),
         )
         probed = measure(setting, tell)
         notes = [f"frozen encoder output: {obstacle}"] if obstacle else []
@@ -152,7 +152,7 @@ def assemble(
         memory_there=there,
         disk=disk_needed(
             spec,
-            setting.model,
+            told_by(spec, setting.model),
             labels=len(setting.prepared.labels),
             rows=(len(setting.splits.validation), len(setting.splits.test)),
             at_once=at_once,

@@ -1,10 +1,10 @@
-"""The driver's side: starts the fork server, and knows the command by which Ray then starts workers."""
+"""Starts the fork server."""
 
 from __future__ import annotations
 
 import logging
 import os
-import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,36 +14,36 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tune.forks import client
+from tune.forks.calling import SETUP_WORKER, SOCKET, Forks
 
 _log = logging.getLogger(__name__)
 
 # While the server imports: what it imports must start no thread, and no GPU, which forks would not have.
 _SETTINGS = {
-    "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
 
 
 @contextmanager
-def fork_server() -> Iterator[str | None]:
+def fork_server() -> Iterator[Forks]:
     """Start the fork server; it ends with this context, and with this process however that ends.
 
     What it has to say is logged.
 
     Yields:
-        The command by which Ray is to start workers. None where there is no server: on anything but Linux,
-        and where the path of the temporary folder is too long for a socket.
+        What can be asked of it. There is no server on anything but Linux, nor where the path of the temporary
+        folder is too long for a socket.
     """
     with tempfile.TemporaryDirectory(prefix="goemo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)  # which only this user may enter
-        listener = _listener(folder / "forks") if sys.platform == "linux" else None
+        listener = _listener(folder / SOCKET) if sys.platform == "linux" else None
         if listener is None:
-            yield None
+            yield Forks()
             return
         ends_with_us, held = os.pipe()
+        shutil.copyfile(client.__file__, folder / SETUP_WORKER)
         with (folder / "words").open("w+b") as words:
             server = subprocess.Popen(  # noqa: S603 - this interpreter, with our own module
                 [sys.executable, "-m", "tune.forks.server", str(listener.fileno()), str(ends_with_us)],
@@ -57,7 +57,7 @@ def fork_server() -> Iterator[str | None]:
             os.close(ends_with_us)
             listener.close()  # the server has it: once that has ended, nobody waits for an answer
             try:
-                yield shlex.join([sys.executable, "-I", "-S", client.__file__, str(folder / "forks")])
+                yield Forks(folder)
             finally:
                 server.kill()
                 server.wait()

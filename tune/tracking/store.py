@@ -135,10 +135,18 @@ class Store:
         """
         if self.is_off:
             raise InputError(OFF, ["tracking is off; name a store, or unset MLFLOW_TRACKING_URI"])
-        set_environment()
+        self.import_client()
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def import_client(self) -> None:
+        """Import what `client` needs, which takes a second."""
+        set_environment()
+        import mlflow
+
+        if self.uri.startswith(DATABASES):
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 def set_environment() -> None:

@@ -14,22 +14,23 @@ from ray._private import parameter
 
 from goemo.errors import InputError
 from tune.cluster import connect
+from tune.forks import fork_server
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
 def test_an_address_that_is_none_is_refused(address, monkeypatch):
     """A wrong address is a wrong call, wherever it comes from."""
-    with pytest.raises(InputError, match="--address"), connect(address) as connection:
-        connection.nodes()
+    with pytest.raises(InputError, match="--address"), connect(address) as nodes:
+        nodes()
     monkeypatch.setenv("RAY_ADDRESS", address)
-    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as connection:
-        connection.nodes()
+    with pytest.raises(InputError, match="RAY_ADDRESS"), connect(None) as nodes:
+        nodes()
 
 
 def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
     """Workers do not import it again."""
-    with connect(None) as connection:
-        connection.nodes()
+    with fork_server() as forks, connect(None, forks) as nodes:
+        nodes()
         children = psutil.Process().children()
         lines = {" ".join(child.cmdline()): child.pid for child in children}
 
@@ -44,8 +45,8 @@ def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
 
 def test_ray_starts_what_trials_need_and_no_more():
     """Neither the autoscaler, whose end takes a second, nor what serves a dashboard or sends output."""
-    with connect(None) as connection:
-        connection.nodes()
+    with connect(None) as nodes:
+        nodes()
         lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
         assert any("raylet" in line for line in lines)
         for unneeded in ("autoscaler", "dashboard.py", "log_monitor"):
@@ -57,7 +58,7 @@ def test_nothing_is_collected_while_ray_starts(monkeypatch):
     """A collection during an import could wait for a lock of the fork, which waits for the import."""
     seen = []
     monkeypatch.setattr(ray, "init", lambda **_: seen.append(gc.isenabled()))
-    with connect("127.0.0.1:1") as connection, contextlib.suppress(Exception):
-        connection.nodes()
+    with connect("127.0.0.1:1") as nodes, contextlib.suppress(Exception):
+        nodes()
     assert seen == [False]
     assert gc.isenabled()

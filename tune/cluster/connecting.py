@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +17,13 @@ from ray._private import worker
 from goemo.errors import InputError
 from tune.cluster.inspection import PATIENCE_S, Inspection
 from tune.cluster.lean import ray_for_trials
-from tune.forks import Forks, fork_server
+from tune.forks import Forks
 
 _log = logging.getLogger(__name__)
 
 Note = Callable[[str], None]
+
+NO_FORKS = Forks()
 
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
@@ -61,25 +62,13 @@ class Nodes(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Connection:
-    """A Ray that starts, or is there.
-
-    Attributes:
-        nodes: Waits for it and tells of its nodes.
-        forks: Workers of a Ray that is started on this machine are forks; nothing elsewhere.
-    """
-
-    nodes: Nodes
-    forks: Forks = field(default_factory=Forks)
-
-
 @contextmanager
-def connect(address: str | None) -> Iterator[Connection]:
+def connect(address: str | None, forks: Forks = NO_FORKS) -> Iterator[Nodes]:
     """Connect to Ray in a thread, for it takes seconds; leave a Ray that was there as it was.
 
     Args:
         address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
+        forks: What workers of a Ray that is started on this machine start from.
 
     Raises:
         InputError: The address is none.
@@ -102,17 +91,16 @@ def connect(address: str | None) -> Iterator[Connection]:
         return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
 
     if ray.is_initialized():
-        yield Connection(nodes)
+        yield nodes
         return
     # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
     with (
         _words_of_ray_logged(),
-        nullcontext(Forks()) if target else fork_server() as forks,
         ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter,
     ):
         starting = starter.submit(_start, where, target, forks)
         try:
-            yield Connection(nodes, forks)
+            yield nodes
         finally:
             wait([starting])
             ray.shutdown()

@@ -26,6 +26,7 @@ from tune.forecast.setting import Setting
 from tune.forecast.simulation import Course, Run, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
+from tune.forks import forks_for
 from tune.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
 from tune.progress import progress_bars
 from tune.records import runs_folder
@@ -65,11 +66,11 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
     checkpoint = found_checkpoint(spec)
-    with connect(address) as connection:
+    with forks_for(address) as forks, connect(address, forks) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
         model = checked_model(spec, splits)
-        resources = connection.nodes(shared=runs_folder(), needed=checkpoint, note=tell)
+        resources = nodes(shared=runs_folder(), needed=checkpoint, note=tell)
         opening_s = time.perf_counter() - started
         with progress_bars(console) as on_progress:
             prepared = prepare_shared(

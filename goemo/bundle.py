@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from goemo.evaluation import as_kept
 from goemo.files import built_folder
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.model_card import model_card
-from goemo.models import load_config, load_tokenizer
+from goemo.models import Checkpoint, load_config, load_tokenizer
 from goemo.models.quiet import quiet_transformers
 from goemo.prepared import Prepared
 from goemo.thresholds import FittedThresholds, apply_thresholds
@@ -273,8 +273,14 @@ def _load_model(folder: Path) -> Any:
     return model
 
 
+@lru_cache(1)
+def _tokenizer(checkpoint: Checkpoint) -> Any:
+    """Load what every bundle of a search has."""
+    return load_tokenizer(checkpoint)
+
+
 def _save_tokenizer(run: TrainingRun, folder: Path) -> None:
-    tokenizer = load_tokenizer(run.prepared.checkpoint)
+    tokenizer = _tokenizer(run.prepared.checkpoint)
     # What truncation=True cuts to, in plain transformers too.
     tokenizer.model_max_length = run.configuration.max_length
     tokenizer.save_pretrained(folder)
@@ -287,10 +293,15 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
         "mixed_precision": run.mixed_precision,
         "data": dict(run.prepared.data),
         "report": {"progress": run.best.progress, "step": run.best.step, "metrics": run.best.metrics},
-        "versions": {
-            "goemo": goemo.__version__,
-            **{name: metadata.version(name) for name in ("torch", "transformers")},
-        },
+        "versions": dict(_versions()),
+    }
+
+
+@lru_cache(1)
+def _versions() -> Mapping[str, str]:
+    return {
+        "goemo": goemo.__version__,
+        **{name: metadata.version(name) for name in ("torch", "transformers")},
     }
 
 

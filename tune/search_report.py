@@ -61,7 +61,11 @@ class Findings:
 
 
 def write_search_artifacts(
-    search: SearchFolder, board: Leaderboard, splits: Splits, *, end_test: Callable[[], object] | None = None
+    search: SearchFolder,
+    board: Leaderboard,
+    splits: Splits,
+    *,
+    end_test: Callable[[], object] | None = None,
 ) -> None:
     """Write what the parent run shows into the search's ``artifacts/``.
 
@@ -74,10 +78,8 @@ def write_search_artifacts(
     folder = search.path / "artifacts"
     write_text(folder / "leaderboard.csv", board.to_csv())
     write_text(folder / "leaderboard.json", board.to_json() + "\n")
-    findings = find(search, board, splits.validation.texts)
-    pictures = search_figures(search, board, findings.importance)
+    findings, pictures, of_chosen = _found_and_drawn(search, board, splits.validation.texts)
     (folder / "figures").mkdir(exist_ok=True)
-    of_chosen = _chosen_figures(search, board, findings.tables)
     for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
         (folder / "figures" / name).write_bytes(png)
     if end_test is not None:
@@ -147,16 +149,16 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
         raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
     board = leaderboard.build(search)
     _ = board.best  # before anything else, because it says why there may be nothing to report
-    findings = find(search, board, _texts(search))
-    pictures = search_figures(search, board, findings.importance)
-    of_chosen = _chosen_figures(search, board, findings.tables)
+    findings, pictures, of_chosen = _found_and_drawn(search, board, _texts(search))
     write_text(path, _page(search, board, findings, pictures, of_chosen))
     write_json(twin, _twin(search, board, findings))
     return path, twin
 
 
-def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> Findings:
-    """Compute what the page and its twin tell.
+def _found_and_drawn(
+    search: SearchFolder, board: Leaderboard, texts: list[str] | None
+) -> tuple[Findings, dict[str, bytes], dict[str, bytes]]:
+    """Compute what the page and its twin tell; draw the figures of the search and of the chosen trial.
 
     Args:
         search: The records.
@@ -167,15 +169,14 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
         GoemoError: No trial has a rank yet.
     """
     targets, labels = search.validation()
-    records = search.records()
+    records, spec = search.records(), SearchSpec.from_dict(search.spec)
     tables = trial_tables(search, search.trial(board.best.trial_id).read())
-    spec = SearchSpec.from_dict(search.spec)
     ranking = board.confirmed if board.is_confirmed else board.rows
     tied = [one.varied for one in ranking[1:] if one.tied_with_best]
     errors: list[dict[str, Any]] = []
     if texts is not None:
         errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
-    return Findings(
+    findings = Findings(
         tables=tables,
         band=threshold_band(threshold_draws(tables.scores, targets)),
         importance=hyperparameter_importance(spec, records),
@@ -183,6 +184,8 @@ def find(search: SearchFolder, board: Leaderboard, texts: list[str] | None) -> F
         errors=errors,
         cuts=cuts_of(board, records, search.spec["scheduler"]),
     )
+    pictures = search_figures(search, board, findings.importance)
+    return findings, pictures, _chosen_figures(search, board, tables)
 
 
 def search_figures(

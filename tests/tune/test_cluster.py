@@ -6,14 +6,16 @@ import contextlib
 import gc
 import os
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 import ray
-from ray._private import parameter
+from ray._private import node, parameter
 
 from goemo.errors import InputError
 from tune.cluster import connect
+from tune.cluster.lean import ray_for_trials
 from tune.forks import fork_server
 
 
@@ -52,6 +54,21 @@ def test_ray_starts_what_trials_need_and_no_more():
         for unneeded in ("autoscaler", "dashboard.py", "log_monitor"):
             assert not any(unneeded in line for line in lines)
     assert parameter.RayParams().no_monitor is False  # of any other Ray of this process
+
+
+def test_a_ray_that_knows_less_is_started_as_it_is(monkeypatch):
+    """Names of Ray's inside may change."""
+
+    class OtherParams:
+        def __init__(self, *, no_monitor=False):
+            self.no_monitor = no_monitor
+
+    monkeypatch.setattr(parameter, "RayParams", OtherParams)
+    monkeypatch.delattr(node.Node, "start_api_server")
+    with ray_for_trials(Path("start_worker.py")):
+        assert parameter.RayParams().no_monitor
+        assert not hasattr(node.Node, "start_api_server")
+    assert parameter.RayParams is OtherParams
 
 
 def test_nothing_is_collected_while_ray_starts(monkeypatch):

@@ -16,10 +16,11 @@ from goemo.errors import GoemoError
 from tune.budget import Budget, Spending
 from tune.consoles import progress_console
 from tune.disk_need import check_disk
+from tune.environment import describe
 from tune.forks import Forks, forks_for
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
 from tune.interrupts import SearchInterrupted, interrupts
-from tune.preparation import check_model, found_checkpoint, trial_resources
+from tune.preparation import found_checkpoint, look_around, trial_resources
 from tune.progress import SearchState, View
 from tune.records import SearchFolder, runs_folder, search_names
 from tune.search_facts import same_splits, same_store, store_fact
@@ -72,7 +73,7 @@ def run_search(
                 checkpoint = forks.call(found_checkpoint, spec)
                 log.phase("reading the data")
                 splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-                check = forks.call(check_model, spec, splits)
+                check, environment = forks.call(look_around, spec, splits)
                 # Before minutes of preparation, which a refusal would waste.
                 resources = nodes(shared=runs_folder(), needed=checkpoint, note=view.say)
                 signals.take_back()
@@ -86,7 +87,17 @@ def run_search(
                 with _held(search):
                     log.open(search, find_store(tracking_uri).hide)
                     work = session.Session(
-                        spec, search, splits, prepared, forks, view, log, signals, spending, per_trial
+                        spec,
+                        search,
+                        splits,
+                        prepared,
+                        forks,
+                        view,
+                        log,
+                        signals,
+                        spending,
+                        environment,
+                        per_trial,
                     )
                     return session.run(work, tracking_uri)
 
@@ -139,7 +150,9 @@ def resume_search(
             log.phase("preparing")
             prepared = session.prepare_shared(spec, splits, forks, view)
             spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
-            work = session.Session(spec, search, splits, prepared, forks, view, log, signals, spending, {})
+            work = session.Session(
+                spec, search, splits, prepared, forks, view, log, signals, spending, describe(), {}
+            )
             return session.run(work, tracking_uri)
         from tune.cluster import connect
 
@@ -148,7 +161,7 @@ def resume_search(
             session.import_meanwhile(forks, find_store(tracking_uri))
             checkpoint = forks.call(found_checkpoint, spec)
             splits = same_splits(spec, search)
-            check = forks.call(check_model, spec, splits)
+            check, environment = forks.call(look_around, spec, splits)
             resources = nodes(shared=search.path, needed=checkpoint, note=view.say)
             signals.take_back()
             per_trial = trial_resources(spec, check, resources)
@@ -161,7 +174,7 @@ def resume_search(
             log.phase("preparing")
             prepared = session.prepare_shared(spec, splits, forks, view)
             work = session.Session(
-                spec, search, splits, prepared, forks, view, log, signals, spending, per_trial
+                spec, search, splits, prepared, forks, view, log, signals, spending, environment, per_trial
             )
             return session.run(work, tracking_uri)
 

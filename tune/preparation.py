@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from goemo.data import Splits
 from goemo.memory_estimate import estimate_memory
+from tune.environment import describe
 from tune.records import runs_folder
 from tune.resources import per_trial, trials_per_gpu
 from tune.spec import SearchSpec, asked_for, configuration, possible_values
@@ -80,6 +81,15 @@ def check_model(spec: SearchSpec, splits: Splits) -> ModelCheck:
         InputError: As of ``checked_model``.
     """
     return told_by(spec, checked_model(spec, splits))
+
+
+def look_around(spec: SearchSpec, splits: Splits) -> tuple[ModelCheck, dict[str, Any]]:
+    """Return what `check_model` and `tune.environment.describe` tell, from one process that starts the GPU.
+
+    Raises:
+        InputError: As of ``checked_model``.
+    """
+    return check_model(spec, splits), describe()
 
 
 def told_by(spec: SearchSpec, model: Any) -> ModelCheck:

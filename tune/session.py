@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goemo.data import Splits
 from goemo.outcomes import RANKED
-from tune import confirm, leaderboard, space
+from tune import confirm, leaderboard, search_insight, space
 from tune.confirm import Confirmations
 from tune.durations import duration
-from tune.environment import describe
 from tune.forks import Forks
 from tune.halt import Halt
 from tune.interval_of_best import IntervalOfBest
@@ -54,6 +53,7 @@ class Session:
     log: SearchLog
     signals: Interrupts
     spending: Spending
+    environment: Mapping[str, Any]
     per_trial: Mapping[str, float]
 
     @property
@@ -78,7 +78,7 @@ def run(session: Session, tracking_uri: str | None) -> SearchResult:
     search.write_validation(session.splits.validation.targets, session.splits.labels)
     search.add_facts(
         data=data_facts(session.splits, session.spec.seed),
-        environment=session.forks.call(describe),
+        environment=session.environment,
         started=search.facts.get("started", time.time()),
     )
     halt = Halt(search.path)
@@ -126,8 +126,9 @@ def import_meanwhile(forks: Forks, store: Store) -> None:
     """Import what takes seconds and is needed later, while Ray starts and the fork server imports torch."""
     if not forks.are_there:
         return
-    for name in ("tune.engine", "tune.search_report", "optuna.importance"):
+    for name in ("tune.engine", "tune.search_report"):
         importlib.import_module(name)
+    search_insight.import_evaluator()
     if not store.is_off:
         store.import_client()
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from contextlib import suppress
@@ -49,6 +50,18 @@ def add(first, *, second, on_progress=None):
         if on_progress is not None:
             on_progress("adding", done, 3)
     return first + second
+
+
+def tell_from_threads(*, on_progress):
+    def tell(thread):
+        for _ in range(50):
+            on_progress(thread, "abcdefgh"[thread] * 100_000)
+
+    threads = [threading.Thread(target=tell, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def complain():
@@ -148,6 +161,24 @@ def test_errors_are_the_same(forks):
     assert is_full_disk(full.value)
     assert isinstance(full.value.__cause__, OSError)
     assert full.value.__cause__.filename == "/somewhere/file"
+
+
+def test_an_error_of_what_is_told_is_no_error_of_the_fork(server):
+    """The reader of the progress may be gone, and the fork be well."""
+
+    def gone(*_):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        server.call(add, 1, second=2, on_progress=gone)
+
+
+def test_threads_of_a_fork_tell_one_after_the_other(server):
+    """No message is torn."""
+    told = []
+    server.call(tell_from_threads, on_progress=lambda thread, text: told.append((thread, set(text))))
+    assert len(told) == 8 * 50
+    assert all(letters == {"abcdefgh"[thread]} for thread, letters in told)
 
 
 def test_an_error_that_cannot_be_sent_is_told_of(server):

@@ -28,66 +28,63 @@ from goemo.errors import GoemoError
 _PATIENCE_S = 10.0  # for what is under way to be cleaned up, once the caller is gone
 
 
+class Caller(logging.handlers.QueueHandler):
+    """The other end of the connection: a handler of logging that tells it of records, and more."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(queue.SimpleQueue())  # which is not used: the connection takes its place
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Tell of a record, whose message is whole."""
+        self.tell("log", record)
+
+    def tell(self, kind: str, *content: Any) -> None:
+        """Send a message, from any thread.
+
+        Raises:
+            KeyboardInterrupt: The caller is gone.
+        """
+        try:
+            with self._sending:
+                self._connection.send((kind, *content))
+        except ConnectionError:
+            raise KeyboardInterrupt from None
+
+    def watch(self) -> None:
+        """Interrupt the main thread once the caller is gone; end the process where that does not help."""
+        with suppress(EOFError, OSError):
+            self._connection.recv()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(_PATIENCE_S)
+        os._exit(1)
+
+
 def main() -> None:
     """Take a call, and answer it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     connection = Connection(os.dup(0))
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    try:
+    with suppress(EOFError, KeyboardInterrupt):  # the caller is gone
         function, args, options, heard = connection.recv()
-        threading.Thread(target=_watch, args=[connection], daemon=True).start()
-        told = {name: partial(_tell, connection, "call", name) for name in heard}
-        with suppress(BrokenPipeError):
-            connection.send(_answer(connection, partial(function, *args, **options, **told)))
-    except (EOFError, KeyboardInterrupt):  # the caller is gone
-        pass
+        caller = Caller(connection)
+        threading.Thread(target=caller.watch, daemon=True).start()
+        logging.getLogger().handlers = [caller]
+        logging.captureWarnings(capture=True)
+        told = {name: partial(caller.tell, "call", name) for name in heard}
+        caller.tell(*_answer(partial(function, *args, **options, **told)))
     sys.stderr.flush()
     os._exit(0)  # nothing is left to be done, and torch takes its time to say goodbye
 
 
-def _answer(connection: Connection, call: Callable[[], Any]) -> tuple[str, Any]:
-    """Return what the call returns or raises, with what it logs told on the way."""
-    root = logging.getLogger()
-    root.handlers = [_Told(connection)]
-    logging.captureWarnings(capture=True)
+def _answer(call: Callable[[], Any]) -> tuple[str, Any]:
+    """Return what a call returns or raises."""
     try:
         return "returned", call()
     except Exception as error:  # noqa: BLE001 - the caller raises it
         return "raised", apart(error)
-
-
-class _Told(logging.handlers.QueueHandler):
-    """Tells the caller of records, over a connection in place of a queue."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(queue.SimpleQueue())
-        self._connection = connection
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record, whose message is whole."""
-        _tell(self._connection, "log", record)
-
-
-def _tell(connection: Connection, kind: str, *content: Any) -> None:
-    """Send a message from a fork, whose caller may be gone.
-
-    Raises:
-        KeyboardInterrupt: It is.
-    """
-    try:
-        connection.send((kind, *content))
-    except ConnectionError:
-        raise KeyboardInterrupt from None
-
-
-def _watch(connection: Connection) -> None:
-    """Interrupt the main thread once the caller is gone; end the process where that does not help."""
-    with suppress(EOFError, OSError):
-        connection.recv()
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    time.sleep(_PATIENCE_S)
-    os._exit(1)
 
 
 def apart(error: BaseException) -> list[BaseException]:

@@ -86,37 +86,58 @@ class Forks:
             if not is_forked:
                 yield partial(function, *args, **options)
                 return
-            with _killed_is_an_error(function.__name__):
-                ours.send((function, args, given, list(heard)))
-            yield partial(_result, ours, heard, function.__name__)
+            fork = _Fork(ours, function.__name__)
+            fork.send((function, args, given, list(heard)))
+            yield partial(fork.result, heard)
 
 
-def _result(connection: Connection, heard: Mapping[str, Callable[..., object]], name: str) -> Any:
-    """Hear what a fork has to tell until it has ended; return or raise what it ends with."""
-    with _killed_is_an_error(name):
-        while True:
-            kind, *content = connection.recv()
+@dataclass(frozen=True)
+class _Fork:
+    """A fork that has a function to call.
+
+    Attributes:
+        connection: To `tune/forks/callee.py`.
+        function: The function's name.
+    """
+
+    connection: Connection
+    function: str
+
+    def send(self, call: tuple[Any, ...]) -> None:
+        """Send the call."""
+        with self._must_live():
+            self.connection.send(call)
+
+    def result(self, heard: Mapping[str, Callable[..., object]]) -> Any:
+        """Hear what it has to tell until it has ended; return or raise what it ends with.
+
+        Args:
+            heard: What it may call here, by name.
+        """
+        kind, *content = self._told()
+        while kind in {"log", "call"}:
             if kind == "log":
                 logging.getLogger(content[0].name).handle(content[0])
-            elif kind == "call":
-                name, *what = content
-                heard[name](*what)
             else:
-                break
-    with suppress(EOFError, ConnectionError):
-        connection.recv()  # until it has ended, and with it what it held of a GPU
-    if kind == "raised":
-        raise callee.joined(content[0])
-    return content[0]
+                heard[content[0]](*content[1:])
+            kind, *content = self._told()
+        with suppress(EOFError, ConnectionError):
+            self.connection.recv()  # until it has ended, and with it what it held of a GPU
+        if kind == "raised":
+            raise callee.joined(content[0])
+        return content[0]
 
+    def _told(self) -> Any:
+        with self._must_live():
+            return self.connection.recv()
 
-@contextmanager
-def _killed_is_an_error(name: str) -> Iterator[None]:
-    """Say of a connection that breaks that the fork was killed."""
-    try:
-        yield
-    except (EOFError, ConnectionError) as error:
-        what = name.replace("_", " ").strip()
-        raise GoemoError(
-            f"the process for `{what}` was killed, by the system if the memory was full"
-        ) from error
+    @contextmanager
+    def _must_live(self) -> Iterator[None]:
+        """Say of a connection that breaks that the fork was killed."""
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            what = self.function.replace("_", " ").strip()
+            raise GoemoError(
+                f"the process for `{what}` was killed, by the system if the memory was full"
+            ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class GoemoError(Exception):
@@ -26,3 +26,13 @@ class InputError(GoemoError):
         if len(self.problems) == 1:
             return f"{self.where}: {self.problems[0]}"
         return "\n".join([f"{self.where}: {len(self.problems)} problems", *(f"  {p}" for p in self.problems)])
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that have led to it."""
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

@@ -81,7 +81,7 @@ def run_search(
                 spending = Spending(budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"])
                 log.phase("preparing")
                 reserved = check_disk(spec, splits, check)
-                prepared = session.prepare_shared(spec, splits, forks, view, reserved=reserved)
+                prepared = session.prepare_with_bars(spec, splits, forks, view, reserved=reserved)
                 facts = {"address": address, **store_fact(tracking_uri)}
                 search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
                 with _held(search):
@@ -148,7 +148,7 @@ def resume_search(
         if session.remaining(spec, search) == 0:
             splits, forks = same_splits(spec, search), Forks()
             log.phase("preparing")
-            prepared = session.prepare_shared(spec, splits, forks, view)
+            prepared = session.prepare_with_bars(spec, splits, forks, view)
             spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
             work = session.Session(
                 spec, search, splits, prepared, forks, view, log, signals, spending, describe(), {}
@@ -172,7 +172,7 @@ def resume_search(
                 records=[*search.records(), *search.confirmations()],
             )
             log.phase("preparing")
-            prepared = session.prepare_shared(spec, splits, forks, view)
+            prepared = session.prepare_with_bars(spec, splits, forks, view)
             work = session.Session(
                 spec, search, splits, prepared, forks, view, log, signals, spending, environment, per_trial
             )

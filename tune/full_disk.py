@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from goemo.amounts import amount
-from goemo.errors import GoemoError
+from goemo.errors import GoemoError, chain
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 
@@ -22,7 +21,7 @@ class FullDiskError(GoemoError):
 
 def is_full_disk(error: BaseException) -> bool:
     """Say whether an error, or one that has led to it, means that a disk is full."""
-    return any(_says_so(link) for link in _chain(error))
+    return any(_says_so(link) for link in chain(error))
 
 
 def full_disk_error(error: BaseException, folder: Path, go_on: str) -> FullDiskError:
@@ -33,7 +32,7 @@ def full_disk_error(error: BaseException, folder: Path, go_on: str) -> FullDiskE
         folder: Where most is written, for errors that name no file.
         go_on: What to do once there is room.
     """
-    named = [Path(link.filename) for link in _chain(error) if isinstance(link, OSError) and _has_file(link)]
+    named = [Path(link.filename) for link in chain(error) if isinstance(link, OSError) and _has_file(link)]
     place = next(parent for path in [*named, folder] for parent in [path, *path.parents] if parent.is_dir())
     usage = shutil.disk_usage(place)
     return FullDiskError(
@@ -50,13 +49,3 @@ def _says_so(error: BaseException) -> bool:
 
 def _has_file(error: OSError) -> bool:
     return error.errno in _NUMBERS and isinstance(error.filename, str)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those that have led to it."""
-    link: BaseException | None = error
-    seen: set[int] = set()
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__

@@ -133,7 +133,7 @@ def import_meanwhile(forks: Forks, store: Store) -> None:
         store.import_client()
 
 
-def prepare_shared(
+def prepare_with_bars(
     spec: SearchSpec, splits: Splits, forks: Forks, view: View, *, reserved: float = 0
 ) -> Path:
     """Prepare what trials share, with its progress shown; return the folder."""

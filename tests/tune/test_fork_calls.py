@@ -64,6 +64,11 @@ def tell_from_threads(*, on_progress):
         thread.join()
 
 
+def find(path):
+    wait_for(path.exists, seconds=30)
+    return "found"
+
+
 def complain():
     logging.getLogger("a.library").warning("%s is old", "this")
     warnings.warn("so is that", UserWarning, stacklevel=1)
@@ -224,7 +229,8 @@ def test_a_call_ends_with_a_caller_that_is_killed(tmp_path):
     wait_for(partial(is_gone, int((tmp_path / "pid").read_text())))
 
 
-def test_other_work_goes_on_beside_a_call(forks):
-    """The result is waited for where it is wanted."""
-    with forks.started(add, 1, second=2) as result:
-        assert result() == 3
+def test_other_work_goes_on_beside_a_call(forks, tmp_path):
+    """A call that waits for what is done meanwhile comes to its end."""
+    with forks.started(find, tmp_path / "made meanwhile") as result:
+        (tmp_path / "made meanwhile").touch()
+        assert result() == "found"

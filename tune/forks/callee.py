@@ -23,7 +23,7 @@ from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
-from goemo.errors import GoemoError
+from goemo.errors import GoemoError, chain
 
 _PATIENCE_S = 10.0  # for what is under way to be cleaned up, once the caller is gone
 
@@ -89,12 +89,7 @@ def _answer(call: Callable[[], Any]) -> tuple[str, Any]:
 
 def apart(error: BaseException) -> list[BaseException]:
     """Return an error and those that have led to it, the last one first, each such that it can be pickled."""
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and len(links) < 100:
-        links.append(_portable(link))
-        link = link.__cause__ or link.__context__
-    return links
+    return [_portable(link) for link in chain(error)]
 
 
 def joined(links: Sequence[BaseException]) -> BaseException:

@@ -74,13 +74,16 @@ class Forks:
         Yields:
             Waits for the function's result; calls it where there is no fork.
         """
+        if self.socket is None:
+            yield partial(function, *args, **options)
+            return
         heard = {name: value for name, value in options.items() if callable(value)}
         given = {name: value for name, value in options.items() if name not in heard}
         ours, theirs = Pipe()
         with ours:
             with theirs:
                 streams = [theirs.fileno(), theirs.fileno(), 2]
-                is_forked = self.socket is not None and client.has_forked(
+                is_forked = client.has_forked(
                     str(self.socket), [callee.__file__], env=dict(os.environ), streams=streams
                 )
             if not is_forked:

@@ -8,7 +8,8 @@ the built-in sample, one CPU a trial and as many trials at once as there are cor
 users have it, logging to a new MLflow store; through `goemo search --tracking-uri none`; and through
 `Trainer.hyperparameter_search(backend="ray")` (benchmarks/trainer_search.py). Each is a process of its own,
 timed from its start to its end, in turns. Both evaluate after every epoch; beyond that, `goemo search` fits
-thresholds, tests the chosen trial, draws and reports, and Trainer does not.
+thresholds, tests the chosen trial, draws and reports, and Trainer does not. By default a trial is one epoch of
+300 texts: the less it trains, the more of the search is seen. `--rows` and `--epochs` make it longer.
 
 The second form runs `goemo search` alone with more and more trials, which differ in the learning rate only,
 and prints seconds of harness a trial: the wall time times the trials at once, less the seconds that trials
@@ -141,7 +142,7 @@ def compare(folder: Path, *, rows: int, epochs: int, rounds: int) -> None:
         ratio = "" if way == "trainer" else spread(ratios)
         lines.append([shown, spread(walls), spread([wall / trials for wall in walls], 2), seconds, ratio])
     print(
-        f"{trials} trials of {CHECKPOINT}, {epochs} epochs of `sample:{rows}`; {rounds} rounds in turns, "
+        f"{trials} trials of {CHECKPOINT}, epochs: {epochs}, data: `sample:{rows}`; {rounds} rounds in turns, "
         "median (least to most).\n"
     )
     header = ["search", "wall, s", "wall a trial, s", "training of all trials, CPU s", "Trainer / this"]
@@ -164,7 +165,7 @@ def grow(folder: Path, counts: Sequence[int], *, rows: int, epochs: int, trackin
         say(f"{count} trials: {run.wall:.1f} s")
         cells = [run.wall, run.wall / count, training / count, harness / count, run.wall - training / at_once]
         lines.append([str(count), *(f"{cell:.2f}" for cell in cells)])
-    print(f"{CHECKPOINT}, {epochs} epochs of `sample:{rows}`, {at_once} trials at once.\n")
+    print(f"{CHECKPOINT}, epochs: {epochs}, data: `sample:{rows}`, {at_once} trials at once.\n")
     header = ["trials", "wall, s", "wall a trial, s", "training a trial, CPU s"]
     print(table([*header, "harness a trial, CPU s", "wall less training, s"], lines))
 
@@ -172,8 +173,8 @@ def grow(folder: Path, counts: Sequence[int], *, rows: int, epochs: int, trackin
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1000, help="of the built-in sample")
-    parser.add_argument("--epochs", type=int, default=2, help="with an evaluation after each")
+    parser.add_argument("--rows", type=int, default=300, help="of the built-in sample")
+    parser.add_argument("--epochs", type=int, default=1, help="with an evaluation after each")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--growth", type=int, nargs="+", metavar="TRIALS", help="`goemo search` alone, of so many"

@@ -8,7 +8,7 @@ the built-in sample, one CPU a trial and as many trials at once as there are cor
 users have it, logging to a new MLflow store; through `goemo search --tracking-uri none`; and through
 `Trainer.hyperparameter_search(backend="ray")` (benchmarks/trainer_search.py). Each is a process of its own,
 timed from its start to its end, in turns. Both evaluate after every epoch; beyond that, `goemo search` fits
-thresholds, tests the chosen trial, draws and reports, and Trainer does not. By default a trial is one epoch of
+thresholds, tests the chosen trial, draws and reports, and Trainer does not. By default a trial is an epoch of
 300 texts: the less it trains, the more of the search is seen. `--rows` and `--epochs` make it longer.
 
 The second form runs `goemo search` alone with more and more trials, which differ in the learning rate only,
@@ -142,8 +142,8 @@ def compare(folder: Path, *, rows: int, epochs: int, rounds: int) -> None:
         ratio = "" if way == "trainer" else spread(ratios)
         lines.append([shown, spread(walls), spread([wall / trials for wall in walls], 2), seconds, ratio])
     print(
-        f"{trials} trials of {CHECKPOINT}, epochs: {epochs}, data: `sample:{rows}`; {rounds} rounds in turns, "
-        "median (least to most).\n"
+        f"{trials} trials of {CHECKPOINT}, epochs: {epochs}, data: `sample:{rows}`; {rounds} rounds in "
+        "turns, median (least to most).\n"
     )
     header = ["search", "wall, s", "wall a trial, s", "training of all trials, CPU s", "Trainer / this"]
     print(table(header, lines))

@@ -50,6 +50,7 @@ def disk_needed(
     labels: int,
     rows: tuple[int, int],
     at_once: int,
+    ended: int = 0,
     frozen_output: float = 0,
     is_checkpointed: bool = False,
 ) -> DiskNeed:
@@ -61,6 +62,7 @@ def disk_needed(
         labels: Of the data.
         rows: Of the validation and of the test split.
         at_once: How many trials run at a time.
+        ended: How many have ended, so that what they add is there.
         frozen_output: Bytes of the frozen encoder's output that are still to be written.
         is_checkpointed: Whether trials last long enough to write checkpoints.
     """
@@ -72,13 +74,14 @@ def disk_needed(
         files += labels * test * _FLOAT16
     weights = check.weights * _FLOAT32
     trained = check.trained * _FLOAT32
-    leaders = min(spec.total, spec.keep_models + spec.confirm.top)
+    trials = max(0, spec.total + spec.confirm.most_trials(spec.total) - ended)
+    leaders = max(0, min(spec.total, spec.keep_models + spec.confirm.top) - ended)
     kept = leaders + at_once if spec.keep_models else 0
     # The weights, two moments and the best weights; the earlier one stays until the next is whole.
     checkpoints = 2 * at_once * 4 * trained if is_checkpointed else 0
     return DiskNeed(
         frozen_output=frozen_output,
-        records=(spec.total + spec.confirm.most_trials(spec.total)) * files + _SEARCH_BYTES,
+        records=trials * files + _SEARCH_BYTES,
         weights=kept * weights,
         checkpoints=checkpoints,
     )
@@ -92,7 +95,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck) -> float:
+def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck, *, ended: int = 0) -> float:
     """Refuse a search whose trials' files clearly do not fit, before the first of them is started.
 
     Counted is what is certain: neither checkpoints, which short trials do not write, nor the weights of
@@ -102,6 +105,7 @@ def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck) -> float:
         spec: The search.
         splits: Its data.
         check: Of its model.
+        ended: How many of its trials have ended.
 
     Returns:
         The bytes that the trials need, which must be left for them.
@@ -115,6 +119,7 @@ def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck) -> float:
         labels=len(splits.labels),
         rows=(len(splits.validation), len(splits.test)),
         at_once=0,
+        ended=ended,
     )
     refuse_if_larger(need, free_bytes(runs_folder()))
     return need.total

@@ -17,7 +17,7 @@ from tune.budget import Budget, Spending
 from tune.consoles import progress_console
 from tune.disk_need import check_disk
 from tune.environment import describe
-from tune.forks import Forks, forks_for
+from tune.forks import Forks, fork_server
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
 from tune.interrupts import SearchInterrupted, interrupts
 from tune.preparation import found_checkpoint, look_around, trial_resources
@@ -62,7 +62,7 @@ def run_search(
         SearchFolder.refuse_taken(spec.name)
         check_sources(spec)
         view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-        with forks_for(address) as forks:  # first, for it takes longest
+        with fork_server() as forks:  # first, for it takes longest
             from tune import session
             from tune.cluster import connect
             from tune.tracking import check_store, find_store
@@ -87,17 +87,17 @@ def run_search(
                 with _held(search):
                     log.open(search, find_store(tracking_uri).hide)
                     work = session.Session(
-                        spec,
-                        search,
-                        splits,
-                        prepared,
-                        forks,
-                        view,
-                        log,
-                        signals,
-                        spending,
-                        environment,
-                        per_trial,
+                        spec=spec,
+                        search=search,
+                        splits=splits,
+                        prepared=prepared,
+                        forks=forks,
+                        view=view,
+                        log=log,
+                        signals=signals,
+                        spending=spending,
+                        environment=environment,
+                        per_trial=per_trial,
                     )
                     return session.run(work, tracking_uri)
 
@@ -151,13 +151,23 @@ def resume_search(
             prepared = session.prepare_with_bars(spec, splits, forks, view)
             spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
             work = session.Session(
-                spec, search, splits, prepared, forks, view, log, signals, spending, describe(), {}
+                spec=spec,
+                search=search,
+                splits=splits,
+                prepared=prepared,
+                forks=forks,
+                view=view,
+                log=log,
+                signals=signals,
+                spending=spending,
+                environment=describe(),
+                per_trial={},
             )
             return session.run(work, tracking_uri)
         from tune.cluster import connect
 
         address = address or search.facts.get("address")
-        with forks_for(address) as forks, connect(address, forks) as nodes:
+        with fork_server() as forks, connect(address, forks) as nodes:
             session.import_meanwhile(forks, find_store(tracking_uri))
             checkpoint = forks.call(found_checkpoint, spec)
             splits = same_splits(spec, search)
@@ -165,16 +175,25 @@ def resume_search(
             resources = nodes(shared=search.path, needed=checkpoint, note=view.say)
             signals.take_back()
             per_trial = trial_resources(spec, check, resources)
+            known = [*search.records(), *search.confirmations()]
             spending = Spending(
-                budget or Budget(),
-                started=started,
-                gpus_per_trial=per_trial["gpu"],
-                records=[*search.records(), *search.confirmations()],
+                budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"], records=known
             )
             log.phase("preparing")
-            prepared = session.prepare_with_bars(spec, splits, forks, view)
+            reserved = check_disk(spec, splits, check, ended=sum(r.outcome is not None for r in known))
+            prepared = session.prepare_with_bars(spec, splits, forks, view, reserved=reserved)
             work = session.Session(
-                spec, search, splits, prepared, forks, view, log, signals, spending, environment, per_trial
+                spec=spec,
+                search=search,
+                splits=splits,
+                prepared=prepared,
+                forks=forks,
+                view=view,
+                log=log,
+                signals=signals,
+                spending=spending,
+                environment=environment,
+                per_trial=per_trial,
             )
             return session.run(work, tracking_uri)
 

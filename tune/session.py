@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tune.tracking import Store, Tracker
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """One process's work on a search: what it is, its records and data, what shows, logs and stops it.
 

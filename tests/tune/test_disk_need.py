@@ -10,9 +10,10 @@ import pytest
 from goemo.errors import InputError
 from tune import disk_need
 from tune.disk_need import ARTIFACT_BYTES, DiskNeed, check_disk, disk_needed, free_bytes, refuse_if_larger
-from tune.driver import run_search
+from tune.driver import resume_search, run_search
 from tune.preparation import ModelCheck
-from tune.spec import ConfirmSpec, load_spec
+from tune.records import SearchFolder
+from tune.spec import ConfirmSpec, SearchSpec, load_spec
 
 
 @pytest.fixture
@@ -62,6 +63,16 @@ def test_only_trials_that_the_search_has_leave_anything(spec, check):
     assert need.records == disk_needed(confirmed, check, labels=10, rows=(200, 300), at_once=2).records
 
 
+def test_what_trials_have_left_is_not_needed_again(spec, check):
+    """Half of them have ended: the other half writes its files, and what may lead is there already."""
+    sizes = {"labels": 10, "rows": (200, 300), "at_once": 0}
+    whole, rest = disk_needed(spec, check, **sizes), disk_needed(spec, check, ended=6, **sizes)
+    of_search = disk_needed(spec, check, ended=spec.total, **sizes).records
+    assert spec.total == 12
+    assert rest.records - of_search == pytest.approx((whole.records - of_search) / 2)
+    assert (whole.weights, rest.weights) == (spec.keep_models * 4e6, 0)
+
+
 def test_a_search_that_does_not_fit_is_refused_with_what_to_change():
     """Needed and free, the largest part first, and what makes it smaller."""
     need = DiskNeed(frozen_output=0, records=2e8, weights=3e9, checkpoints=0)
@@ -104,3 +115,16 @@ def test_a_full_disk_stops_a_search_before_its_first_trial(tmp_path, monkeypatch
     with pytest.raises(InputError, match="the search needs about"):
         run_search(load_spec(str(path)), tracking_uri="none")
     assert not (tmp_path / "searches").exists()
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_a_resumed_search_too(tmp_path, monkeypatch):
+    """Before its trials, which stay as they are."""
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+    values = {"name": "s", "model": {"checkpoint": "scratch:albert-tiny"}, "data": {"source": "sample:300"}}
+    spec = SearchSpec.from_dict(values)
+    search = SearchFolder.create("s", spec.to_dict())
+    disk_with(monkeypatch, 1000)
+    with pytest.raises(InputError, match="the search needs about"):
+        resume_search("s", tracking_uri="none")
+    assert search.records() == []

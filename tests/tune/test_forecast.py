@@ -27,7 +27,7 @@ from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import Course, simulate
 from tune.forecast.stopping import expected_runs
 from tune.forecast.work import Work, epoch_shapes, visits, work_of
-from tune.preparation import checked_model
+from tune.preparation import checked_model, told_by
 from tune.spec import load_spec
 
 SPACE = """\
@@ -65,12 +65,14 @@ def setting(spec, tmp_path):
         max_lengths=[8, 16],
         cache=tmp_path / "mlruns" / "cache",
     )
+    model = checked_model(spec, splits)
     return Setting(
         spec=spec,
         splits=splits,
         prepared=prepared,
         missing=None,
-        model=checked_model(spec, splits),
+        model=model,
+        check=told_by(spec, model),
         nodes=[{"CPU": 2.0, "memory": 8e9}],
         per_trial={"cpu": 1.0, "gpu": 0.0},
     )

@@ -26,7 +26,7 @@ from tune.forecast.setting import Setting
 from tune.forecast.simulation import Course, Run, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
-from tune.forks import forks_for
+from tune.forks import fork_server
 from tune.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
 from tune.progress import progress_bars
 from tune.records import runs_folder
@@ -66,7 +66,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
     checkpoint = found_checkpoint(spec)
-    with forks_for(address) as forks, connect(address, forks) as nodes:
+    with fork_server() as forks, connect(address, forks) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
         model = checked_model(spec, splits)
@@ -93,14 +93,16 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
         )
         opening_s += time.perf_counter() - counting
         obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)
+        check = told_by(spec, model)
         setting = Setting(
             spec=spec,
             splits=splits,
             prepared=prepared,
             missing=None if obstacle else missing,
             model=model,
+            check=check,
             nodes=resources,
-            per_trial=trial_resources(spec, told_by(spec, model), resources),
+            per_trial=trial_resources(spec, check, resources),
         )
         probed = measure(setting, tell)
         notes = [f"frozen encoder output: {obstacle}"] if obstacle else []
@@ -153,7 +155,7 @@ def assemble(
         memory_there=there,
         disk=disk_needed(
             spec,
-            told_by(spec, setting.model),
+            setting.check,
             labels=len(setting.prepared.labels),
             rows=(len(setting.splits.validation), len(setting.splits.test)),
             at_once=at_once,

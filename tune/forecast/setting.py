@@ -13,6 +13,7 @@ from goemo.frozen_output import MissingOutput
 from goemo.prepared import Prepared
 from tune import space
 from tune.forecast.work import StepShape, epoch_shapes
+from tune.preparation import ModelCheck
 from tune.resources import trials_on
 from tune.spec import SearchSpec, configuration
 
@@ -27,6 +28,7 @@ class Setting:
         prepared: The same, tokenized.
         missing: What the frozen encoder will compute before the first trial; None where that is nothing.
         model: Of one of its configurations.
+        check: Of that model.
         nodes: Resources of each node by Ray's names, ``CPU``, ``GPU`` and ``memory``.
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
     """
@@ -36,6 +38,7 @@ class Setting:
     prepared: Prepared
     missing: MissingOutput | None
     model: Any
+    check: ModelCheck
     nodes: Sequence[Mapping[str, float]]
     per_trial: Mapping[str, float]
 

@@ -10,11 +10,11 @@ the forks have in common stands in memory once.
 * **Calls.** The driver prepares the data and tests the chosen trial in forks (`Forks.call`). It never imports
   torch, and holds nothing of a GPU while trials run.
 
-Only the Ray that a search starts on its own machine has them: on the nodes of a cluster, workers start as
-they always do, and without a server calls are made in the driver itself.
+Only the Ray that a search starts on its own machine has such workers: on the nodes of a cluster they start as
+they always do. Without a server, calls are made in the driver itself.
 """
 
 from tune.forks.calling import Forks
-from tune.forks.starting import fork_server, forks_for
+from tune.forks.starting import fork_server
 
-__all__ = ["Forks", "fork_server", "forks_for"]
+__all__ = ["Forks", "fork_server"]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tune.forks import client
@@ -24,16 +24,6 @@ _SETTINGS = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
-
-
-def forks_for(address: str | None) -> AbstractContextManager[Forks]:
-    """Start the fork server where Ray is started on this machine; on a cluster there are no forks.
-
-    Args:
-        address: Of the cluster; None for ``$RAY_ADDRESS`` or this machine.
-    """
-    is_cluster = bool(address or os.environ.get("RAY_ADDRESS"))
-    return nullcontext(Forks()) if is_cluster else fork_server()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tune.spec import SearchSpec
 
 # What no probe sees, on two cores of an AMD EPYC: the imports of the command and MLflow's store before the
 # first trial; the leaderboard, the figures and the page after the last; and what MLflow takes for a trial.
-START_S, REPORT_S, LOG_S = 8.0, 8.0, 0.2
+START_S, REPORT_S, LOG_S = 2.5, 2.5, 0.2
 
 # How far off a probe of seconds may be on a machine that does nothing else.
 ERROR = 0.2

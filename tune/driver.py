@@ -8,19 +8,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 
 from goemo.data import load_splits
 from goemo.errors import GoemoError
-from tune.budget import Budget, Spending
+from tune.basis import basis_for_trials, basis_without_trials
+from tune.budget import Budget
+from tune.command import Command
 from tune.consoles import progress_console
-from tune.disk_need import check_disk
-from tune.environment import describe
-from tune.forks import Forks, fork_server
 from tune.full_disk import FullDiskError, full_disk_error, is_full_disk
 from tune.interrupts import SearchInterrupted, interrupts
-from tune.preparation import found_checkpoint, look_around, trial_resources
 from tune.progress import SearchState, View
 from tune.records import SearchFolder, runs_folder, search_names
 from tune.search_facts import same_splits, same_store, store_fact
@@ -61,45 +60,26 @@ def run_search(
     with _explained(spec.name), interrupts() as signals, SearchLog() as log:
         SearchFolder.refuse_taken(spec.name)
         check_sources(spec)
-        view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-        with fork_server() as forks:  # first, for it takes longest
+        command = Command(
+            spec=spec,
+            address=address,
+            tracking_uri=tracking_uri,
+            budget=budget or Budget(),
+            started=started,
+            view=_view(spec, console),
+            log=log,
+            signals=signals,
+        )
+        read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed)
+        with basis_for_trials(command, read, shared=runs_folder(), is_store_needed=True) as basis:
+            facts = {"address": address, **store_fact(tracking_uri)}
+            search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             from tune import session
-            from tune.cluster import connect
-            from tune.tracking import check_store, find_store
+            from tune.tracking import find_store
 
-            check_store(tracking_uri)
-            with connect(address, forks) as nodes:
-                session.import_meanwhile(forks, find_store(tracking_uri))
-                checkpoint = forks.call(found_checkpoint, spec)
-                log.phase("reading the data")
-                splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-                check, environment = forks.call(look_around, spec, splits)
-                # Before minutes of preparation, which a refusal would waste.
-                resources = nodes(shared=runs_folder(), needed=checkpoint, note=view.say)
-                signals.take_back()
-                per_trial = trial_resources(spec, check, resources)
-                spending = Spending(budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"])
-                log.phase("preparing")
-                reserved = check_disk(spec, splits, check)
-                prepared = session.prepare_with_bars(spec, splits, forks, view, reserved=reserved)
-                facts = {"address": address, **store_fact(tracking_uri)}
-                search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
-                with _held(search):
-                    log.open(search, find_store(tracking_uri).hide)
-                    work = session.Session(
-                        spec=spec,
-                        search=search,
-                        splits=splits,
-                        prepared=prepared,
-                        forks=forks,
-                        view=view,
-                        log=log,
-                        signals=signals,
-                        spending=spending,
-                        environment=environment,
-                        per_trial=per_trial,
-                    )
-                    return session.run(work, tracking_uri)
+            with _held(search):
+                log.open(search, find_store(tracking_uri).hide)
+                return session.run(session.Session(command, basis, search))
 
 
 def resume_search(
@@ -139,63 +119,25 @@ def resume_search(
         spec = SearchSpec.from_dict(search.spec)
         if trial_timeout_s is not None:
             spec = replace(spec, trial_timeout_s=trial_timeout_s)
-        asked, tracking_uri = tracking_uri, same_store(search, tracking_uri)
-        log.open(search, find_store(tracking_uri).hide)
-        log.phase("reading the data")
-        view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-        if asked or "tracking_uri" not in search.facts:
-            search.add_facts(**store_fact(asked))
+        command = Command(
+            spec=spec,
+            address=address or search.facts.get("address"),
+            tracking_uri=same_store(search, tracking_uri),
+            budget=budget or Budget(),
+            started=started,
+            view=_view(spec, console),
+            log=log,
+            signals=signals,
+        )
+        log.open(search, find_store(command.tracking_uri).hide)
+        if tracking_uri or "tracking_uri" not in search.facts:
+            search.add_facts(**store_fact(tracking_uri))
+        read = partial(same_splits, spec, search)
         if session.remaining(spec, search) == 0:
-            splits, forks = same_splits(spec, search), Forks()
-            log.phase("preparing")
-            prepared = session.prepare_with_bars(spec, splits, forks, view)
-            spending = Spending(Budget(), started=started, gpus_per_trial=0.0)
-            work = session.Session(
-                spec=spec,
-                search=search,
-                splits=splits,
-                prepared=prepared,
-                forks=forks,
-                view=view,
-                log=log,
-                signals=signals,
-                spending=spending,
-                environment=describe(),
-                per_trial={},
-            )
-            return session.run(work, tracking_uri)
-        from tune.cluster import connect
-
-        address = address or search.facts.get("address")
-        with fork_server() as forks, connect(address, forks) as nodes:
-            session.import_meanwhile(forks, find_store(tracking_uri))
-            checkpoint = forks.call(found_checkpoint, spec)
-            splits = same_splits(spec, search)
-            check, environment = forks.call(look_around, spec, splits)
-            resources = nodes(shared=search.path, needed=checkpoint, note=view.say)
-            signals.take_back()
-            per_trial = trial_resources(spec, check, resources)
-            known = [*search.records(), *search.confirmations()]
-            spending = Spending(
-                budget or Budget(), started=started, gpus_per_trial=per_trial["gpu"], records=known
-            )
-            log.phase("preparing")
-            reserved = check_disk(spec, splits, check, ended=sum(r.outcome is not None for r in known))
-            prepared = session.prepare_with_bars(spec, splits, forks, view, reserved=reserved)
-            work = session.Session(
-                spec=spec,
-                search=search,
-                splits=splits,
-                prepared=prepared,
-                forks=forks,
-                view=view,
-                log=log,
-                signals=signals,
-                spending=spending,
-                environment=environment,
-                per_trial=per_trial,
-            )
-            return session.run(work, tracking_uri)
+            return session.run(session.Session(command, basis_without_trials(command, read), search))
+        records = [*search.records(), *search.confirmations()]
+        with basis_for_trials(command, read, shared=search.path, records=records) as basis:
+            return session.run(session.Session(command, basis, search))
 
 
 def extend_search(
@@ -241,6 +183,10 @@ def extend_search(
         trial_timeout_s=trial_timeout_s,
         console=console,
     )
+
+
+def _view(spec: SearchSpec, console: Console | None) -> View:
+    return View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
 
 
 @contextmanager

@@ -2,64 +2,52 @@
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from goemo.data import Splits
 from goemo.outcomes import RANKED
-from tune import confirm, leaderboard, search_insight, space
+from tune import confirm, leaderboard, space
 from tune.confirm import Confirmations
 from tune.durations import duration
-from tune.forks import Forks
 from tune.halt import Halt
 from tune.interval_of_best import IntervalOfBest
 from tune.leaderboard import Leaderboard
-from tune.preparation import prepare
-from tune.progress import View, is_live, progress_bars
+from tune.progress import is_live
 from tune.search_facts import data_facts
-from tune.search_log import SearchLog, engine_logs
+from tune.search_log import engine_logs
 from tune.search_result import SearchResult
 from tune.space import Suggestions
 from tune.spec import SchedulerSpec, SearchSpec, advice
 from tune.warm_start import earlier_trials
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tune.budget import Spending
-    from tune.interrupts import Interrupts
+    from tune.basis import Basis
+    from tune.command import Command
     from tune.records import SearchFolder
-    from tune.tracking import Store, Tracker
+    from tune.tracking import Tracker
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Session:
-    """One process's work on a search: what it is, its records and data, what shows, logs and stops it.
+    """One process's work on a search.
 
-    ``prepared`` is the folder of what trials share; ``forks`` calls what needs torch, which this process does
-    without.
+    Attributes:
+        command: What it was given, and what shows, logs and stops it.
+        basis: What trials run on.
+        search: The records.
     """
 
-    spec: SearchSpec
+    command: Command
+    basis: Basis
     search: SearchFolder
-    splits: Splits
-    prepared: Path
-    forks: Forks
-    view: View
-    log: SearchLog
-    signals: Interrupts
-    spending: Spending
-    environment: Mapping[str, Any]
-    per_trial: Mapping[str, float]
 
     @property
     def remaining(self) -> int:
         """How many trials have not ended."""
-        return remaining(self.spec, self.search)
+        return remaining(self.command.spec, self.search)
 
 
 def remaining(spec: SearchSpec, search: SearchFolder) -> int:
@@ -68,24 +56,25 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
     return spec.total - ended + confirm.remaining(spec, search)
 
 
-def run(session: Session, tracking_uri: str | None) -> SearchResult:
+def run(session: Session) -> SearchResult:
     """Run what remains, then report; an interrupt or an error leaves records and store in order."""
     # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
     from tune.artifacts import TrialArtifacts
     from tune.tracking import Tracker
 
-    search, view = session.search, session.view
-    search.write_validation(session.splits.validation.targets, session.splits.labels)
+    command, search, splits = session.command, session.search, session.basis.splits
+    view, log = command.view, command.log
+    search.write_validation(splits.validation.targets, splits.labels)
     search.add_facts(
-        data=data_facts(session.splits, session.spec.seed),
-        environment=session.environment,
+        data=data_facts(splits, command.spec.seed),
+        environment=session.basis.environment,
         started=search.facts.get("started", time.time()),
     )
     halt = Halt(search.path)
-    artifacts = TrialArtifacts(search, session.splits)
+    artifacts = TrialArtifacts(search, splits)
     tracker = Tracker(
         search,
-        tracking_uri,
+        command.tracking_uri,
         is_monitored=session.remaining > 0,
         describe=lambda: _summary(search),
         prepare_artifacts=artifacts.write,
@@ -96,19 +85,19 @@ def run(session: Session, tracking_uri: str | None) -> SearchResult:
         with engine_logs():
             if session.remaining:
                 _run_remaining(session, halt, tracker)
-            session.log.phase("report")
+            log.phase("report")
             board = _report(session)
     except BaseException as error:
-        tracker.close(is_complete=False, timeout_s=0.0 if session.signals.are_urgent else 60.0)
+        tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 60.0)
         if not isinstance(error, KeyboardInterrupt):
-            view.say(f"it went wrong; the log tells more: {session.log.shown}")
+            view.say(f"it went wrong; the log tells more: {log.shown}")
         raise
     remaining = session.remaining
     if tracker.store.is_off:
         view.say(f"nothing was logged to MLflow; to log it: goemo resume {search.name}")
     else:
         view.say("bringing MLflow up to date")
-    session.log.phase("the store")
+    log.phase("the store")
     unlogged = tracker.close(is_complete=remaining == 0)
     if halt.error is not None:  # found by the tracker's thread, after the last trial
         raise halt.error
@@ -118,41 +107,19 @@ def run(session: Session, tracking_uri: str | None) -> SearchResult:
     wrong = sum(reason not in RANKED for reason in view.state.ended.values())
     if wrong or unlogged:
         what = f"{wrong} of the trials went wrong" if wrong else "the store did not take everything"
-        view.say(f"{what}; the log tells more: {session.log.shown}")
+        view.say(f"{what}; the log tells more: {log.shown}")
     return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged), cut_by)
-
-
-def import_meanwhile(forks: Forks, store: Store) -> None:
-    """Import what takes seconds and is needed later, while Ray starts and the fork server imports torch."""
-    if not forks.are_there:
-        return
-    for name in ("tune.engine", "tune.search_report"):
-        importlib.import_module(name)
-    search_insight.import_evaluator()
-    if not store.is_off:
-        store.import_client()
-
-
-def prepare_with_bars(
-    spec: SearchSpec, splits: Splits, forks: Forks, view: View, *, reserved: float = 0
-) -> Path:
-    """Prepare what trials share, with its progress shown; return the folder."""
-
-    def note(line: str) -> None:
-        view.console.print(line, soft_wrap=True, highlight=False)
-
-    with progress_bars(view.console) as on_progress:
-        return forks.call(prepare, spec, splits, reserved=reserved, on_progress=on_progress, on_note=note)
 
 
 def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
     from tune.engine import run_trials
 
-    spec, view = session.spec, session.view
-    session.log.phase("trials")
+    command, basis = session.command, session.basis
+    spec, view = command.spec, command.view
+    command.log.phase("trials")
     known = (*session.search.records(), *session.search.confirmations())
     view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
-    for note in session.splits.notes:
+    for note in basis.splits.notes:
         view.say(f"data: {note}")
     view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
     for sentence in advice(spec):
@@ -162,7 +129,7 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
         tracker.notice(trial_id)
         view.state.trouble = tracker.trouble
 
-    spending = session.spending
+    spending = basis.spending
     if spending.is_limited:
         view.state.budget = spending.words
         view.say(spending.words())
@@ -170,13 +137,13 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
         halt.end_budget(over)
         return
     following = IntervalOfBest(session.search, view.state) if is_live(view.console) else nullcontext()
-    with view, following, session.signals.deferred(halt.interrupt):
+    with view, following, command.signals.deferred(halt.interrupt):
         for of_stage, suggestions in _stages(session, halt):
             run_trials(
                 of_stage,
                 session.search,
-                prepared=str(session.prepared),
-                per_trial=session.per_trial,
+                prepared=str(basis.prepared),
+                per_trial=basis.per_trial,
                 suggestions=suggestions,
                 spending=spending,
                 halt=halt,
@@ -187,9 +154,9 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
 
 def _stages(session: Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
     """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
-    spec, search, view = session.spec, session.search, session.view
+    spec, search, view = session.command.spec, session.search, session.command.view
     if spec.total > sum(record.outcome is not None for record in search.records()):
-        earlier = earlier_trials(spec, search, digest=session.splits.digest, say=view.say)
+        earlier = earlier_trials(spec, search, digest=session.basis.splits.digest, say=view.say)
         view.state.begin_stage(spec.total + len(confirm.ended_ids(search)))
         yield spec, space.suggestions(spec, search.records(), earlier)
     further = confirm.confirmations(spec, search) if halt.kind is None else None
@@ -203,24 +170,24 @@ def _report(session: Session) -> Leaderboard:
     """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
     from tune.search_report import chosen_is_tested, write_search_artifacts
 
-    search, view = session.search, session.view
+    search, basis, view = session.search, session.basis, session.command.view
     board = leaderboard.build(search)
     if not board.rows:
         return board
     view.say("writing the report")
     if session.remaining:
-        write_search_artifacts(search, board, session.splits)
+        write_search_artifacts(search, board, basis.splits)
         return board
-    confirm.drop_weights(session.spec, search)
+    confirm.drop_weights(session.command.spec, search)
     best = board.best.trial_id
     view.say(f"opening the test split for {best}")
-    with chosen_is_tested(search, board, session.prepared, session.forks) as has_results:
+    with chosen_is_tested(search, board, basis.prepared, basis.forks) as has_results:
 
         def end_test() -> None:
             if not has_results():
                 view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
 
-        write_search_artifacts(search, board, session.splits, end_test=end_test)
+        write_search_artifacts(search, board, basis.splits, end_test=end_test)
     return board
 
 

@@ -50,8 +50,7 @@ def basis_for_trials(
     read: Callable[[], Splits],
     *,
     shared: Path,
-    records: Sequence[TrialRecord] = (),
-    is_store_needed: bool = False,
+    records: Sequence[TrialRecord] | None = None,
 ) -> Iterator[Basis]:
     """Start Ray, check all that can be wrong with a search, and prepare what its trials share.
 
@@ -62,8 +61,8 @@ def basis_for_trials(
         command: The command.
         read: Reads the data.
         shared: A folder that all nodes of a cluster must see.
-        records: Of the trials that there are.
-        is_store_needed: Whether a store must answer; else what it misses is logged later.
+        records: Of the trials of a search that goes on, whose store is brought up to date when it answers;
+            None for a new one, whose store must.
 
     Raises:
         InputError: Data, checkpoint, store, resources or budget are wrong, or the disk has no room.
@@ -74,7 +73,7 @@ def basis_for_trials(
         from tune.cluster import connect
         from tune.tracking import check_store, find_store
 
-        if is_store_needed:
+        if records is None:
             check_store(command.tracking_uri)
         with connect(command.address, forks) as nodes:
             _import_meanwhile(forks, find_store(command.tracking_uri))
@@ -86,11 +85,13 @@ def basis_for_trials(
             command.signals.take_back()
             per_trial = trial_resources(spec, check, resources)
             spending = Spending(
-                command.budget, started=command.started, gpus_per_trial=per_trial["gpu"], records=records
+                command.budget,
+                started=command.started,
+                gpus_per_trial=per_trial["gpu"],
+                records=records or (),
             )
             command.log.phase("preparing")
-            ended = sum(record.outcome is not None for record in records)
-            reserved = check_disk(spec, splits, check, ended=ended)
+            reserved = check_disk(spec, splits, check, records=records)
             yield Basis(
                 splits=splits,
                 prepared=_prepared(command, splits, forks, reserved=reserved),

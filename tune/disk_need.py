@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from goemo.amounts import amount
 from goemo.data import Splits
 from goemo.errors import InputError
 from tune.preparation import ModelCheck
-from tune.records import runs_folder
+from tune.records import TrialRecord, runs_folder
 from tune.spec import SearchSpec
 
 # Tables, figures and the page of a trial, without its scores: 28 labels and 5,426 validation rows took
@@ -95,7 +96,9 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck, *, ended: int = 0) -> float:
+def check_disk(
+    spec: SearchSpec, splits: Splits, check: ModelCheck, *, records: Sequence[TrialRecord] | None = None
+) -> float:
     """Refuse a search whose trials' files clearly do not fit, before the first of them is started.
 
     Counted is what is certain: neither checkpoints, which short trials do not write, nor the weights of
@@ -105,7 +108,7 @@ def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck, *, ended: in
         spec: The search.
         splits: Its data.
         check: Of its model.
-        ended: How many of its trials have ended.
+        records: Of the trials of a search that goes on; None for a new one.
 
     Returns:
         The bytes that the trials need, which must be left for them.
@@ -119,14 +122,14 @@ def check_disk(spec: SearchSpec, splits: Splits, check: ModelCheck, *, ended: in
         labels=len(splits.labels),
         rows=(len(splits.validation), len(splits.test)),
         at_once=0,
-        ended=ended,
+        ended=sum(record.outcome is not None for record in records or ()),
     )
-    refuse_if_larger(need, free_bytes(runs_folder()))
+    refuse_if_larger(need, free_bytes(runs_folder()), is_new=records is None)
     return need.total
 
 
-def refuse_if_larger(need: DiskNeed, free: float) -> None:
-    """Refuse a search that needs more bytes than there are.
+def refuse_if_larger(need: DiskNeed, free: float, *, is_new: bool = True) -> None:
+    """Refuse a search that needs more bytes than there are; one that goes on is what it is.
 
     Raises:
         InputError: The message says what takes how much, and what to change.
@@ -142,8 +145,8 @@ def refuse_if_larger(need: DiskNeed, free: float) -> None:
     largest = sorted(((size, name, key) for name, (size, key) in parts.items() if size), reverse=True)
     takes = ", ".join(f"{name} {amount(size)}" for size, name, _ in largest)
     keys = ", ".join(key for _, _, key in largest)
-    problem = (
-        f"the search needs about {amount(need.total)} and the disk has {amount(free)} free ({takes}); "
-        f"make room, use another disk (GOEMO_RUNS), or change: {keys}"
-    )
-    raise InputError(str(runs_folder()), [problem])
+    remedy = "make room and try again"
+    if is_new:
+        remedy = f"make room, use another disk (GOEMO_RUNS), or change: {keys}"
+    problem = f"the search needs about {amount(need.total)} and the disk has {amount(free)} free ({takes})"
+    raise InputError(str(runs_folder()), [f"{problem}; {remedy}"])

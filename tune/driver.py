@@ -71,7 +71,7 @@ def run_search(
             signals=signals,
         )
         read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed)
-        with basis_for_trials(command, read, shared=runs_folder(), is_store_needed=True) as basis:
+        with basis_for_trials(command, read, shared=runs_folder()) as basis:
             facts = {"address": address, **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             from tune import session

@@ -213,8 +213,8 @@ def test_a_full_disk_stops_in_order_and_resume_goes_on(stopping, small_disk):
     assert "goemo resume full" in driver.lines[-1]
     assert "Traceback" not in driver.told
     again = on_disk.drive("resume", "full")
-    assert again.end() == 1, again.told
-    assert again.lines[-1].startswith("goemo: the disk of ")
+    assert again.end() == 2, again.told
+    assert again.lines[-1].endswith("make room and try again")
     ballast.unlink()
     on_disk.run("resume", "full")
     on_disk.run("search", "stopping.yaml", "--name", "roomy", *space)

@@ -73,10 +73,10 @@ def basis_for_trials(
         from tune.cluster import connect
         from tune.tracking import check_store, find_store
 
-        if records is None:
-            check_store(command.tracking_uri)
         with connect(command.address, forks) as nodes:
             _import_meanwhile(forks, find_store(command.tracking_uri))
+            if records is None:
+                check_store(command.tracking_uri)
             checkpoint = forks.call(found_checkpoint, spec)
             command.log.phase("reading the data")
             splits = read()

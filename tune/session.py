@@ -88,7 +88,8 @@ def run(session: Session) -> SearchResult:
             log.phase("report")
             board = _report(session)
     except BaseException as error:
-        tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 60.0)
+        # Should a store be away too: Ray ends a process whose Ray has died a minute ago.
+        tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 30.0)
         if not isinstance(error, KeyboardInterrupt):
             view.say(f"it went wrong; the log tells more: {log.shown}")
         raise

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from goemo.errors import GoemoError, InputError
 from tune.records import runs_folder
+from tune.tracking.database import make_database, refuse_other_version
 
 EXPERIMENT = "goemo"  # MLflow's experiment for all searches of a project
 OFF = "none"  # in place of a URI: nothing is logged
@@ -81,7 +82,9 @@ class Store:
     @property
     def database(self) -> Path | None:
         """The file of a SQLite store; None for other stores."""
-        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:") else None
+        if not self.uri.startswith("sqlite:"):
+            return None
+        return Path(self.uri.removeprefix("sqlite:///").partition("?")[0])
 
     def ask_for_experiment(self, name: str = EXPERIMENT, *, timeout_s: float = 5.0) -> Any:
         """Ask a tracking server for an experiment, logged in as MLflow's clients are; return its answer.
@@ -115,12 +118,15 @@ class Store:
             ) from error
 
     def check(self) -> None:
-        """Ask a tracking server whether it is there and lets us in; other stores are checked by `find_store`.
+        """Ask a tracking server whether it is there and lets us in, and a SQLite file which version it is of.
 
         Raises:
-            GoemoError: It does not answer.
-            InputError: It wants a login, or another one.
+            GoemoError: The server does not answer.
+            InputError: It wants a login, or another one; or the file is of another version of MLflow.
         """
+        if self.database is not None:
+            set_environment()
+            refuse_other_version(self.database, self.shown)
         if not self.is_server:
             return
         status = self.ask_for_experiment().status_code
@@ -138,6 +144,8 @@ class Store:
         self.import_client()
         from mlflow import MlflowClient
 
+        if self.database is not None:
+            make_database(self.database)
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def import_client(self) -> None:
@@ -197,7 +205,7 @@ def check_store(tracking_uri: str | None = None) -> str:
     """Return the URI of the store, without its password, after asking it whether it is there.
 
     Raises:
-        InputError: As `find_store`, or a tracking server wants a login.
+        InputError: As `find_store`, or a tracking server wants a login, or a file is of another version.
         GoemoError: A tracking server does not answer.
     """
     store = find_store(tracking_uri)

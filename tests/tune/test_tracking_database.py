@@ -1,0 +1,106 @@
+"""A new store is there whole or not at all, and one of another version is refused before anything runs."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from goemo.errors import InputError
+from tune import tracking
+from tune.tracking.database import make_database
+from tune.tracking.store import set_environment
+
+KILLED_IN_THE_MIDDLE = """\
+import os, signal, sys
+from pathlib import Path
+from tune.tracking.database import make_database
+from tune.tracking.store import set_environment
+set_environment()
+from mlflow.store.db import utils
+utils._upgrade_db = lambda engine: os.kill(os.getpid(), signal.SIGKILL)
+make_database(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A store as it is made; for copies."""
+    set_environment()
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    make_database(path)
+    return path
+
+
+@pytest.fixture
+def database(tmp_path, whole):
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(whole.read_bytes())
+    return path
+
+
+def execute(path, statement):
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(statement)
+        file.commit()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_in_the_middle_leaves_no_store(tmp_path):
+    """Half of one would be refused by MLflow from then on; this way the next process makes it."""
+    path = tmp_path / "mlflow.db"
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not path.exists()
+    client = tracking.find_store(f"sqlite:///{path}").client()
+    assert client.create_experiment("after") == "1"
+
+
+def test_a_new_store_leaves_nothing_beside_it(whole):
+    """One file, in which MLflow finds all its tables."""
+    assert [path.name for path in whole.parent.iterdir()] == ["mlflow.db"]
+    with closing(sqlite3.connect(whole)) as file:
+        assert file.execute("select count(*) from runs").fetchone() == (0,)
+
+
+def test_a_store_that_is_there_stays(database):
+    """Whatever is in it, and whoever was faster."""
+    execute(database, "insert into experiments (name, lifecycle_stage) values ('kept', 'active')")
+    before = database.read_bytes()
+    make_database(database)
+    assert database.read_bytes() == before
+
+
+def test_another_process_may_have_been_faster(tmp_path, monkeypatch):
+    """Its store stays."""
+    from mlflow.store.db import utils
+
+    path = tmp_path / "mlflow.db"
+    monkeypatch.setattr(utils, "_initialize_tables", lambda _: path.write_bytes(b"theirs"))
+    make_database(path)
+    assert path.read_bytes() == b"theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_store_of_another_version_is_refused_with_what_to_do(database):
+    """Before a search starts: MLflow would refuse each of its trials."""
+    uri = f"sqlite:///{database}"
+    assert tracking.check_store(uri) == uri
+    execute(database, "update alembic_version set version_num = '451aebb31d03'")
+    with pytest.raises(InputError, match=rf"451aebb31d03, here .* mlflow db upgrade {uri}$"):
+        tracking.check_store(uri)
+
+
+def test_files_that_are_not_mlflows_have_no_version(tmp_path):
+    """None yet, an empty one, and a database of something else: MLflow makes its tables there."""
+    path = tmp_path / "mlflow.db"
+    tracking.check_store(f"sqlite:///{path}")
+    assert not path.exists()
+    path.touch()
+    tracking.check_store(f"sqlite:///{path}")
+    execute(path, "create table other (a)")
+    tracking.check_store(f"sqlite:///{path}")

@@ -71,12 +71,13 @@ def basis_for_trials(
     spec, view = command.spec, command.view
     with fork_server() as forks:
         from tune.cluster import connect
-        from tune.tracking import check_store, find_store
+        from tune.tracking import find_store
 
         with connect(command.address, forks) as nodes:
-            _import_meanwhile(forks, find_store(command.tracking_uri))
+            store = find_store(command.tracking_uri)
+            _import_meanwhile(forks, store)
             if records is None:
-                check_store(command.tracking_uri)
+                store.check()
             checkpoint = forks.call(found_checkpoint, spec)
             command.log.phase("reading the data")
             splits = read()

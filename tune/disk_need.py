@@ -124,12 +124,17 @@ def check_disk(
         at_once=0,
         ended=sum(record.outcome is not None for record in records or ()),
     )
-    refuse_if_larger(need, free_bytes(runs_folder()), is_new=records is None)
+    refuse_if_larger(need, free_bytes(runs_folder()), resumed="" if records is None else spec.name)
     return need.total
 
 
-def refuse_if_larger(need: DiskNeed, free: float, *, is_new: bool = True) -> None:
-    """Refuse a search that needs more bytes than there are; one that goes on is what it is.
+def refuse_if_larger(need: DiskNeed, free: float, *, resumed: str = "") -> None:
+    """Refuse a search that needs more bytes than there are; one that is resumed cannot be changed.
+
+    Args:
+        need: What it needs.
+        free: Bytes of the disk.
+        resumed: The name of a search that goes on; empty for a new one.
 
     Raises:
         InputError: The message says what takes how much, and what to change.
@@ -145,8 +150,8 @@ def refuse_if_larger(need: DiskNeed, free: float, *, is_new: bool = True) -> Non
     largest = sorted(((size, name, key) for name, (size, key) in parts.items() if size), reverse=True)
     takes = ", ".join(f"{name} {amount(size)}" for size, name, _ in largest)
     keys = ", ".join(key for _, _, key in largest)
-    remedy = "make room and try again"
-    if is_new:
-        remedy = f"make room, use another disk (GOEMO_RUNS), or change: {keys}"
+    remedy = f"make room, use another disk (GOEMO_RUNS), or change: {keys}"
+    if resumed:
+        remedy = f"make room, then: goemo resume {resumed}"
     problem = f"the search needs about {amount(need.total)} and the disk has {amount(free)} free ({takes})"
     raise InputError(str(runs_folder()), [f"{problem}; {remedy}"])

@@ -214,7 +214,8 @@ def test_a_full_disk_stops_in_order_and_resume_goes_on(stopping, small_disk):
     assert "Traceback" not in driver.told
     again = on_disk.drive("resume", "full")
     assert again.end() == 2, again.told
-    assert again.lines[-1].endswith("make room and try again")
+    assert again.lines[-1].endswith("make room, then: goemo resume full")
+    assert str(small_disk) in again.lines[-1]
     ballast.unlink()
     on_disk.run("resume", "full")
     on_disk.run("search", "stopping.yaml", "--name", "roomy", *space)

@@ -125,6 +125,6 @@ def test_a_full_disk_stops_a_resumed_search_too(tmp_path, monkeypatch):
     spec = SearchSpec.from_dict(values)
     search = SearchFolder.create("s", spec.to_dict())
     disk_with(monkeypatch, 1000)
-    with pytest.raises(InputError, match=r"the search needs about .* make room and try again$"):
+    with pytest.raises(InputError, match=r"the search needs about .* make room, then: goemo resume s$"):
         resume_search("s", tracking_uri="none")
     assert search.records() == []

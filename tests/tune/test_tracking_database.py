@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -17,13 +18,12 @@ from tune.tracking.store import set_environment
 
 KILLED_IN_THE_MIDDLE = """\
 import os, signal, sys
-from pathlib import Path
-from tune.tracking.database import make_database
-from tune.tracking.store import set_environment
-set_environment()
+from tune.tracking import find_store
+store = find_store(sys.argv[1])
+store.import_client()
 from mlflow.store.db import utils
 utils._upgrade_db = lambda engine: os.kill(os.getpid(), signal.SIGKILL)
-make_database(Path(sys.argv[1]))
+store.client().search_experiments()
 """
 
 
@@ -53,10 +53,11 @@ def execute(path, statement):
 def test_a_process_that_is_killed_in_the_middle_leaves_no_store(tmp_path):
     """Half of one would be refused by MLflow from then on; this way the next process makes it."""
     path = tmp_path / "mlflow.db"
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(path)], check=False)
+    uri = f"sqlite:///{path}"
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, uri], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not path.exists()
-    client = tracking.find_store(f"sqlite:///{path}").client()
+    client = tracking.find_store(uri).client()
     assert client.create_experiment("after") == "1"
 
 
@@ -84,6 +85,18 @@ def test_another_process_may_have_been_faster(tmp_path, monkeypatch):
     make_database(path)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_system_without_hard_links_has_stores_too(tmp_path, monkeypatch):
+    """As of many a USB disk or network share."""
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    client = tracking.find_store(f"sqlite:///{tmp_path}/mlflow.db").client()
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+    assert client.create_experiment("first") == "1"
 
 
 def test_a_store_of_another_version_is_refused_with_what_to_do(database):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from goemo.errors import InputError
@@ -34,8 +34,13 @@ def make_database(path: Path) -> None:
         engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{new}")
         utils._initialize_tables(engine)  # noqa: SLF001 - what its store calls at the first connection
         engine.dispose()
-        with suppress(FileExistsError):  # another process was faster
+        try:
             os.link(new, path)
+        except FileExistsError:  # another process was faster
+            return
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                new.rename(path)
 
 
 def refuse_other_version(path: Path, shown: str) -> None:
@@ -66,9 +71,9 @@ def _schema(path: Path) -> str | None:
     """Return the version of the tables in a file; None where there are none of MLflow's."""
     if not path.is_file():
         return None
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
-        try:
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
             found = file.execute("select version_num from alembic_version").fetchone()
-        except sqlite3.Error:  # no such table; whatever else it is, MLflow will say it
-            return None
+    except sqlite3.Error:  # no such table; whatever else it is, MLflow will say it
+        return None
     return None if found is None else str(found[0])

@@ -14,7 +14,6 @@ import pytest
 from goemo.errors import InputError
 from tune import tracking
 from tune.tracking.database import make_database
-from tune.tracking.store import set_environment
 
 KILLED_IN_THE_MIDDLE = """\
 import os, signal, sys
@@ -30,9 +29,8 @@ store.client().search_experiments()
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A store as it is made; for copies."""
-    set_environment()
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    make_database(path)
+    tracking.find_store(f"sqlite:///{path}").client()
     return path
 
 
@@ -78,9 +76,10 @@ def test_a_store_that_is_there_stays(database):
 
 def test_another_process_may_have_been_faster(tmp_path, monkeypatch):
     """Its store stays."""
+    path = tmp_path / "mlflow.db"
+    tracking.find_store(f"sqlite:///{path}").import_client()
     from mlflow.store.db import utils
 
-    path = tmp_path / "mlflow.db"
     monkeypatch.setattr(utils, "_initialize_tables", lambda _: path.write_bytes(b"theirs"))
     make_database(path)
     assert path.read_bytes() == b"theirs"

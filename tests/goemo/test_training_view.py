@@ -141,6 +141,19 @@ def test_bfloat16_changes_gradients_by_its_rounding(kind, in_one_dnn):
     assert 0 < (ours - theirs).norm() / theirs.norm() < 0.05
 
 
+@pytest.mark.skipif(not torch.cpu._is_avx2_supported(), reason="oneDNN's loops are all there is")
+@pytest.mark.parametrize("kind", SHORTENED)
+def test_no_map_is_computed_in_one_dnns_plain_loops(kind, in_one_dnn, capfd):
+    """Whatever its inputs look like in memory, as at the first tokens; the loops take 50 times as long."""
+    view = training_view(_model(kind))
+    with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+        _gradients(view, _inputs(kind))
+    ran = [line.split(",") for line in capfd.readouterr().out.splitlines() if ",primitive,exec," in line]
+    maps = [fields for fields in ran if "inner_product" in fields]
+    assert len(maps) > 3 * 4
+    assert not [",".join(fields) for fields in maps if any(field.startswith("ref") for field in fields)]
+
+
 @pytest.mark.parametrize("kind", ["albert", "bert"])
 def test_small_maps_run_in_torch_to_the_same_end(kind, monkeypatch):
     """What is too small for oneDNN: to 1e-5, and oneDNN is not called."""

@@ -8,12 +8,16 @@ the built-in sample, one CPU a trial and as many trials at once as there are cor
 users have it, logging to a new MLflow store; through `goemo search --tracking-uri none`; and through
 `Trainer.hyperparameter_search(backend="ray")` (benchmarks/trainer_search.py). Each is a process of its own,
 timed from its start to its end, in turns. Both evaluate after every epoch; beyond that, `goemo search` fits
-thresholds, tests the chosen trial, draws and reports, and Trainer does not. By default a trial is an epoch of
-300 texts: the less it trains, the more of the search is seen. `--rows` and `--epochs` make it longer.
+thresholds, tests the chosen trial, draws and reports, and Trainer does not.
 
-The second form runs `goemo search` alone with more and more trials, which differ in the learning rate only,
-and prints seconds of harness a trial: the wall time times the trials at once, less the seconds that trials
-spent in training and evaluation (their history's `seconds`), divided by the trials.
+How much of a search is training decides the ratio of the wall times, so trials come in three sizes
+(`--sizes`), and the table has the seconds of harness a trial too: the wall time times the trials at once,
+less the seconds that trials spent in training and evaluation by their own clocks, divided by the trials. What
+does not train slows down what does, for they share the cores: some of the harness counts as training, on
+either side.
+
+The second form runs `goemo search` alone with more and more trials of the first size, which differ in the
+learning rate only.
 
 Tokens and the tokenizer that is trained on the sample are cached by a first search of one trial, which does
 not count.
@@ -30,6 +34,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +44,7 @@ from measuring import SearchRun, goemo_search, hardware, need_accelerate, say, s
 CHECKPOINT = "scratch:albert-tiny"
 SEED = 42
 BATCH_SIZES, LEARNING_RATES, MAX_LENGTHS = [16, 32, 64], [5e-4, 1e-3, 2e-3], [16, 24, 32]
+AT_ONCE = os.cpu_count() or 1
 WAYS = {
     "goemo": "`goemo search`",
     "untracked": "`goemo search --tracking-uri none`",
@@ -46,9 +52,28 @@ WAYS = {
 }
 
 
+@dataclass(frozen=True)
+class Size:
+    """Of a trial: rows of the sample, most of which train, and epochs."""
+
+    rows: int
+    epochs: int
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Read ``ROWSxEPOCHS``."""
+        rows, _, epochs = text.partition("x")
+        return cls(int(rows), int(epochs))
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} rows, {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+
+
+SIZES = [Size(300, 1), Size(300, 2), Size(1000, 2)]
+
+
 def search_space(
-    rows: int,
-    epochs: int,
+    size: Size,
     *,
     batch_sizes: Sequence[int],
     learning_rates: Sequence[float],
@@ -58,15 +83,15 @@ def search_space(
     values = {
         "name": "tiny",
         "model": {"checkpoint": CHECKPOINT},
-        "data": {"source": f"sample:{rows}"},
+        "data": {"source": f"sample:{size.rows}"},
         "space": {
             "batch_size": {"grid": list(batch_sizes)},
             "learning_rate": {"grid": list(learning_rates)},
             "max_length": {"grid": list(max_lengths)},
-            "epochs": epochs,
+            "epochs": size.epochs,
         },
         "scheduler": "none",
-        "objective": {"reports": epochs},
+        "objective": {"reports": size.epochs},
         "resources": {"cpus_per_trial": 1},
         "seed": SEED,
     }
@@ -80,12 +105,12 @@ def new_runs(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def trainer_search(rows: int, epochs: int, folder: Path, name: str) -> SearchRun:
+def trainer_search(size: Size, folder: Path, name: str) -> SearchRun:
     """Run Trainer's search of the grid in a process of its own."""
     task = {
         "checkpoint": CHECKPOINT,
-        "source": f"sample:{rows}",
-        "epochs": epochs,
+        "source": f"sample:{size.rows}",
+        "epochs": size.epochs,
         "seed": SEED,
         "cache": str(folder / "cache"),
         "grid": {
@@ -110,62 +135,75 @@ def trainer_search(rows: int, epochs: int, folder: Path, name: str) -> SearchRun
     wall = time.perf_counter() - started
     if done.returncode:
         sys.exit(f"{script.name} failed:\n{done.stderr[-4000:]}")
-    ended = json.loads((work / "ended.json").read_text(encoding="utf-8"))
-    return SearchRun(wall, tuple(ended))
+    seconds = (work / "seconds.txt").read_text(encoding="utf-8").split()
+    return SearchRun(wall, tuple(map(float, seconds)))
 
 
-def compare(folder: Path, *, rows: int, epochs: int, rounds: int) -> None:
-    """Print a table of the three ways."""
-    space = search_space(
-        rows, epochs, batch_sizes=BATCH_SIZES, learning_rates=LEARNING_RATES, max_lengths=MAX_LENGTHS
-    )
+def harness_seconds(run: SearchRun) -> float:
+    """Return the seconds of one core a trial that were not spent in training and evaluation."""
+    return (run.wall * AT_ONCE - sum(run.trial_seconds)) / len(run.trial_seconds)
+
+
+def compare(folder: Path, sizes: Sequence[Size], *, rounds: int) -> None:
+    """Print a table of the three ways, for each size of the trials."""
     trials = len(BATCH_SIZES) * len(LEARNING_RATES) * len(MAX_LENGTHS)
-    runs: dict[str, list[SearchRun]] = defaultdict(list)
-    for number in range(rounds):
-        for way, shown in WAYS.items():
-            name = f"{way}-{number}"
-            if way == "trainer":
-                run = trainer_search(rows, epochs, folder, name)
-            else:
-                uri = "none" if way == "untracked" else None
-                run = goemo_search(space, new_runs(folder, name), name, tracking_uri=uri, reports=epochs)
-            if len(run.trial_seconds) != trials:
-                sys.exit(f"{shown}: {len(run.trial_seconds)} of {trials} trials got to their end")
-            say(f"round {number + 1}, {shown}: {run.wall:.1f} s")
-            runs[way].append(run)
     lines = []
-    for way, shown in WAYS.items():
-        walls = [run.wall for run in runs[way]]
-        ratios = [theirs.wall / ours.wall for theirs, ours in zip(runs["trainer"], runs[way], strict=True)]
-        in_trials = [sum(run.trial_seconds) for run in runs[way]]
-        seconds = "" if way == "trainer" else spread(in_trials)
-        ratio = "" if way == "trainer" else spread(ratios)
-        lines.append([shown, spread(walls), spread([wall / trials for wall in walls], 2), seconds, ratio])
-    print(
-        f"{trials} trials of {CHECKPOINT}, epochs: {epochs}, data: `sample:{rows}`; {rounds} rounds in "
-        "turns, median (least to most).\n"
-    )
-    header = ["search", "wall, s", "wall a trial, s", "training of all trials, CPU s", "Trainer / this"]
-    print(table(header, lines))
+    for size in sizes:
+        space = search_space(
+            size, batch_sizes=BATCH_SIZES, learning_rates=LEARNING_RATES, max_lengths=MAX_LENGTHS
+        )
+        runs: dict[str, list[SearchRun]] = defaultdict(list)
+        for number in range(rounds):
+            for way, shown in WAYS.items():
+                name = f"{way}-{size.rows}-{size.epochs}-{number}"
+                if way == "trainer":
+                    run = trainer_search(size, folder, name)
+                else:
+                    uri = "none" if way == "untracked" else None
+                    run = goemo_search(
+                        space, new_runs(folder, name), name, tracking_uri=uri, reports=size.epochs
+                    )
+                if len(run.trial_seconds) != trials:
+                    sys.exit(f"{shown}: {len(run.trial_seconds)} of {trials} trials got to their end")
+                say(f"{size}, round {number + 1}, {shown}: {run.wall:.1f} s")
+                runs[way].append(run)
+        for way, shown in WAYS.items():
+            harness = {name: [harness_seconds(run) for run in runs[name]] for name in (way, "trainer")}
+            times = [theirs.wall / ours.wall for theirs, ours in zip(runs["trainer"], runs[way], strict=True)]
+            fewer = [a / b for a, b in zip(harness["trainer"], harness[way], strict=True)]
+            lines.append(
+                [
+                    shown,
+                    str(size),
+                    spread([run.wall for run in runs[way]]),
+                    spread([sum(run.trial_seconds) for run in runs[way]]),
+                    spread(harness[way], 2),
+                    "" if way == "trainer" else spread(times),
+                    "" if way == "trainer" else spread(fewer),
+                ]
+            )
+    print(f"{trials} trials of {CHECKPOINT}; rounds in turns: {rounds}, median (least to most).\n")
+    header = ["search", "a trial", "wall, s", "training of all trials, CPU s", "harness a trial, CPU s"]
+    print(table([*header, "wall: Trainer / this", "harness: Trainer / this"], lines))
 
 
-def grow(folder: Path, counts: Sequence[int], *, rows: int, epochs: int, tracking_uri: str | None) -> None:
+def grow(folder: Path, counts: Sequence[int], size: Size, *, tracking_uri: str | None) -> None:
     """Print a table of the harness's seconds a trial."""
-    at_once = os.cpu_count() or 1
     lines = []
     for count in counts:
         rates = np.geomspace(2e-4, 2e-3, count).round(8).tolist()
-        space = search_space(rows, epochs, batch_sizes=[32], learning_rates=rates, max_lengths=[24])
+        space = search_space(size, batch_sizes=[32], learning_rates=rates, max_lengths=[24])
         name = f"of-{count}"
-        run = goemo_search(space, new_runs(folder, name), name, tracking_uri=tracking_uri, reports=epochs)
+        run = goemo_search(
+            space, new_runs(folder, name), name, tracking_uri=tracking_uri, reports=size.epochs
+        )
         if len(run.trial_seconds) != count:
             sys.exit(f"{len(run.trial_seconds)} of {count} trials got to their end")
         training = sum(run.trial_seconds)
-        harness = run.wall * at_once - training
         say(f"{count} trials: {run.wall:.1f} s")
-        cells = [run.wall, run.wall / count, training / count, harness / count, run.wall - training / at_once]
-        lines.append([str(count), *(f"{cell:.2f}" for cell in cells)])
-    print(f"{CHECKPOINT}, epochs: {epochs}, data: `sample:{rows}`, {at_once} trials at once.\n")
+        cells = [run.wall, run.wall / count, training / count, harness_seconds(run)]
+        lines.append([str(count), *(f"{cell:.2f}" for cell in [*cells, run.wall - training / AT_ONCE])])
+    print(f"{CHECKPOINT}, {size}, {AT_ONCE} trials at once.\n")
     header = ["trials", "wall, s", "wall a trial, s", "training a trial, CPU s"]
     print(table([*header, "harness a trial, CPU s", "wall less training, s"], lines))
 
@@ -173,8 +211,14 @@ def grow(folder: Path, counts: Sequence[int], *, rows: int, epochs: int, trackin
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=300, help="of the built-in sample")
-    parser.add_argument("--epochs", type=int, default=1, help="with an evaluation after each")
+    parser.add_argument(
+        "--sizes",
+        type=Size.parse,
+        nargs="+",
+        metavar="ROWSxEPOCHS",
+        default=SIZES,
+        help="of a trial: rows of the built-in sample, and epochs with an evaluation after each",
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--growth", type=int, nargs="+", metavar="TRIALS", help="`goemo search` alone, of so many"
@@ -185,22 +229,16 @@ def main() -> None:
         need_accelerate()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        space = search_space(
-            options.rows, options.epochs, batch_sizes=[32], learning_rates=[1e-3], max_lengths=[24]
-        )
         (folder / "cache").mkdir()
-        goemo_search(space, new_runs(folder, "first"), "first", tracking_uri="none")
+        for size in options.sizes:
+            space = search_space(size, batch_sizes=[32], learning_rates=[1e-3], max_lengths=[24])
+            first = f"first-{size.rows}-{size.epochs}"
+            goemo_search(space, new_runs(folder, first), first, tracking_uri="none")
         print(hardware())
         if options.growth:
-            grow(
-                folder,
-                options.growth,
-                rows=options.rows,
-                epochs=options.epochs,
-                tracking_uri=options.tracking_uri,
-            )
+            grow(folder, options.growth, options.sizes[0], tracking_uri=options.tracking_uri)
         else:
-            compare(folder, rows=options.rows, epochs=options.epochs, rounds=options.rounds)
+            compare(folder, options.sizes, rounds=options.rounds)
 
 
 if __name__ == "__main__":

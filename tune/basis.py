@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,11 +131,16 @@ def _import_meanwhile(forks: Forks, store: Store) -> None:
         return
     from tune import search_insight
 
-    for name in ("tune.engine", "tune.search_report"):
-        importlib.import_module(name)
-    search_insight.import_evaluator()
+    parts: list[Callable[[], object]] = [
+        partial(importlib.import_module, "tune.engine"),
+        partial(importlib.import_module, "tune.search_report"),
+        search_insight.import_evaluator,
+    ]
     if not store.is_off:
-        store.import_client()
+        parts.append(store.import_client)
+    for import_part in parts:
+        import_part()
+        gc.freeze()  # it stays to the end; for the collector to look through it would take half a second
 
 
 def _prepared(command: Command, splits: Splits, forks: Forks, *, reserved: float = 0) -> Path:

@@ -20,6 +20,12 @@ LENGTHS = [16, 24]
 
 
 @pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Return a cache of these tests alone: a training that finds the states of others' equals to rounding."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
 def prepared(small_splits, tiny_bert, cache):
     return prepare(small_splits, tiny_bert, trainable="head", max_lengths=LENGTHS, cache=cache)
 

@@ -435,8 +435,8 @@ def test_processors_with_bfloat16_use_it_unless_told_not_to(instructions, monkey
     """Either kind of instructions is enough; narrow encoders would lose by it."""
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instructions)
-    assert uses_bfloat16("auto", torch.device("cpu"), 384)
-    assert not uses_bfloat16("auto", torch.device("cpu"), 64)
+    assert uses_bfloat16("auto", torch.device("cpu"), 128)
+    assert not uses_bfloat16("auto", torch.device("cpu"), 127)
     assert not uses_bfloat16("none", torch.device("cpu"), 384)
 
 

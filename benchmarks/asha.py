@@ -31,11 +31,11 @@ from measuring import find_goemotions, hardware, say, spread, table
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 
-from tune import leaderboard
 from tune.driver import resume_search, run_search
+from tune.engine.schedulers import OBJECTIVE, PROGRESS, Asha
 from tune.forecast.simulation import Course, simulate
+from tune.ranking import leaderboard
 from tune.records import SearchFolder, TrialRecord, search_names
-from tune.schedulers import OBJECTIVE, PROGRESS, Asha
 from tune.spec import SearchSpec, load_spec
 
 

@@ -6,10 +6,10 @@
 A trial makes five reports without computing anything; a worker is reused for the next trial, and there is one
 for each core. Every search is a process of its own.
 
-- `engine`: `tune.engine.run_trials` as `goemo search` calls it, with records, suggestions, scheduler and
-  view, without a store. Its trials write the history and the scores that real ones write.
-- `mlflow`: the whole of `tune.driver.run_search` with such trials: a new SQLite store, the tables, figures
-  and page of every trial, the report of the search.
+- `engine`: `tune.engine.tuner.run_trials` as `goemo search` calls it, with records, suggestions, scheduler
+  and view, without a store. Its trials write the history and the scores that real ones write.
+- `mlflow`: the whole of `tune.driver.search.run_search` with such trials: a new SQLite store, the tables,
+  figures and page of every trial, the report of the search.
 - `ray`: `ray.tune.Tuner` as it comes, with as many trials, reports and workers; its trials write nothing.
 
 Seconds a trial are those between the ends of trials, so that the start of Ray does not count; CPU seconds are
@@ -108,7 +108,7 @@ def recording_actor() -> type:
 
 def put_in_place(ends: Ends) -> None:
     """Let the engine run trials that train nothing, and take down when they end."""
-    from tune import engine
+    from tune.engine import tuner as engine
 
     class Watched(engine.Recorder):
         """The recorder, watched."""
@@ -125,14 +125,14 @@ def run_engine(space: Path, ends: Ends) -> None:
     """Run the trials through the engine alone."""
     from rich.console import Console
 
-    from tune.budget import Budget, Spending
-    from tune.cluster import connect
-    from tune.engine import run_trials
-    from tune.halt import Halt
-    from tune.progress import SearchState, View
+    from tune.engine.cluster import connect
+    from tune.engine.tuner import run_trials
+    from tune.live.progress import SearchState, View
     from tune.records import SearchFolder
     from tune.space import suggestions
     from tune.spec import load_spec
+    from tune.stopping.budget import Budget, Spending
+    from tune.stopping.halt import Halt
 
     spec = load_spec(str(space))
     put_in_place(ends)

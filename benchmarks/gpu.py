@@ -40,12 +40,13 @@ from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_spee
 
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
+from goemo.fast import cut_vocabulary
 from goemo.inference import choose_device
-from goemo.memory_estimate import estimate_memory
-from goemo.models import build_model, cut_vocabulary, load_tokenizer
-from goemo.prepared import Prepared, prepare
+from goemo.models import build_model, load_tokenizer
 from goemo.training import TrainingRun
+from goemo.training.memory_estimate import estimate_memory
 from goemo.training.precision import uses_bfloat16
+from goemo.training.prepared import Prepared, prepare
 
 TRAFFIC_BYTES = 24 + 12 + 4 + 2 + 2 + 2
 BATCHES = 200  # rows for so many: Trainer's length grouping sorts within 50

@@ -32,13 +32,13 @@ from measuring import MINILM, find_goemotions, hardware, need_accelerate, say, t
 from numpy.typing import NDArray
 from trainer_loop import make_trainer, predicted_scores, quiet, tokenize
 
-from goemo.batches import epoch_batches
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
 from goemo.evaluation import as_kept, validation_metrics
 from goemo.models import build_model, load_tokenizer
-from goemo.prepared import Prepared, prepare
+from goemo.tokens.batches import epoch_batches
 from goemo.training import train
+from goemo.training.prepared import Prepared, prepare
 
 METRIC = "val/macro_f1"
 Scores = NDArray[np.float32]

@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from goemo.configuration import Configuration
 from goemo.data import Split, Splits, load_splits
-from goemo.prepared import prepare
 from goemo.training import Report, train
+from goemo.training.prepared import prepare
 
 Scores = NDArray[np.floating[Any]]
 Model = Callable[[Splits, Path], tuple[Scores, Scores]]  # splits, cache -> scores of validation and of test

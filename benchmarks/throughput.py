@@ -31,9 +31,9 @@ from transformers import Trainer
 from goemo.configuration import Configuration
 from goemo.data import Split, load_splits
 from goemo.models import build_model, load_tokenizer
-from goemo.prepared import Prepared, prepare
 from goemo.training import TrainingRun
 from goemo.training.precision import cpu_has_bfloat16
+from goemo.training.prepared import Prepared, prepare
 
 # Of rows below 200 batches, Trainer's length grouping would sort within fewer batches than it does of many.
 TRAINER_BATCHES = 200

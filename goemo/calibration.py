@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from goemo.arrays import Targets, Values, check_flags, check_scores
-from goemo.logits import to_logits
+from goemo.arrays import Targets, Values, check_flags, check_scores, to_logits
 
 CalibrationMethod = Literal["platt", "isotonic", "temperature"]
 METHODS: tuple[str, ...] = get_args(CalibrationMethod)

@@ -26,10 +26,10 @@ from typing import Any
 
 from rich.console import Console
 
-from tune import leaderboard
+from tune.cli.tables import leaderboard_table
+from tune.ranking import leaderboard
 from tune.records import SearchFolder
-from tune.search_report import write_report
-from tune.tables import leaderboard_table
+from tune.reporting.report import write_report
 from tune.tracking import find_store
 
 FOLDER = Path(__file__).resolve().parent

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 
-from goemo import sample
+from goemo.data import sample
 from goemo.data.tables import PUBLISHED, SPLIT_FILES, Read, Table
+from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import InputError
-from goemo.taxonomy import GOEMOTIONS
 
 
 def read_sample(rows: str, seed: int) -> Read:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from goemo.data.rows import MULTI_HOT_HINT
 from goemo.data.tables import PUBLISHED, ROWS, Label, Read, Table, nearest
-from goemo.taxonomy import GOEMOTIONS
+from goemo.data.taxonomy import GOEMOTIONS
 
 
 def label_names(found: Read) -> tuple[tuple[str, ...], str]:

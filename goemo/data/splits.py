@@ -17,8 +17,8 @@ from goemo.data.files import read_path
 from goemo.data.hub import read_hub
 from goemo.data.labels import label_names, label_targets, reject_multi_hot
 from goemo.data.tables import PUBLISHED, SOURCES, SPLIT_FILES, Read, nearest, refuse
+from goemo.data.taxonomy import check_taxonomy, group_targets
 from goemo.errors import InputError
-from goemo.taxonomy import check_taxonomy, group_targets
 
 SCHEMES = ("sample", "dir", "file", "hub")
 # The fewest rows of which a tenth, rounded, is LEAST_VALIDATION_ROWS.
@@ -89,7 +89,7 @@ def load_splits(source: str, taxonomy: str = "fine", *, seed: int = 42) -> Split
 
     Sources:
 
-    * ``sample:`` or ``sample:ROWS``: the built-in corpus, ROWS rows in all (see ``goemo.sample``).
+    * ``sample:`` or ``sample:ROWS``: the built-in corpus, ROWS rows in all (see ``goemo.data.sample``).
     * ``dir:PATH``: a folder with ``train``, ``dev`` (or ``validation``, ``valid``, ``val``) and
       ``test`` as ``.tsv`` (text, comma-separated labels, optional id; no header, no quoting) or as
       ``.csv``, ``.parquet`` or ``.jsonl`` with ``text`` and ``labels`` (and an optional ``id``).

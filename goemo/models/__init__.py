@@ -10,17 +10,14 @@ from goemo.models.architectures import (
 from goemo.models.building import build_model, train_mode
 from goemo.models.checkpoints import Checkpoint, load_tokenizer, resolve_checkpoint
 from goemo.models.configs import load_config
-from goemo.models.cut_vocabulary import cut_vocabulary
 from goemo.models.learning_rates import learning_rate_scales
 from goemo.models.quiet import quiet_transformers
 from goemo.models.splitting import SplitModel, prefix_states, split_model
-from goemo.models.training_view import training_view
 
 __all__ = [
     "Checkpoint",
     "SplitModel",
     "build_model",
-    "cut_vocabulary",
     "encoder_blocks",
     "head_features",
     "head_logits",
@@ -34,5 +31,4 @@ __all__ = [
     "resolve_checkpoint",
     "split_model",
     "train_mode",
-    "training_view",
 ]

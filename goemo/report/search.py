@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from goemo.configuration.outcomes import RANKED
+from goemo.configuration.thresholds import DEFAULT_METHOD
+from goemo.configuration.thresholds import words as threshold_words
 from goemo.metrics import averages
-from goemo.outcomes import RANKED
 from goemo.report.pictures import Picture
 from goemo.report.rendering import label_rows, mean_rows, metric_words, render, words
 from goemo.report.savings import duration, savings_sentence, seconds_saved
 from goemo.report.scripts import vega_bundle
-from goemo.threshold_options import DEFAULT_METHOD
-from goemo.threshold_options import words as threshold_words
 
 RESULT_NAMES = {
     "validation": "fitted on validation (the result)",
@@ -67,12 +67,12 @@ def search_page(
         comparison: A `goemo.published.Comparison` in plain values; None where they are not about this data.
         confirmed: The leaders with several seeds, best mean first, in the shape of the same JSON. Once none
             of their seeds is ``waiting``, the first of them is the answer.
-        cuts: The trials that the scheduler stopped early, in the shape of `tune.cuts.Cut`.
+        cuts: The trials that the scheduler stopped early, in the shape of `tune.ranking.cuts.Cut`.
         risk: What may have been lost with them, in words.
         intervals: Shown above the leaderboard, whose own drawn intervals then stand back.
         figures: Of the search, in the order to show.
         trial_figures: Likewise of the chosen trial.
-        worst_errors: Output of `goemo.worst_errors.worst_errors` for the chosen trial.
+        worst_errors: Output of `goemo.report.worst_errors.worst_errors` for the chosen trial.
         warnings: What limits the answer, shown with it: sentences.
         insights: On the figures of the search: sentences.
         notes: On the data: splitting, overlaps, what was left out. One sentence or two each.

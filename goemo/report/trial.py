@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from goemo.configuration.thresholds import DEFAULT_METHOD
+from goemo.configuration.thresholds import words as threshold_words
 from goemo.report.pictures import pictures_of
 from goemo.report.rendering import label_rows, mean_rows, metric_words, render
-from goemo.threshold_options import DEFAULT_METHOD
-from goemo.threshold_options import words as threshold_words
 
 # Of a report, in the order of a reader's questions; other columns follow.
 HISTORY_FIRST = (
@@ -52,7 +52,7 @@ def trial_page(
         table_at_half: Output of `goemo.metrics.per_label_table` on validation, at 0.5.
         table: The same at tuned thresholds.
         figures: PNG files by caption, in the order to show.
-        worst_errors: Output of `goemo.worst_errors.worst_errors`, where texts may be shown.
+        worst_errors: Output of `goemo.report.worst_errors.worst_errors`, where texts may be shown.
         environment: Facts to repeat it: versions, hardware, digests of the data.
         commands: What to type to repeat it, one command each.
         message: Why it ended, where that needs words.

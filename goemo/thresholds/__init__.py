@@ -2,7 +2,7 @@
 
 A label is predicted where ``score >= threshold``. :func:`fit_thresholds` chooses the thresholds by one of
 these methods, each in a file of its own with its source; options and their ranges are in
-:mod:`goemo.threshold_options`.
+:mod:`goemo.configuration.thresholds`.
 
 ============== ================================================================ ==============================
 method         what it chooses                                                  options (default)
@@ -50,7 +50,7 @@ What else can happen, and the answer:
 """
 
 from goemo.arrays import Scores, Targets, Values, check_flags, check_scores
-from goemo.threshold_options import DEFAULT_METHOD, threshold_options
+from goemo.configuration.thresholds import DEFAULT_METHOD, threshold_options
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds, threshold_values
 from goemo.thresholds.fitting import cross_fitted_predictions, fit_thresholds
 from goemo.thresholds.folds import fold_of_rows

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from goemo.arrays import Scores, Targets, Values
-from goemo.logits import logit_mean
+from goemo.arrays import Scores, Targets, Values, logit_mean
 from goemo.thresholds.folds import fold_of_rows
-from goemo.thresholds.methods import FITS
+from goemo.thresholds.methods.registry import FITS
 
 
 def cross_fit(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
     """Return the thresholds of the method ``of``, averaged over folds, (l,).
 
     For each fold, the method is fitted on the rows of all others, and a label's thresholds are averaged as
-    logits (see :mod:`goemo.thresholds.shrunk`). A label that at least half of the fits would never predict
-    (``inf``) is never predicted; else the finite ones are averaged. A best cut jumps from one score to
-    another as rows come and go; the average of several jumps less (bagging: Breiman 1996).
+    logits (see :mod:`goemo.thresholds.methods.shrunk`). A label that at least half of the fits would never
+    predict (``inf``) is never predicted; else the finite ones are averaged. A best cut jumps from one score
+    to another as rows come and go; the average of several jumps less (bagging: Breiman 1996).
 
     Options: of, folds, seed and those of the inner method. Which rows are a fold depends on their order. With
     one row there is nothing to average, and the inner method fits it.

@@ -20,7 +20,7 @@ class FittedThresholds:
     Attributes:
         values: One threshold a label, shape (n_labels,); a label is predicted where
             ``score >= threshold``, and never where the threshold is ``inf``.
-        method: What fitted them, a key of :data:`goemo.threshold_options.METHODS`.
+        method: What fitted them, a key of :data:`goemo.configuration.thresholds.METHODS`.
         f1: F1 of each label on the rows that fitted the thresholds, shape (n_labels,): flattering.
         options: The method's options, defaults included; ``target`` and ``fallback``, which nearly all
             methods have, only where they are not ``f1`` and ``none``.

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from goemo.arrays import Targets, check_flags, check_scores
-from goemo.threshold_options import filled_options, threshold_options
+from goemo.configuration.thresholds import filled_options, threshold_options
 from goemo.thresholds.counting import f1_of
 from goemo.thresholds.cross_fit import cross_fit
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds
 from goemo.thresholds.folds import fold_of_rows
-from goemo.thresholds.methods import FITS
+from goemo.thresholds.methods.registry import FITS
 
 _USUAL = {"target": "f1", "fallback": "none"}
 
@@ -32,7 +32,7 @@ def fit_thresholds(
     Args:
         scores: In [0, 1], shape (n_examples, n_labels), at least one example and one label.
         targets: True (or 1) where the label applies, same shape.
-        method: A key of :data:`goemo.threshold_options.METHODS`.
+        method: A key of :data:`goemo.configuration.thresholds.METHODS`.
         labels: Names of the labels, for messages; without it they are numbered.
         **options: The method's own, those of its ``target``, and ``fallback``.
 

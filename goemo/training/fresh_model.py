@@ -9,7 +9,7 @@ import torch
 
 from goemo.configuration import Configuration
 from goemo.models import build_model
-from goemo.prepared import Prepared
+from goemo.training.prepared import Prepared
 
 # The model as it is before training, of the configuration that this process trained last. A worker that
 # trains one configuration of a search after the other reads the checkpoint once.

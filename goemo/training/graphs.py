@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from goemo.batches import Rows
 from goemo.errors import GoemoError
-from goemo.memory import is_out_of_memory
+from goemo.tokens.batches import Rows
+from goemo.training.memory import is_out_of_memory
 from goemo.training.randomness import random_state, renew_generator, set_random_state
 from goemo.training.steps import Piece, PlainSteps
 

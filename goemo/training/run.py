@@ -20,22 +20,23 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
-from goemo.batches import epoch_batches, steps_per_epoch
 from goemo.configuration import Configuration
+from goemo.configuration.schedules import learning_rate_factors
+from goemo.configuration.thresholds import threshold_options
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
+from goemo.fast import cut_vocabulary
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
-from goemo.losses import Loss
-from goemo.memory import PeakMemory
-from goemo.models import cut_vocabulary, learning_rate_scales, load_tokenizer
-from goemo.optimization import AdamW
-from goemo.prepared import Prepared
-from goemo.schedules import learning_rate_factors
-from goemo.threshold_options import threshold_options
+from goemo.models import learning_rate_scales, load_tokenizer
 from goemo.tokens import TokenStore
+from goemo.tokens.batches import epoch_batches, steps_per_epoch
 from goemo.training.fresh_model import fresh_model
 from goemo.training.graphs import ReplayedSteps, graphs_are_wanted
 from goemo.training.inputs import choose_inputs
+from goemo.training.losses import Loss
+from goemo.training.memory import PeakMemory
+from goemo.training.optimization import AdamW
+from goemo.training.prepared import Prepared
 from goemo.training.randomness import random_state, seeded_random, set_random_state
 from goemo.training.report import Report, report_progress, report_step
 from goemo.training.state_file import read_state, state_path, write_state
@@ -61,7 +62,7 @@ class TrainingRun:
 
     Args:
         configuration: What to train.
-        prepared: From ``goemo.prepared.prepare`` for the configuration's checkpoint.
+        prepared: From ``goemo.training.prepared.prepare`` for the configuration's checkpoint.
         device: The current GPU when not given, else the CPU.
         threads: Sets the threads of torch in this process, when given.
     """

@@ -14,11 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from goemo.batches import Rows
-from goemo.losses import Loss
-from goemo.memory import is_out_of_memory
-from goemo.optimization import AdamW
+from goemo.tokens.batches import Rows
 from goemo.training.inputs import Inputs
+from goemo.training.losses import Loss
+from goemo.training.memory import is_out_of_memory
+from goemo.training.optimization import AdamW
 from goemo.training.randomness import random_state, set_random_state
 
 

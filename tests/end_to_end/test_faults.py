@@ -12,7 +12,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from tune.recorder import LOST_WORKERS
+from tune.engine.recorder import LOST_WORKERS
 
 pytestmark = pytest.mark.faults
 

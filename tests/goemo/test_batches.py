@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goemo.batches import epoch_batches, length_order_batches, padded_width, steps_per_epoch, texts_per_pass
+from goemo.tokens.batches import (
+    epoch_batches,
+    length_order_batches,
+    padded_width,
+    steps_per_epoch,
+    texts_per_pass,
+)
 
 
 @given(

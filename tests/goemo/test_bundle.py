@@ -15,12 +15,12 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from goemo import bundle, evaluation
+from goemo.bundle.model_card import _base_model, model_card
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
-from goemo.model_card import _base_model, model_card
-from goemo.prepared import prepare
 from goemo.thresholds import apply_thresholds, fit_thresholds
 from goemo.training import TrainingRun, train
+from goemo.training.prepared import prepare
 
 TEXTS = [
     "so happy today, what a wonderful day",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from goemo.confusion import confusions
+from goemo.report.confusion import confusions
 
 
 def test_counts_equal_a_loop_over_examples():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from goemo.cpu import _PackedLinear, faster_on_cpu
+from goemo.fast.cpu import _PackedLinear, faster_on_cpu
 from goemo.inference import predict_logits
 from goemo.models import build_model, resolve_checkpoint
 from goemo.models.pooling import MeanAlone

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from goemo.data import hub, load_splits
+from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError, InputError
-from goemo.taxonomy import GOEMOTIONS
 
 MOODS = ["merry", "grumpy", "calm"]  # not sorted: the order of labels.txt counts
 ROWS = [

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from goemo import figures
-from goemo.figures import Trial, names
-from goemo.threshold_stability import threshold_band, threshold_draws
+from goemo.report import figures
+from goemo.report.figures import Trial, names
+from goemo.significance.threshold_stability import threshold_band, threshold_draws
 
 LONG = "a very long label name that would never fit beside its row"
 FOREIGN = ["悲しみ", "الفخر", "радость", "😀 joy", "한국어", "$x$ and $", "%s {0} <b>", LONG]

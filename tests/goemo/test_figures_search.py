@@ -6,8 +6,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from goemo import figures
-from goemo.figures import Trial
+from goemo.report import figures
+from goemo.report.figures import Trial
 
 
 def trial(name, objective, reason="completed", **varied):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from goemo.figures.drawing import new_figure
-from goemo.figures.names import drawable
-from goemo.figures.texts import table_text
+from goemo.report.figures.drawing import new_figure
+from goemo.report.figures.names import drawable
+from goemo.report.figures.texts import table_text
 
 PLACES = {"left": 0.2, "center": 2.0, "right": 3.8}
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from goemo import calibration, confusion, figures
-from goemo.figures.palette import reduced
+from goemo import calibration
+from goemo.report import confusion, figures
+from goemo.report.figures.palette import reduced
 
 
 def table(labels, f1, *, support=10):

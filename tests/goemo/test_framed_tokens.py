@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goemo.framed_tokens import FramedTokens
 from goemo.tokens import Template, TokenStore
+from goemo.tokens.framed import FramedTokens
 
 
 def _store(lengths, side, cut_side, *, has_types=True) -> TokenStore:
@@ -48,7 +48,7 @@ def test_a_gathered_batch_is_that_of_the_store(lengths, max_length, sides, extra
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_many_texts_are_framed_in_parts(monkeypatch, side):
     """The parts in which texts are framed do not show; without token types there are none."""
-    monkeypatch.setattr("goemo.framed_tokens._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("goemo.tokens.framed._ROWS_AT_ONCE", 3)
     store = _store([4, 0, 7, 2, 9, 1, 1], side, "right", has_types=False)
     rows = np.arange(7)
     ids, mask, types = FramedTokens(store, 10, torch.device("cpu")).batch(torch.from_numpy(rows), 10)

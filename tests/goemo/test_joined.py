@@ -12,9 +12,9 @@ from goemo import bundle, evaluation
 from goemo.configuration import Configuration
 from goemo.data import Split
 from goemo.errors import GoemoError
-from goemo.prepared import prepare
 from goemo.thresholds import fit_thresholds
 from goemo.training import Diverged, TrainingRun, train
+from goemo.training.prepared import prepare
 
 LENGTHS = [16, 24]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from goemo.loss_options import LOSSES, loss_options
-from goemo.losses import _FORMULAS, Loss
+from goemo.configuration.losses import LOSSES, loss_options
+from goemo.training.losses import _FORMULAS, Loss
 
 RNG = np.random.default_rng(0)
 TRAIN = RNG.random((500, 6)) < np.array([0.5, 0.2, 0.1, 0.02, 0.3, 0.0])

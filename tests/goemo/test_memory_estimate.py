@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from goemo.configuration import Configuration
-from goemo.memory_estimate import PROCESS_BYTES, estimate_memory
+from goemo.training.memory_estimate import PROCESS_BYTES, estimate_memory
 
 _SIZES = {
     "hidden_size": 128,

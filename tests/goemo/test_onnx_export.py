@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from goemo import bundle, evaluation, onnx_export
+from goemo import bundle, evaluation
+from goemo.bundle import onnx_export
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
-from goemo.prepared import prepare
 from goemo.thresholds import fit_thresholds
 from goemo.training import train
+from goemo.training.prepared import prepare
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from goemo.predictions import FORMATS
+from goemo.bundle.predictions import FORMATS
 
 LABELS = ("joy", 'odd, "label"')
 TEXTS = ["", "two\nlines", 'quote " and, comma', "cr\rhere", "sep\u2028inside", "Wörds 😀", "\x00nul"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from goemo.frozen import FrozenFeatures, FrozenStates, features, number_sequences
 from goemo.models import (
     build_model,
     head_features,
@@ -16,7 +17,6 @@ from goemo.models import (
     resolve_checkpoint,
     split_model,
 )
-from goemo.prefix import FrozenFeatures, FrozenStates, features, number_sequences
 from goemo.tokens import TokenStore
 
 LENGTHS = (8, 16, 24)

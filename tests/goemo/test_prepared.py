@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goemo import frozen_output
-from goemo import prepared as module
 from goemo.amounts import amount
 from goemo.errors import GoemoError, InputError
-from goemo.prepared import Prepared, prepare
+from goemo.frozen import output as frozen_output
+from goemo.training import prepared as module
+from goemo.training.prepared import Prepared, prepare
 
 
 def _prepare(splits, checkpoint, cache, **changes):

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from goemo.data.taxonomy import GOEMOTIONS
 from goemo.evaluation import results
 from goemo.metrics import table_from_counts
 from goemo.published import EXAMPLES, comparison, implied_counts, studies
-from goemo.taxonomy import GOEMOTIONS
 from goemo.thresholds import FittedThresholds
 
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from goemo import metrics, thresholds
-from goemo.figures import Trial
 from goemo.report import Picture, charts, search_page
+from goemo.report.figures import Trial
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH")

@@ -12,9 +12,9 @@ import vl_convert
 from sklearn.metrics import precision_recall_fscore_support
 
 from goemo import metrics, thresholds
-from goemo.figures import Trial
 from goemo.report import Picture, charts, search_page
 from goemo.report.charts.labels import POINTS_A_LABEL, curve_cuts, place_names
+from goemo.report.figures import Trial
 from goemo.report.scripts import VEGA_LITE, script_json, vega_bundle
 
 NASTY = "</script><script>alert('x')</script><img src=x onerror=alert(1)> & \"quotes\" <!--"

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goemo import sample
-from goemo.data import load_splits
-from goemo.taxonomy import GOEMOTIONS
+from goemo.data import load_splits, sample
+from goemo.data.taxonomy import GOEMOTIONS
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from transformers import (
     get_wsd_schedule,
 )
 
-from goemo.schedules import SCHEDULES, learning_rate_factors
+from goemo.configuration.schedules import SCHEDULES, learning_rate_factors
 
 
 def _library(schedule, optimizer, warmup, total):

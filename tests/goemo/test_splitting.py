@@ -19,7 +19,7 @@ from transformers import (
     XLNetConfig,
 )
 
-from goemo.cpu import faster_on_cpu
+from goemo.fast.cpu import faster_on_cpu
 from goemo.models import (
     Checkpoint,
     build_model,

@@ -12,22 +12,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForSequenceClassification, masking_utils
 
-from goemo.batches import epoch_batches
 from goemo.configuration import Configuration
+from goemo.configuration.losses import LOSSES
 from goemo.errors import GoemoError
-from goemo.loss_options import LOSSES
-from goemo.losses import Loss
+from goemo.frozen import FrozenFeatures, FrozenStates, number_sequences
 from goemo.models import build_model, learning_rate_scales, split_model
 from goemo.models import pooling as pooling_module
-from goemo.optimization import AdamW
-from goemo.prefix import FrozenFeatures, FrozenStates, number_sequences
-from goemo.prepared import Prepared, prepare
 from goemo.tokens import Template, TokenStore
+from goemo.tokens.batches import epoch_batches
 from goemo.training import TrainingRun, graphs, train
 from goemo.training.graphs import GraphsNotReplayedWarning, ReplayedSteps
 from goemo.training.inputs.features import FeatureInputs
 from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
+from goemo.training.losses import Loss
+from goemo.training.optimization import AdamW
+from goemo.training.prepared import Prepared, prepare
 from goemo.training.randomness import set_random_state
 from goemo.training.steps import Piece, PlainSteps
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from goemo.frozen import FrozenStates, number_sequences
 from goemo.models import build_model, split_model
-from goemo.prefix import FrozenStates, number_sequences
-from goemo.prepared import prepare
 from goemo.training.inputs import suffix
 from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
+from goemo.training.prepared import prepare
 
 LENGTHS = (9, 16)
 CPU = torch.device("cpu")

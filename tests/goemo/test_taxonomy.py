@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from goemo.data import load_splits
+from goemo.data.taxonomy import GOEMOTIONS, GROUPINGS, TAXONOMIES, group_targets
 from goemo.errors import InputError
-from goemo.taxonomy import GOEMOTIONS, GROUPINGS, TAXONOMIES, group_targets
 
 ONE_OF_EACH = np.eye(len(GOEMOTIONS), dtype=bool)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goemo.text_lines import chunks, count_texts, texts_of
+from goemo.data.text_lines import chunks, count_texts, texts_of
 
 
 @pytest.mark.parametrize(

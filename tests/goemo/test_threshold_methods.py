@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from goemo.calibration import calibrate
-from goemo.threshold_options import METHODS
+from goemo.configuration.thresholds import METHODS
 from goemo.thresholds import (
     FittedThresholds,
     apply_thresholds,
@@ -23,7 +23,7 @@ from goemo.thresholds import (
     fit_thresholds,
     fold_of_rows,
 )
-from goemo.thresholds.methods import FITS
+from goemo.thresholds.methods.registry import FITS
 
 # Of the methods that maximise something of each label alone.
 PER_LABEL = ("exact", "grid", "smoothed", "fbr", "plug_in")

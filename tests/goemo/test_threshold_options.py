@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from goemo.threshold_options import (
+from goemo.configuration.thresholds import (
     CHOICE_KEYS,
     DEFAULT_METHOD,
     METHODS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goemo.threshold_stability import RankedLabel, threshold_band, threshold_draws
+from goemo.significance.threshold_stability import RankedLabel, threshold_band, threshold_draws
 from goemo.thresholds import fit_thresholds
 
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.booleans(), st.integers(0, 3)), min_size=1, max_size=25)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import fbeta_score, matthews_corrcoef, precision_score, recall_score
 
 from goemo.calibration import calibrate
-from goemo.threshold_options import METHODS, TARGETS
+from goemo.configuration.thresholds import METHODS, TARGETS
 from goemo.thresholds import apply_thresholds, fit_thresholds
 
 UNMET = -math.inf

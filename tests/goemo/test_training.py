@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save_file
 from transformers import get_linear_schedule_with_warmup
 
 from goemo.configuration import Configuration
+from goemo.configuration.schedules import learning_rate_factors
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
-from goemo.optimization import AdamW
-from goemo.prepared import Prepared, prepare
-from goemo.schedules import learning_rate_factors
 from goemo.training import Diverged, TrainingRun, report_progress, report_step, state_file, train
 from goemo.training import run as training_run
+from goemo.training.optimization import AdamW
 from goemo.training.precision import uses_bfloat16
+from goemo.training.prepared import Prepared, prepare
 
 KINDS = ["head", "all", "last_layer"]
 MEASURED = ("train/samples_per_second", "train/peak_memory_gb")
@@ -619,7 +619,7 @@ sys.modules.update(dict.fromkeys(("ray", "mlflow", "optuna", "tune")))  # as if 
 from pathlib import Path
 from goemo import bundle, data, evaluation
 from goemo.configuration import Configuration
-from goemo.prepared import Prepared
+from goemo.training.prepared import Prepared
 from goemo.training import train
 configuration = Configuration.from_dict({_configuration(prepared, trainable="head", epochs=1).to_dict()!r})
 run = train(configuration, Prepared.open(Path({str(prepared.folder)!r})), device="cpu")

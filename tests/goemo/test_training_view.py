@@ -10,11 +10,12 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
-from goemo.models import cut_vocabulary, first_token, quick_attention, train_mode, training_view
-from goemo.models.first_token import FirstTokenBlock, FirstTokenGroup, FirstTokenOfDistilbert
+from goemo.fast import cut_vocabulary, first_token, quick_attention, training_view
+from goemo.fast.first_token import FirstTokenBlock, FirstTokenGroup, FirstTokenOfDistilbert
+from goemo.fast.quick_dropout import QuickDropout, keep_mask
+from goemo.models import train_mode
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
-from goemo.models.quick_dropout import QuickDropout, keep_mask
-from goemo.optimization import AdamW
+from goemo.training.optimization import AdamW
 from goemo.training.precision import autocast
 
 view_module = sys.modules[training_view.__module__]  # the package has the function under its name

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from goemo.report.worst_errors import worst_errors
 from goemo.thresholds import fit_thresholds
-from goemo.worst_errors import worst_errors
 
 
 def test_confident_contradiction_comes_first_and_right_answers_never():

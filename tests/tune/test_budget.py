@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goemo.errors import InputError
-from tune import budget as budgets
-from tune.budget import Budget, Spending
 from tune.cli import main
 from tune.durations import read_duration
+from tune.stopping import budget as budgets
+from tune.stopping.budget import Budget, Spending
 
 
 @pytest.mark.parametrize(

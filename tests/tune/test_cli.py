@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import pytest
 
+from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError
-from goemo.taxonomy import GOEMOTIONS
 from tune.cli import _show_result, cli, main
-from tune.doctor import Finding
+from tune.cli.doctor import Finding
 from tune.driver import SearchResult
-from tune.leaderboard import Leaderboard
+from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder
 
 ROWS = {
@@ -221,7 +221,7 @@ def test_a_connection_that_breaks_is_a_failure(capfd, monkeypatch):
     def fail(_):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr("tune.doctor.examine", fail)
+    monkeypatch.setattr("tune.cli.doctor.examine", fail)
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 1
@@ -261,7 +261,7 @@ def test_the_end_of_a_file_is_no_interrupt(here, capsys, monkeypatch):
 def test_what_stdout_cannot_show_is_replaced(monkeypatch):
     """After hours of work, a letter that the terminal's encoding lacks fails nothing."""
     shown = io.BytesIO()
-    monkeypatch.setattr("tune.doctor.examine", lambda _: [Finding("disk", "über…")])
+    monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Finding("disk", "über…")])
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
     main(["doctor"])
     sys.stdout.flush()

@@ -14,9 +14,9 @@ import ray
 from ray._private import node, parameter
 
 from goemo.errors import InputError
-from tune.cluster import connect
-from tune.cluster.lean import ray_for_trials
-from tune.forks import fork_server
+from tune.engine.cluster import connect
+from tune.engine.cluster.lean import ray_for_trials
+from tune.engine.forks import fork_server
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
@@ -42,7 +42,7 @@ def test_a_worker_of_this_machine_is_a_fork_with_what_trials_need():
 
         parent, is_imported = ray.get(look.remote())
     assert is_imported
-    assert [pid for line, pid in lines.items() if "tune.forks.server" in line] == [parent]
+    assert [pid for line, pid in lines.items() if "tune.engine.forks.server" in line] == [parent]
 
 
 def test_ray_starts_what_trials_need_and_no_more():

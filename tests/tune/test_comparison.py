@@ -14,7 +14,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
 from goemo.significance import paired_difference
 from goemo.thresholds import cross_fitted_predictions, threshold_options
-from tune import comparison, leaderboard
+from tune.ranking import comparison, leaderboard
 from tune.records import Outcome, SearchFolder
 
 LABELS = ("joy", "anger", "neutral")

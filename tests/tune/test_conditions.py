@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.errors import InputError
-from tune.preparation import max_lengths, memory_needed
+from tune.engine.preparation import max_lengths, memory_needed
+from tune.ranking.insight import hyperparameter_importance
 from tune.records import Outcome, TrialRecord
-from tune.search_insight import hyperparameter_importance
 from tune.space import suggestions
 from tune.spec import SearchSpec, asked_for, configuration, load_spec
 from tune.tracking.content import space_params
@@ -182,7 +182,7 @@ def test_lengths_are_prepared_for_trials_that_are_not_asked_for_one():
 def test_memory_is_that_of_the_largest_trial(monkeypatch):
     """Sizes that are asked for under a condition count with their default too."""
     monkeypatch.setattr(
-        "tune.preparation.estimate_memory",
+        "tune.engine.preparation.estimate_memory",
         lambda _, config, in_bfloat16: SimpleNamespace(total=(config.batch_size, config.max_length)),
     )
     space = {

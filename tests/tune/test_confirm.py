@@ -11,14 +11,15 @@ import yaml
 
 from goemo.evaluation import validation_metrics
 from goemo.thresholds import threshold_options
-from tune import confirm, leaderboard, space
-from tune.confirmed import confirmed_best
-from tune.export import read_export, write_export
+from tune import space
+from tune.cli.tables import confirmed_table, left_out
+from tune.engine.schedulers import build_scheduler
+from tune.models.export import read_export, write_export
+from tune.ranking import confirm, leaderboard
+from tune.ranking.confirmed import confirmed_best
 from tune.records import Outcome, SearchFolder
-from tune.schedulers import build_scheduler
-from tune.search_report import write_report
+from tune.reporting.report import write_report
 from tune.spec import ConfirmSpec, SearchSpec, configuration
-from tune.tables import confirmed_table, left_out
 from tune.tracking import content
 
 SPACE = {

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from tune.consoles import discard, progress_console, results_console
-from tune.leaderboard import Leaderboard, Row
-from tune.progress import SearchState, View
+from tune.cli.tables import leaderboard_table
+from tune.live.consoles import discard, progress_console, results_console
+from tune.live.progress import SearchState, View
+from tune.ranking.leaderboard import Leaderboard, Row
 from tune.records import SearchFolder
-from tune.tables import leaderboard_table
 
 VARIED = {
     "learning_rate": 2.345e-5,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from goemo.thresholds import cross_fitted_predictions, threshold_options
-from tune import crossfit
+from tune.ranking import crossfit
 from tune.records import SearchFolder
 
 

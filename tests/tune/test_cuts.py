@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tune import leaderboard
-from tune.cuts import cuts_of
+from tune.engine.schedulers import build_scheduler
+from tune.ranking import leaderboard
+from tune.ranking.cuts import cuts_of
 from tune.records import Outcome, SearchFolder
-from tune.schedulers import build_scheduler
 from tune.spec import SchedulerSpec, load_spec
 
 ASHA = {"algorithm": "asha", "grace": 20, "reduction_factor": 3}

@@ -8,10 +8,17 @@ from types import SimpleNamespace
 import pytest
 
 from goemo.errors import InputError
-from tune import disk_need
-from tune.disk_need import ARTIFACT_BYTES, DiskNeed, check_disk, disk_needed, free_bytes, refuse_if_larger
 from tune.driver import resume_search, run_search
-from tune.preparation import ModelCheck
+from tune.engine.preparation import ModelCheck
+from tune.forecast import disk_need
+from tune.forecast.disk_need import (
+    ARTIFACT_BYTES,
+    DiskNeed,
+    check_disk,
+    disk_needed,
+    free_bytes,
+    refuse_if_larger,
+)
 from tune.records import SearchFolder
 from tune.spec import ConfirmSpec, SearchSpec, load_spec
 

@@ -12,18 +12,18 @@ import pytest
 from rich.console import Console
 
 from goemo.errors import GoemoError
-from tune.budget import Budget, Spending
-from tune.cluster import servers
-from tune.cluster.servers import RayDiedError, ServerWatch
-from tune.engine import HaltWatch, Listener, _Supply
-from tune.halt import Halt
-from tune.progress import SearchState, View
-from tune.recorder import LOST_WORKERS
+from tune.engine.cluster import servers
+from tune.engine.cluster.servers import RayDiedError, ServerWatch
+from tune.engine.recorder import LOST_WORKERS
+from tune.engine.trial import LEFT
+from tune.engine.tuner import HaltWatch, Listener, _Supply
+from tune.live.progress import SearchState, View
 from tune.records import SearchFolder
 from tune.space import suggestions
 from tune.spec import load_spec
-from tune.stop_sign import stop_sign
-from tune.trial import LEFT
+from tune.stopping.budget import Budget, Spending
+from tune.stopping.halt import Halt
+from tune.stopping.stop_sign import stop_sign
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goemo.errors import InputError
-from tune import driver
+from tune.driver import search as driver
 from tune.records import SearchFolder
 from tune.spec import SearchSpec, extended, load_spec
 

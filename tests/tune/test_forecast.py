@@ -13,12 +13,13 @@ import torch
 from goemo.configuration import Configuration
 from goemo.data import load_splits
 from goemo.errors import InputError
-from goemo.frozen_output import missing_output
-from goemo.prepared import Prepared, prepare
+from goemo.frozen.output import missing_output
 from goemo.training import TrainingRun
-from tune.disk_need import DiskNeed
+from goemo.training.prepared import Prepared, prepare
+from tune.engine.preparation import checked_model, told_by
 from tune.forecast import Phases, Span, lines, over_budget
 from tune.forecast.costs import Prices, fit_prices
+from tune.forecast.disk_need import DiskNeed
 from tune.forecast.forecasting import ERROR, LOG_S, REPORT_S, START_S, _wall_s, assemble, course
 from tune.forecast.measuring import Probed, _training
 from tune.forecast.probe import Measured, Probe, corners
@@ -27,7 +28,6 @@ from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import Course, simulate
 from tune.forecast.stopping import expected_runs
 from tune.forecast.work import Work, epoch_shapes, visits, work_of
-from tune.preparation import checked_model, told_by
 from tune.spec import load_spec
 
 SPACE = """\

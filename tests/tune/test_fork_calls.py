@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from goemo.errors import GoemoError, InputError
-from tune.forks import Forks, fork_server
-from tune.full_disk import is_full_disk
+from tune.engine.forks import Forks, fork_server
+from tune.stopping.full_disk import is_full_disk
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
 
@@ -215,7 +215,7 @@ def test_a_call_ends_with_a_caller_that_is_killed(tmp_path):
         "import sys\n"
         "from pathlib import Path\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from tune.forks import fork_server\n"
+        "from tune.engine.forks import fork_server\n"
         "import test_fork_calls\n"
         "with fork_server() as forks:\n"
         "    forks.call(test_fork_calls.wait_for_ever, Path(sys.argv[1]))\n",

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import ray
 
-from tune.forks import client, fork_server, server, starting
+from tune.engine.forks import client, fork_server, server, starting
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
 
@@ -248,7 +248,7 @@ def test_the_server_ends_with_a_driver_that_is_killed(tmp_path):
     script = tmp_path / "driver.py"
     script.write_text(
         "import time\n"
-        "from tune.forks import fork_server\n"
+        "from tune.engine.forks import fork_server\n"
         "with fork_server() as forks:\n"
         "    print(forks.socket, flush=True)\n"
         "    time.sleep(600)\n",

@@ -14,12 +14,12 @@ import pytest
 
 from goemo.errors import GoemoError
 from tune.driver import _explained
-from tune.full_disk import full_disk_error, is_full_disk
-from tune.halt import Halt
-from tune.hang import ended_when_it_hangs, how_it_hung, over_time
-from tune.interrupts import SearchInterrupted, interrupts
 from tune.records import SearchFolder
-from tune.stop_sign import stop_sign
+from tune.stopping.full_disk import full_disk_error, is_full_disk
+from tune.stopping.halt import Halt
+from tune.stopping.hang import ended_when_it_hangs, how_it_hung, over_time
+from tune.stopping.interrupts import SearchInterrupted, interrupts
+from tune.stopping.stop_sign import stop_sign
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -123,7 +123,7 @@ def test_the_first_signal_calls_what_it_was_given_and_the_second_raises():
 
 ENDED = """
 import signal, subprocess, sys, time
-from tune.interrupts import interrupts, second_ends_at_once
+from tune.stopping.interrupts import interrupts, second_ends_at_once
 with second_ends_at_once("ended at once"), interrupts() as handled, handled.deferred(lambda: None):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     print(child.pid, flush=True)
@@ -150,7 +150,7 @@ def test_the_second_signal_ends_a_command_and_its_children():
 HANGS = """
 import re, sys
 from pathlib import Path
-from tune import hang
+from tune.stopping import hang
 hang._GRACE_S = 0.1
 with hang.ended_when_it_hangs(Path(sys.argv[1]), 0.2):
     re.match("(a+)+$", "a" * 64 + "b")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from goemo.significance import bootstrap_interval
-from tune import interval_of_best
-from tune.crossfit import cross_fitted
-from tune.interval_of_best import IntervalOfBest
-from tune.progress import Best, SearchState
+from tune.live import interval_of_best
+from tune.live.interval_of_best import IntervalOfBest
+from tune.live.progress import Best, SearchState
+from tune.ranking.crossfit import cross_fitted
 from tune.records import SearchFolder
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
-from tune import leaderboard
+from tune.cli.tables import left_out
+from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder
-from tune.tables import left_out
 
 CONFIG = {"metric": "macro_f1", "thresholds": "exact", "checkpoint": "c"}
 LABELS = ("joy", "anger", "neutral")

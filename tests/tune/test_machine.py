@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tune.machine import Gpu, Load, Machine
+from tune.live.machine import Gpu, Load, Machine
 
 
 def test_a_look_has_possible_values():

@@ -10,17 +10,17 @@ from ray.tune.search import Searcher
 from rich.console import Console
 
 from goemo.errors import GoemoError
-from tune.cluster import inspection, watching
-from tune.cluster.inspection import Finding, Inspection, look_around
-from tune.cluster.watching import NodeWatch
-from tune.engine import SuggestionSearcher
+from tune.engine.cluster import inspection, watching
+from tune.engine.cluster.inspection import Finding, Inspection, look_around
+from tune.engine.cluster.watching import NodeWatch
+from tune.engine.schedulers import build_scheduler
+from tune.engine.trial import TrialActor
+from tune.engine.tuner import SuggestionSearcher
 from tune.environment import versions
-from tune.halt import Halt
-from tune.progress import SearchState, View
+from tune.live.progress import SearchState, View
 from tune.records import SearchFolder
-from tune.schedulers import build_scheduler
 from tune.spec import load_spec
-from tune.trial import TrialActor
+from tune.stopping.halt import Halt
 
 NODE = {"Alive": True, "NodeManagerAddress": "10.0.0.2", "Resources": {"CPU": 2.0}}
 HEAD = {"Alive": True, "NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 1.0}, "NodeID": "aa"}

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
+from tune.engine.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 from tune.records import Outcome, SearchFolder
-from tune.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 from tune.space import EarlierTrial, suggestions
 from tune.spec import SearchSpec, configuration
 from tune.spec.sections import ALGORITHMS, SCHEDULERS

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goemo import bundle, text_lines
+from goemo import bundle
 from goemo.configuration import Configuration
-from goemo.data import load_splits
-from goemo.prepared import prepare
+from goemo.data import load_splits, text_lines
 from goemo.thresholds import fit_thresholds
 from goemo.training import train
+from goemo.training.prepared import prepare
 from tune.cli import main
 
 CONTENT = (

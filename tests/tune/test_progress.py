@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from tune.durations import duration
-from tune.machine import Gpu, Load
-from tune.progress import Best, SearchState, TrialState, View, is_live, load_in_words, progress_bars
+from tune.live.machine import Gpu, Load
+from tune.live.progress import Best, SearchState, TrialState, View, is_live, load_in_words, progress_bars
 from tune.records import Outcome
 
 

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tune.progress import Best, SearchState, View
-from tune.recorder import LeftOut, Recorder
+from tune.engine.recorder import LeftOut, Recorder
+from tune.engine.schedulers import OBJECTIVE, PROGRESS
+from tune.engine.trial import ENDED
+from tune.live.progress import Best, SearchState, View
 from tune.records import Outcome, SearchFolder, TrialFolder, leaders_beaten_by
-from tune.schedulers import OBJECTIVE, PROGRESS
 from tune.spec import ConfirmSpec, load_spec
-from tune.trial import ENDED
 
 CONFIG = {"metric": "macro_f1", "thresholds": "exact"}
 

@@ -22,18 +22,26 @@ import yaml
 
 from goemo import bundle, evaluation
 from goemo.configuration import Configuration
+from goemo.configuration.thresholds import DEFAULT_METHOD
 from goemo.data import load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
-from goemo.prepared import prepare
 from goemo.significance import paired_difference
-from goemo.threshold_options import DEFAULT_METHOD
 from goemo.thresholds import cross_fitted_predictions, fit_thresholds
 from goemo.training import train
+from goemo.training.prepared import prepare
 from tune import tracking
-from tune.registry import Record, check_name, default_name, logged_model, register, registering, write_record
-from tune.registry.champion import Contender, judge
-from tune.registry.run import run_name
+from tune.models.registry import (
+    Record,
+    check_name,
+    default_name,
+    logged_model,
+    register,
+    registering,
+    write_record,
+)
+from tune.models.registry.champion import Contender, judge
+from tune.models.registry.run import run_name
 
 TEXTS = ["thank you so much!", "wait, how does that work?", "çok teşekkürler 🙏 — 谢谢", "", "word " * 200]
 

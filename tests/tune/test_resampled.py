@@ -8,9 +8,9 @@ import pytest
 from goemo.errors import GoemoError
 from goemo.significance import bootstrap
 from goemo.thresholds import cross_fitted_predictions
-from tune import resampled as module
+from tune.ranking import resampled as module
+from tune.ranking.resampled import resampled
 from tune.records import SearchFolder
-from tune.resampled import resampled
 
 RNG = np.random.default_rng(0)
 TARGETS = RNG.random((90, 5)) < 0.3

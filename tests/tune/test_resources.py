@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from goemo.errors import InputError
-from tune.preparation import ModelCheck, memory_needed, told_by, trial_resources
-from tune.resources import per_trial, trials_on, trials_per_gpu
+from tune.engine.preparation import ModelCheck, memory_needed, told_by, trial_resources
+from tune.engine.resources import per_trial, trials_on, trials_per_gpu
 from tune.spec import ResourcesSpec, SearchSpec, load_spec
 
 

@@ -18,20 +18,20 @@ from safetensors.torch import load_file
 
 from goemo import bundle, evaluation
 from goemo.configuration import Configuration
+from goemo.configuration.thresholds import DEFAULT_METHOD
 from goemo.data import load_splits
 from goemo.errors import GoemoError, InputError
-from goemo.prepared import prepare
-from goemo.threshold_options import DEFAULT_METHOD
 from goemo.thresholds import fit_thresholds
 from goemo.training import Diverged, TrainingRun, train
-from tune import retrain as module
+from goemo.training.prepared import prepare
 from tune import tracking
 from tune.cli import main
 from tune.environment import describe
-from tune.export import write_export
+from tune.models import retrain as module
+from tune.models.export import write_export
+from tune.models.registry import Record
+from tune.models.retrain import carried_options, evaluate_bundle, retrain
 from tune.records import Outcome, SearchFolder
-from tune.registry import Record
-from tune.retrain import carried_options, evaluate_bundle, retrain
 from tune.spec import SearchSpec
 
 CONFIGURATION = Configuration(

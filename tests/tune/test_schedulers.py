@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
+from tune.engine.schedulers import OBJECTIVE, PROGRESS, bracket_shares, build_scheduler
 from tune.records import Outcome, SearchFolder
-from tune.schedulers import OBJECTIVE, PROGRESS, bracket_shares, build_scheduler
 from tune.space import suggestions
 from tune.spec import SchedulerSpec, load_spec, rungs
 

@@ -10,8 +10,8 @@ import numpy as np
 import optuna
 import pytest
 
+from tune.ranking.insight import FEWEST_TRIALS, edge_warnings, hyperparameter_importance
 from tune.records import Outcome, TrialRecord
-from tune.search_insight import FEWEST_TRIALS, edge_warnings, hyperparameter_importance
 from tune.spec import SearchSpec
 
 GRID = {"batch_size": {"grid": [16, 32, 64]}, "learning_rate": {"grid": [1e-5, 3e-5, 1e-4]}}

@@ -11,8 +11,8 @@ import pytest
 
 from goemo import __version__
 from goemo.errors import InputError
+from tune.live.log import SAID_AT_MOST, SearchLog, engine_logs
 from tune.records import SearchFolder
-from tune.search_log import SAID_AT_MOST, SearchLog, engine_logs
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: ")
 
@@ -96,7 +96,7 @@ def test_what_lets_into_the_store_is_hidden(search, monkeypatch):
 
 def test_others_repeat_themselves_in_vain(search):
     """The first times of each warning are enough; what we say of the trials is never left out."""
-    theirs, ours = logging.getLogger("ray.tune.somewhere"), logging.getLogger("tune.recorder")
+    theirs, ours = logging.getLogger("ray.tune.somewhere"), logging.getLogger("tune.engine.recorder")
     with SearchLog() as log:
         log.open(search, as_is)
         with engine_logs():

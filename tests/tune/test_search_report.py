@@ -12,10 +12,10 @@ from goemo.data import load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
 from goemo.thresholds import fit_thresholds
-from tune import leaderboard
-from tune.artifacts import TrialArtifacts, trial_tables
+from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder, write_json
-from tune.search_report import write_report
+from tune.reporting.artifacts import TrialArtifacts, trial_tables
+from tune.reporting.report import write_report
 from tune.spec import SearchSpec
 
 SPACE = {

@@ -10,17 +10,10 @@ import pytest
 import yaml
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
+from goemo.data.taxonomy import TAXONOMIES
 from goemo.errors import InputError
-from goemo.taxonomy import TAXONOMIES
 from tune import spec as spec_module
-from tune.spec import (
-    HYPERPARAMETERS,
-    SearchSpec,
-    configuration,
-    load_spec,
-    report_progress,
-    shipped_spaces,
-)
+from tune.spec import HYPERPARAMETERS, SearchSpec, configuration, load_spec, report_progress, shipped_spaces
 
 MINIMAL = "model: {checkpoint: scratch:albert-tiny}\n"
 SHIPPED = ["minilm_head", "paper_albert", "paper_xlnet", "quickstart", "quickstart_scratch", "roberta_tpe"]

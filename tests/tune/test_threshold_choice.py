@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from goemo.configuration import Configuration
+from goemo.configuration.thresholds import DEFAULT_METHOD, threshold_options
 from goemo.errors import InputError
 from goemo.evaluation import validation_metrics
-from goemo.threshold_options import DEFAULT_METHOD, threshold_options
 from goemo.thresholds import FittedThresholds, fit_thresholds
-from tune.export import read_export
-from tune.plan import plan
+from tune.driver.plan import plan
+from tune.models.export import read_export
 from tune.records import TrialFolder
 from tune.spec import SearchSpec, configuration, load_spec
 from tune.tracking.content import space_params

@@ -13,7 +13,8 @@ import pytest
 
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
-from tune import search_facts, tracking
+from tune import tracking
+from tune.driver import facts as search_facts
 from tune.records import Outcome, SearchFolder
 from tune.tracking import content, tracker, writer
 
@@ -665,7 +666,7 @@ class TestStore:
         import subprocess
         import sys
 
-        code = "import sys, tune.tracking, tune.ui; sys.exit('mlflow' in sys.modules)"
+        code = "import sys, tune.tracking, tune.tracking.ui; sys.exit('mlflow' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

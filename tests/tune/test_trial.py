@@ -10,13 +10,13 @@ import torch
 
 from goemo.configuration import Configuration
 from goemo.data import load_splits
-from goemo.prepared import prepare
 from goemo.training import Diverged, TrainingRun, train
-from tune import trial as trials
+from goemo.training.prepared import prepare
+from tune.engine import trial as trials
+from tune.engine.schedulers import OBJECTIVE, PROGRESS
+from tune.engine.trial import ENDED, LEFT, TrialActor
 from tune.records import Outcome, SearchFolder, TrialFolder
-from tune.schedulers import OBJECTIVE, PROGRESS
-from tune.stop_sign import StopSign, take_down
-from tune.trial import ENDED, LEFT, TrialActor
+from tune.stopping.stop_sign import StopSign, take_down
 
 CONFIGURATION = Configuration(
     checkpoint="scratch:albert-tiny",

@@ -15,8 +15,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from goemo.errors import GoemoError, InputError
-from tune import tracking, ui
+from tune import tracking
 from tune.records import SearchFolder
+from tune.tracking import ui
 
 
 @pytest.fixture
@@ -128,7 +129,10 @@ def test_the_server_shows_the_search_and_ends_with_us(runs):
     search = SearchFolder.create("tiny", {"name": "tiny", "space": {}, "objective": {"metric": "macro_f1"}})
     tracking.sync_all(search)
     port = free_port()
-    code = f"import functools, tune.ui; tune.ui.serve({port}, say=functools.partial(print, flush=True))"
+    code = (
+        f"import functools; from tune.tracking import ui; "
+        f"ui.serve({port}, say=functools.partial(print, flush=True))"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ}
     ) as process:

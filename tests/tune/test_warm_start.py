@@ -9,8 +9,8 @@ import pytest
 from goemo.errors import InputError
 from tune.records import Outcome, SearchFolder
 from tune.space import suggestions
+from tune.space.warm_start import check_sources, earlier_trials
 from tune.spec import SearchSpec, configuration
-from tune.warm_start import check_sources, earlier_trials
 
 SPACE = {
     "learning_rate": {"log_uniform": [1e-5, 1e-2]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tune.disk_need import DiskNeed
+from tune.forecast.disk_need import DiskNeed
 from tune.forecast.stopping import Span
 
 

@@ -13,22 +13,22 @@ from rich.console import Console
 
 from goemo.configuration import Configuration
 from goemo.data import load_splits
-from goemo.frozen_output import missing_output
-from goemo.memory_estimate import estimate_memory
-from goemo.prepared import prepare as prepare_shared
+from goemo.frozen.output import missing_output
 from goemo.training import report_progress, report_step
+from goemo.training.memory_estimate import estimate_memory
 from goemo.training.precision import uses_bfloat16
-from tune.consoles import progress_console
-from tune.disk_need import disk_needed, free_bytes
+from goemo.training.prepared import prepare as prepare_shared
+from tune.engine.forks import fork_server
+from tune.engine.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
+from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.measuring import Probed, look_work, measure
 from tune.forecast.setting import Setting
 from tune.forecast.simulation import Course, Run, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
-from tune.forks import fork_server
-from tune.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
-from tune.progress import progress_bars
+from tune.live.consoles import progress_console
+from tune.live.progress import progress_bars
 from tune.records import runs_folder
 from tune.spec import SearchSpec
 
@@ -56,7 +56,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
         InputError: Data, checkpoint or resources are wrong; the search would be refused too.
         GoemoError: The work failed.
     """
-    from tune.cluster import connect
+    from tune.engine.cluster import connect
 
     console = console or progress_console()
 

@@ -22,7 +22,7 @@ def trial_files(spec: SearchSpec, splits: Splits, varied: dict[str, object]) -> 
         splits: Its data.
         varied: Of one of its trials.
     """
-    from tune.artifacts import TrialArtifacts
+    from tune.reporting.artifacts import TrialArtifacts
 
     with tempfile.TemporaryDirectory(prefix="goemo-forecast-") as made:
         search = SearchFolder(Path(made) / "forecast")

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from goemo.configuration import Configuration
-from goemo.cpu import faster_on_cpu
+from goemo.fast.cpu import faster_on_cpu
 from goemo.inference import choose_device, predict_logits
-from goemo.prepared import Prepared
 from goemo.training.graphs import graphs_are_wanted
+from goemo.training.prepared import Prepared
+from tune.engine.resources import threads_per_trial
 from tune.forecast.costs import Prices, fit_prices
 from tune.forecast.harness import trial_files
 from tune.forecast.probe import Measured, Probe, corners, measure_at_once
@@ -22,7 +23,6 @@ from tune.forecast.sample import sample_of, some_texts, spread
 from tune.forecast.setting import Setting
 from tune.forecast.work import StepShape, Work, visits, work_of
 from tune.records import runs_folder
-from tune.resources import threads_per_trial
 
 # Seconds that the frozen encoder reads, about, and that the steps of all configurations take, at most about.
 _READ_S, _TRAIN_S = 5.0, 30.0

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from goemo.frozen_output import MissingOutput, output_name, output_parent
-from goemo.prefix import Sequences, output_folders
-from goemo.prepared import Prepared
+from goemo.frozen import Sequences, output_folders
+from goemo.frozen.output import MissingOutput, output_name, output_parent
 from goemo.tokens import TokenStore
+from goemo.training.prepared import Prepared
 
 Rows = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class Sample:
     """The stand-in, and what it took.
 
     Attributes:
-        folder: For `goemo.prepared.Prepared.open`.
+        folder: For `goemo.training.prepared.Prepared.open`.
         encoder_s: Seconds that the frozen encoder will take for all that is missing; 0 where nothing is.
     """
 

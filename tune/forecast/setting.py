@@ -9,12 +9,12 @@ from typing import Any
 
 from goemo.configuration import Configuration
 from goemo.data import Splits
-from goemo.frozen_output import MissingOutput
-from goemo.prepared import Prepared
+from goemo.frozen.output import MissingOutput
+from goemo.training.prepared import Prepared
 from tune import space
+from tune.engine.preparation import ModelCheck
+from tune.engine.resources import trials_on
 from tune.forecast.work import StepShape, epoch_shapes
-from tune.preparation import ModelCheck
-from tune.resources import trials_on
 from tune.spec import SearchSpec, configuration
 
 

@@ -65,7 +65,7 @@ def _run(spec: SearchSpec, courses: Mapping[str, Course], at_once: int, random: 
     """Run the search with a quality drawn for each trial, which is its objective at every report."""
     from ray.tune.schedulers import TrialScheduler
 
-    from tune.schedulers import OBJECTIVE, PROGRESS, build_scheduler
+    from tune.engine.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 
     scheduler = build_scheduler(spec)
     trials = [SimpleNamespace(trial_id=trial_id) for trial_id in courses]

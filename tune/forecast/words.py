@@ -5,10 +5,10 @@ from __future__ import annotations
 from textwrap import fill
 
 from goemo.amounts import amount
-from tune.budget import check_gpu_hours
 from tune.durations import duration
 from tune.forecast.expected import Forecast
 from tune.forecast.stopping import Span
+from tune.stopping.budget import check_gpu_hours
 
 _PHASES = {
     "opening": "to start",

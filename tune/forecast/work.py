@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.batches import epoch_batches, padded_width
 from goemo.configuration import Configuration
+from goemo.tokens.batches import epoch_batches, padded_width
 
 # The rows and the padded width of each pass of one optimizer step.
 StepShape = tuple[tuple[int, int], ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from goemo.schedules import SCHEDULES
+from goemo.configuration.schedules import SCHEDULES
 from tune.spec.rules import Rule, loss, number, one_of, whole
 
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from goemo.threshold_options import CHOICE_KEYS
+from goemo.configuration.thresholds import CHOICE_KEYS
 from tune.spec.domain import DOMAIN_KINDS, ONLY_IF
 from tune.spec.hyperparameters import HYPERPARAMETERS
 from tune.spec.layout import RULES, TOP_LEVEL

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from goemo.configuration import METRICS, MIXED_PRECISION, POOLING, TRAINABLE
-from goemo.threshold_options import DEFAULT_METHOD
+from goemo.configuration.thresholds import DEFAULT_METHOD
 from tune.spec.enqueued import enqueue
 from tune.spec.rules import (
     Rule,

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-from goemo.loss_options import loss_options
-from goemo.threshold_options import ThresholdChoice, option_problems
+from goemo.configuration.losses import loss_options
+from goemo.configuration.thresholds import ThresholdChoice, option_problems
 from tune.spec.problems import KeyPath, show
 
 Rule = Callable[[Any], Any]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from goemo.configuration import Metric, MixedPrecision, Pooling, Trainable
-from goemo.limits import PREFIX_LIMIT_GB
-from goemo.threshold_options import DEFAULT_METHOD, ThresholdChoice
+from goemo.configuration.limits import PREFIX_LIMIT_GB
+from goemo.configuration.thresholds import DEFAULT_METHOD, ThresholdChoice
 
 Taxonomy = Literal["fine", "ekman", "sentiment"]
 Algorithm = Literal["grid", "random", "tpe"]
@@ -61,7 +61,7 @@ class AlgorithmSpec:
 
 @dataclass(frozen=True)
 class SchedulerSpec:
-    """Who stops losers, if anybody: see `tune.schedulers`.
+    """Who stops losers, if anybody: see `tune.engine.schedulers`.
 
     Attributes:
         algorithm: ASHA and Hyperband have rungs at grace * reduction_factor ** k per cent.
@@ -90,7 +90,7 @@ class ObjectiveSpec:
 class ResourcesSpec:
     """What one trial occupies, and how many gigabytes of a frozen encoder's output are kept for all of them.
 
-    `gpus_per_trial: auto` takes a GPU where there is any, or a share of it (`tune.resources.per_trial`).
+    `gpus_per_trial: auto` takes a GPU where there is any, or a share of it (`tune.engine.resources`).
     """
 
     cpus_per_trial: float = 1

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tune.machine import Machine
+from tune.live.machine import Machine
 from tune.records import SearchFolder
 
 INTERVAL_S = 10.0  # MLflow's own; $MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL wins

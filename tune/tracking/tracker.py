@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 from goemo.errors import GoemoError
-from tune.full_disk import is_full_disk
 from tune.records import SearchFolder
+from tune.stopping.full_disk import is_full_disk
 from tune.tracking.content import SEARCH, SYSTEM
 from tune.tracking.store import EXPERIMENT, find_store
 from tune.tracking.system import SystemMonitor

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tune.confirmed import confirmed_best
+from tune.ranking.confirmed import confirmed_best
 from tune.records import SearchFolder, TrialRecord
 from tune.tracking import content
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT

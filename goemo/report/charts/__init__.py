@@ -1,7 +1,7 @@
 """Interactive charts of a page, as Vega-Lite specifications that carry their data.
 
-They show what `goemo.figures` draws, in the same colours, and answer to the pointer. Each function takes
-tables or arrays and returns plain values for JSON; `goemo.report.scripts` puts them to work on a page.
+They show what `goemo.report.figures` draws, in the same colours, and answer to the pointer. Each function
+takes tables or arrays and returns plain values for JSON; `goemo.report.scripts` puts them to work on a page.
 
 Altair is imported here and nowhere else, so that `goemo.report` works without it.
 """

@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from goemo.figures import Trial
-from goemo.figures.drawing import BLUE, GREEN, INK, VERMILION
+from goemo.report.figures import Trial
+from goemo.report.figures.drawing import BLUE, GREEN, INK, VERMILION
 from goemo.report.rendering import short
 
 Spec = dict[str, Any]  # one Vega-Lite specification, its data within

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from goemo.figures.drawing import BLUE, GREEN, GREY, INK, ORANGE
-from goemo.figures.names import shorten
 from goemo.report.charts.drawing import SOFT, Row, Spec, few_digits, finish, named
+from goemo.report.figures.drawing import BLUE, GREEN, GREY, INK, ORANGE
+from goemo.report.figures.names import shorten
 from goemo.report.rendering import label_rows, number, threshold
 
 AT_HALF, TUNED = "at 0.5", "at the label's own threshold"

@@ -12,11 +12,6 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from goemo.figures import Trial
-from goemo.figures.drawing import BLUE, INK, ORANGE, metric_name
-from goemo.figures.names import shorten
-from goemo.figures.scales import MOST_CATEGORIES, is_spread_by_ratio, round_powers
-from goemo.figures.trials import varied_names
 from goemo.report.charts.drawing import (
     BEST_LOOK,
     LOOKS,
@@ -30,6 +25,11 @@ from goemo.report.charts.drawing import (
     named,
     settings,
 )
+from goemo.report.figures import Trial
+from goemo.report.figures.drawing import BLUE, INK, ORANGE, metric_name
+from goemo.report.figures.names import shorten
+from goemo.report.figures.scales import MOST_CATEGORIES, is_spread_by_ratio, round_powers
+from goemo.report.figures.trials import varied_names
 from goemo.report.rendering import metric_words, short
 
 TIED, APART = "best or tied with it", "behind the best"

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.batches import Rows
 from goemo.configuration import Configuration
-from goemo.prepared import Prepared
+from goemo.tokens.batches import Rows
 from goemo.training.inputs.features import FeatureInputs
 from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
 from goemo.training.precision import uses_bfloat16
+from goemo.training.prepared import Prepared
 
 __all__ = ["Inputs", "choose_inputs"]
 

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.batches import Rows
-from goemo.models import head_logits, train_mode, training_view
-from goemo.prefix import FrozenFeatures
+from goemo.fast import training_view
+from goemo.frozen import FrozenFeatures
+from goemo.models import head_logits, train_mode
+from goemo.tokens.batches import Rows
 
 _FEATURES_PER_PASS = 4096
 

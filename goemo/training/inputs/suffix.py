@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.batches import Rows, padded_width
+from goemo.fast import training_view
+from goemo.frozen import FrozenStates
 from goemo.inference import look_at_all, width_multiple
-from goemo.models import SplitModel, split_model, train_mode, training_view
-from goemo.prefix import FrozenStates
-from goemo.prepared import Prepared
+from goemo.models import SplitModel, split_model, train_mode
 from goemo.tokens import Template
+from goemo.tokens.batches import Rows, padded_width
 from goemo.training.precision import autocast
+from goemo.training.prepared import Prepared
 
 # Of a GPU's free memory: the rest is for the training, and for other trials there.
 _SHARE_OF_FREE_MEMORY = 0.5

@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.batches import Rows
-from goemo.framed_tokens import FramedTokens
+from goemo.fast import training_view
 from goemo.inference import predict_logits
-from goemo.models import model_inputs, train_mode, training_view
-from goemo.prepared import Prepared
+from goemo.models import model_inputs, train_mode
+from goemo.tokens.batches import Rows
+from goemo.tokens.framed import FramedTokens
 from goemo.training.precision import autocast
+from goemo.training.prepared import Prepared
 
 
 class TokenInputs:

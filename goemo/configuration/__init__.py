@@ -1,0 +1,29 @@
+"""What a training is told: one configuration, its losses, thresholds and schedules."""
+
+from goemo.configuration.settings import (
+    HYPERPARAMETER_DEFAULTS,
+    METRICS,
+    MIXED_PRECISION,
+    POOLING,
+    THRESHOLD_METHODS,
+    TRAINABLE,
+    Configuration,
+    Metric,
+    MixedPrecision,
+    Pooling,
+    Trainable,
+)
+
+__all__ = [
+    "HYPERPARAMETER_DEFAULTS",
+    "METRICS",
+    "MIXED_PRECISION",
+    "POOLING",
+    "THRESHOLD_METHODS",
+    "TRAINABLE",
+    "Configuration",
+    "Metric",
+    "MixedPrecision",
+    "Pooling",
+    "Trainable",
+]

@@ -1,0 +1,59 @@
+"""A trained model made ready to read many texts on the CPU: the same scores, to rounding, in less time."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from goemo.fast.stand_ins import fuse_gelu, replace_modules
+from goemo.models import encoder_blocks
+from goemo.models.pooling import MEAN_BLOCKS, has_mean_block, mean_alone
+
+
+def faster_on_cpu(model: Any) -> Any:
+    """Return a copy of a model whose forward pass on the CPU costs less; the outputs differ by rounding.
+
+    Linear maps run in oneDNN, their weights laid out for it once. ``torch`` itself calls MKL for them, which
+    is slower on processors that are not Intel's: 65 against 100 GFLOP/s on one core of an AMD EPYC, with the
+    shapes of MiniLM. A mean block computes the mean alone, in place of a whole encoder block. The GELU with a
+    tanh is one operation.
+
+    Args:
+        model: In eval mode, in float32, on the CPU; it stays as it is.
+
+    Returns:
+        For passes without gradients only. It shares the weights of the model, and holds those of the linear
+        maps once more in the other layout.
+    """
+    fast = copy.deepcopy(model, {id(p): p for p in model.parameters()})
+    with torch.inference_mode():
+        if has_mean_block(fast):
+            blocks, names = encoder_blocks(fast), MEAN_BLOCKS[fast.config.model_type]
+            assert blocks is not None
+            blocks[-1] = mean_alone(blocks[-1], names)
+        fuse_gelu(fast)
+        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            replace_modules(fast, nn.Linear, _packed)
+    return fast
+
+
+class _PackedLinear(nn.Module):
+    """A linear map whose weights lie as oneDNN likes them."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())  # noqa: SLF001 - no public name
+
+    def forward(self, features: Tensor) -> Tensor:
+        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public name
+            features, self._packed, self.bias, "none", [], ""
+        )
+        return mapped
+
+
+def _packed(linear: nn.Linear) -> nn.Module | None:
+    return _PackedLinear(linear) if linear.weight.dtype == torch.float32 else None

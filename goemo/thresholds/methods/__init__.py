@@ -1,0 +1,1 @@
+"""The threshold methods, one file each."""

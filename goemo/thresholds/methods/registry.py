@@ -1,0 +1,38 @@
+"""The methods that fit on all rows at once, by name; `goemo.configuration.thresholds` has their options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.methods.exact import exact
+from goemo.thresholds.methods.example_f1 import example_f1
+from goemo.thresholds.methods.fbr import fbr
+from goemo.thresholds.methods.fixed import fixed
+from goemo.thresholds.methods.grid import grid
+from goemo.thresholds.methods.micro_f1 import micro_f1
+from goemo.thresholds.methods.micro_macro import micro_macro
+from goemo.thresholds.methods.one_cut import one_cut
+from goemo.thresholds.methods.plug_in import plug_in
+from goemo.thresholds.methods.proportional import proportional
+from goemo.thresholds.methods.shrunk import shrunk
+from goemo.thresholds.methods.smoothed import smoothed
+
+# Scores and targets, both (n, l) and checked, n at least 1, and all options; the thresholds, (l,).
+Fit = Callable[[Scores, Targets, Mapping[str, Any]], Values]
+
+FITS: dict[str, Fit] = {
+    "exact": exact,
+    "grid": grid,
+    "global": one_cut,
+    "fixed": fixed,
+    "proportional": proportional,
+    "shrunk": shrunk,
+    "smoothed": smoothed,
+    "fbr": fbr,
+    "plug_in": plug_in,
+    "micro_macro": micro_macro,
+    "micro_f1": micro_f1,
+    "example_f1": example_f1,
+}

@@ -1,0 +1,15 @@
+"""Text as ragged token arrays, tokenized once per tokenizer and content, and the batches made of them."""
+
+from goemo.tokens.texts import (
+    Batch,
+    Side,
+    Template,
+    TokenStore,
+)
+
+__all__ = [
+    "Batch",
+    "Side",
+    "Template",
+    "TokenStore",
+]

@@ -1,0 +1,296 @@
+"""What all trials of a search share: tokens, targets, the checkpoint, and the output of a frozen encoder.
+
+It is made once and lies in a folder of its own, named for what it is made from:
+
+    CACHE/prepared/DIGEST/
+        prepared.json            labels, checkpoint, facts of the data
+        tokens/SPLIT/            tokens of one split, see goemo.tokens
+        targets-SPLIT.npy        bool, shape (texts, labels)
+        prefix/POOLING-SOFTWARE/LENGTHS/
+                                 features of a frozen encoder, see goemo.frozen; added when first needed
+        prefix/states-SOFTWARE/LENGTHS/
+                                 the same for states, which do not depend on the pooling
+
+Texts are not kept: nothing that trains needs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from goemo.configuration.limits import PREFIX_LIMIT_GB
+from goemo.data import Splits
+from goemo.errors import GoemoError, InputError
+from goemo.files import built_folder
+from goemo.frozen import FrozenFeatures, FrozenStates, output_folders
+from goemo.frozen.output import missing_output, output_name, output_parent
+from goemo.inference import choose_device
+from goemo.models import Checkpoint, load_tokenizer, resolve_checkpoint
+from goemo.tokens import TokenStore
+
+SPLITS = ("train", "validation", "test")
+
+# Called with the stage ("tokens", "features", "states"), what is done and what there is to do.
+StageProgress = Callable[[str, int, int], None]
+
+# Part of every digest: raise it when the layout of the folder changes.
+_LAYOUT = 1
+
+_Output = TypeVar("_Output", FrozenFeatures, FrozenStates)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that trials share, memory-mapped.
+
+    Attributes:
+        folder: Where it lies; all that another process needs, see ``Prepared.open``.
+        labels: Names in the order of the targets' columns.
+        checkpoint: Where the encoder comes from.
+        targets: For ``train``, ``validation`` and ``test``: bool, shape (texts, labels).
+        tokens: For the same splits.
+        data: Facts: ``source``, ``taxonomy``, ``splitting``, ``notes``, ``digest``, ``examples`` by split.
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+    checkpoint: Checkpoint
+    targets: Mapping[str, NDArray[np.bool_]]
+    tokens: Mapping[str, TokenStore]
+    data: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> Prepared:
+        """Open what ``prepare`` made, in milliseconds.
+
+        Raises:
+            GoemoError: It is not there, or not whole.
+        """
+        folder = Path(folder)
+        try:
+            facts = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+            return cls(
+                folder=folder,
+                labels=tuple(facts["labels"]),
+                checkpoint=Checkpoint.from_dict(facts["checkpoint"]),
+                targets={
+                    split: np.load(folder / f"targets-{split}.npy", mmap_mode="r", allow_pickle=False)
+                    for split in SPLITS
+                },
+                tokens={split: TokenStore.open(folder / "tokens" / split) for split in SPLITS},
+                data=facts["data"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise GoemoError(
+                f"{folder}: no prepared data that can be read ({error}); delete the folder and prepare again"
+            ) from error
+
+    def distinct_tokens(self) -> NDArray[np.int64]:
+        """Return every token that a batch of any split may have, sorted."""
+        return np.unique(np.concatenate([store.distinct() for store in self.tokens.values()]))
+
+    def frozen_features(self, pooling: str, max_length: int) -> FrozenFeatures | None:
+        """Return features that cover a maximum length, or None where this software has computed none.
+
+        Of several, those computed first: what a trial gets does not change when others are added.
+        """
+        return self._frozen(FrozenFeatures, output_name("head", pooling), max_length)
+
+    def frozen_states(self, max_length: int) -> FrozenStates | None:
+        """Return states that cover a maximum length, for any pooling; see ``frozen_features``."""
+        return self._frozen(FrozenStates, output_name("last_layer", ""), max_length)
+
+    def joined(self) -> Prepared:
+        """Return the same data with the validation rows behind the training rows, and no validation split.
+
+        For the final model, once everything has been chosen: a training on it cannot look at validation,
+        because there is none. It is the training that a source would give whose ``train`` has both parts in
+        this order. ``data`` says ``trained_on: train+validation``, with a digest of its own.
+        """
+        train, validation = self.tokens["train"], self.tokens["validation"]
+        rows = [self.targets[split] for split in ("train", "validation")]
+        examples = {"train": len(rows[0]) + len(rows[1]), "test": len(self.targets["test"])}
+        digest = hashlib.sha256(f"train+validation {self.data['digest']}".encode()).hexdigest()
+        facts = {"trained_on": "train+validation", "digest": digest, "examples": examples}
+        return _Joined(
+            folder=self.folder,
+            labels=self.labels,
+            checkpoint=self.checkpoint,
+            targets={"train": np.concatenate(rows), "test": self.targets["test"]},
+            tokens={"train": _one_after_the_other(train, validation), "test": self.tokens["test"]},
+            data={**self.data, **facts},
+        )
+
+    def _frozen(self, kind: type[_Output], name: str, max_length: int) -> _Output | None:
+        for folder in output_folders(output_parent(self.folder, name)):
+            output = kind.open(folder)
+            if max_length in output.max_lengths:
+                return output
+        return None
+
+
+@dataclass(frozen=True)
+class _Joined(Prepared):
+    """What ``Prepared.joined`` gives; its folder still holds the splits apart."""
+
+    def _frozen(self, kind: type[_Output], name: str, max_length: int) -> _Output | None:
+        """Return the output for the splits apart, with its rows joined as the splits are."""
+        output = super()._frozen(kind, name, max_length)
+        if output is None:
+            return None
+        rows = output.rows  # (maximum lengths, texts) each
+        both = np.concatenate([rows["train"], rows["validation"]], axis=1)
+        return replace(output, rows={"train": both, "test": rows["test"]})
+
+    def joined(self) -> Prepared:
+        """Return itself: nothing is left to join."""
+        return self
+
+
+def _one_after_the_other(first: TokenStore, second: TokenStore) -> TokenStore:
+    """Return the texts of both stores, which one tokenizer made."""
+    offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
+    return TokenStore(np.concatenate([first.ids, second.ids]), offsets, first.template)
+
+
+def prepare(
+    splits: Splits,
+    checkpoint_name: str,
+    *,
+    trainable: str,
+    pooling: str = "first",
+    max_lengths: Sequence[int],
+    cache: Path,
+    device: str | torch.device | None = None,
+    prefix_limit_gb: float = PREFIX_LIMIT_GB,
+    reserved: float = 0,
+    on_progress: StageProgress | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Prepared:
+    """Make what all trials of a search share, or open it where an earlier search has made it.
+
+    The output of the frozen encoder is computed where it has weights of its own; random weights depend on
+    the seed of a trial. Where only the head trains, and reads one token, that is one vector a text
+    (features); where the last block trains too, one a token (states). For more than 64 new maximum lengths,
+    or beyond ``prefix_limit_gb``, there is none, and trials read tokens.
+
+    Args:
+        splits: The data.
+        checkpoint_name: As in a search space.
+        trainable: ``all``, ``last_layer`` or ``head``.
+        pooling: ``first`` or ``mean``.
+        max_lengths: Every maximum length that a trial may ask for.
+        cache: Folder for what is made; may be shared by searches that run at the same time.
+        device: Where the encoder runs; the first GPU when not given, else the CPU.
+        prefix_limit_gb: Bytes / 1e9 that its output may take on disk at most, each time some is added.
+        reserved: Bytes of the disk that must be left beside it, for what trials will write.
+        on_progress: Called with the stage (``tokens``, ``features``, ``states``), what is done and what there
+            is to do.
+        on_note: Called with a line on the size of the output before it is computed, or on why it is not.
+
+    Raises:
+        InputError: The checkpoint is unknown or cannot be used, or is too short for a maximum length, or the
+            disk does not have room for the output.
+        GoemoError: What lies there is damaged.
+    """
+    cache = Path(cache).resolve()  # what is made is found from other working directories too
+    checkpoint = resolve_checkpoint(checkpoint_name, texts=splits.train.texts, cache=cache)
+    _check_lengths(checkpoint, max_lengths)
+    folder = cache / "prepared" / _digest(splits, checkpoint)
+    if not (folder / "prepared.json").is_file():
+        _write(folder, splits, checkpoint, on_progress)
+    prepared = Prepared.open(folder)
+    if prepared.data != _data_facts(splits):
+        _write_facts(folder, splits, checkpoint)
+        prepared = Prepared.open(folder)
+    missing = missing_output(
+        prepared.folder,
+        prepared.checkpoint,
+        prepared.labels,
+        prepared.tokens,
+        trainable=trainable,
+        pooling=pooling,
+        max_lengths=max_lengths,
+    )
+    if missing is not None:
+        note = on_note or (lambda _: None)
+        obstacle = missing.obstacle(prefix_limit_gb)
+        if obstacle:
+            note(f"frozen encoder output: {obstacle}")
+            return prepared
+        note(f"frozen encoder output: {missing.amounts}")
+        missing.check_room(reserved=reserved)
+        tell = None if on_progress is None else partial(on_progress, missing.stage)
+        missing.build(choose_device(device), on_progress=tell)
+    return prepared
+
+
+def _write(folder: Path, splits: Splits, checkpoint: Checkpoint, on_progress: StageProgress | None) -> None:
+    tokenizer = load_tokenizer(checkpoint)
+    total = sum(len(split) for split in splits.splits())
+    done = 0
+    with built_folder(folder, is_cache=True) as partial:
+        for split in splits.splits():
+            TokenStore.build(split.texts, tokenizer).save(partial / "tokens" / split.name)
+            np.save(partial / f"targets-{split.name}.npy", split.targets, allow_pickle=False)
+            done += len(split)
+            if on_progress is not None:
+                on_progress("tokens", done, total)
+        _write_facts(partial, splits, checkpoint)
+
+
+def _write_facts(folder: Path, splits: Splits, checkpoint: Checkpoint) -> None:
+    """Record what the folder holds and, because the same content may come from several places, from where."""
+    facts = {"labels": splits.labels, "checkpoint": checkpoint.to_dict(), "data": _data_facts(splits)}
+    partial = folder / ".prepared.json.partial"
+    partial.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(folder / "prepared.json")
+
+
+def _data_facts(splits: Splits) -> dict[str, Any]:
+    return {
+        "source": splits.source,
+        "taxonomy": splits.taxonomy,
+        "splitting": splits.splitting,
+        "notes": list(splits.notes),
+        "digest": splits.digest,
+        "examples": {split.name: len(split) for split in splits.splits()},
+    }
+
+
+def _digest(splits: Splits, checkpoint: Checkpoint) -> str:
+    # By content: the same texts from another path need not be read by the encoder again.
+    facts = [_LAYOUT, splits.digest, str(checkpoint.folder), checkpoint.digest]
+    facts += [metadata.version(name) for name in ("transformers", "tokenizers")]  # they make the tokens
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _check_lengths(checkpoint: Checkpoint, max_lengths: Sequence[int]) -> None:
+    """Refuse a maximum length for which the checkpoint has no positions."""
+    config = json.loads((checkpoint.folder / "config.json").read_text(encoding="utf-8"))
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions < 1:
+        return
+    if config.get("model_type") in _POSITIONS_AFTER_PADDING:
+        positions -= (config.get("pad_token_id", 1) or 0) + 1
+    too_long = sorted({m for m in max_lengths if m > positions})
+    if too_long:
+        raise InputError(
+            checkpoint.name,
+            [f"max_length {m}: must be at most the {positions} positions that it has" for m in too_long],
+        )
+
+
+# Families that count positions from the padding token's id upwards.
+_POSITIONS_AFTER_PADDING = ("camembert", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")

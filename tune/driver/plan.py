@@ -1,0 +1,38 @@
+"""What a search would run, for ``--dry-run``."""
+
+from __future__ import annotations
+
+from goemo.configuration.thresholds import words
+from tune import space
+from tune.names import short_name
+from tune.spec import SearchSpec, advice, order_in_words, scheduler_in_words
+
+
+def plan(spec: SearchSpec, most: int = 30) -> str:
+    """Return the trials in the order in which they would start; nothing is read or started.
+
+    TPE chooses from what it has learned, so that only the number of its trials is known.
+    """
+    objective = f"{spec.objective.metric} on validation"
+    confirm = spec.confirm
+    again = f"then the {confirm.top} best again, with {confirm.seeds} seeds each"
+    lines = [
+        f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {order_in_words(spec)}",
+        scheduler_in_words(spec),
+        f"model {spec.model.checkpoint}, trainable {spec.model.trainable}, pooling {spec.model.pooling}",
+        f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
+        f"objective {objective}, {words(spec.objective.thresholds)} thresholds, cross-fitted",
+        *([again] if confirm.top else []),
+        *(f"note: {sentence}" for sentence in advice(spec)),
+    ]
+    if spec.search.algorithm == "tpe":
+        domains = ", ".join(f"{name} {domain.to_yaml()}" for name, domain in spec.varying.items())
+        return "\n".join([*lines, f"chosen as the search learns, from: {domains}"])
+    suggestions = space.suggestions(spec)
+    shown = 0
+    while shown < most and (asked := suggestions.ask()) is not None:
+        lines.append(f"  {asked[0]}  {short_name(asked[1])}")
+        shown += 1
+    if shown < spec.total:
+        lines.append(f"  and {spec.total - shown} more")
+    return "\n".join(lines)

@@ -1,0 +1,223 @@
+"""A search from start to end: prepare once, run the trials, keep what they found, resume."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from rich.console import Console
+
+from goemo.data import load_splits
+from goemo.errors import GoemoError
+from tune.driver.basis import basis_for_trials, basis_without_trials
+from tune.driver.command import Command
+from tune.driver.facts import same_splits, same_store, store_fact
+from tune.driver.result import SearchResult
+from tune.live.consoles import progress_console
+from tune.live.log import SearchLog
+from tune.live.progress import SearchState, View
+from tune.records import SearchFolder, runs_folder, search_names
+from tune.space.warm_start import check_sources
+from tune.spec import SearchSpec, extended
+from tune.stopping.budget import Budget
+from tune.stopping.full_disk import FullDiskError, full_disk_error, is_full_disk
+from tune.stopping.interrupts import SearchInterrupted, interrupts
+
+
+def run_search(
+    spec: SearchSpec,
+    *,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    budget: Budget | None = None,
+    console: Console | None = None,
+) -> SearchResult:
+    """Run a new search.
+
+    The first SIGINT or SIGTERM while trials run stops them in order, and what there is is returned; at other
+    times, and the second one always, raises.
+
+    Args:
+        spec: The search space and how to search it, as `tune.spec.load_spec` gives it.
+        address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
+        tracking_uri: An MLflow server; None for ``$MLFLOW_TRACKING_URI`` or the store under ``mlruns``;
+            ``none`` to log nothing, which a later `resume_search` makes up for.
+        budget: What may be spent at most; None for as much as it takes.
+        console: Where progress is shown; None for stderr.
+
+    Raises:
+        InputError: The name is taken, or data, checkpoint, resources or budget are wrong; nothing was run.
+        GoemoError: The work failed.
+        SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
+    """
+    started = time.monotonic()
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    with _explained(spec.name), interrupts() as signals, SearchLog() as log:
+        SearchFolder.refuse_taken(spec.name)
+        check_sources(spec)
+        command = Command(
+            spec=spec,
+            address=address,
+            tracking_uri=tracking_uri,
+            budget=budget or Budget(),
+            started=started,
+            view=_view(spec, console),
+            log=log,
+            signals=signals,
+        )
+        read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed)
+        with basis_for_trials(command, read, shared=runs_folder()) as basis:
+            facts = {"address": address, **store_fact(tracking_uri)}
+            search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
+            from tune.driver import session
+            from tune.tracking import find_store
+
+            with _held(search):
+                log.open(search, find_store(tracking_uri).hide)
+                return session.run(session.Session(command, basis, search))
+
+
+def resume_search(
+    name: str,
+    *,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    budget: Budget | None = None,
+    trial_timeout_s: float | None = None,
+    console: Console | None = None,
+) -> SearchResult:
+    """Go on with a search after an interrupt or a crash; a complete one is only brought up to date.
+
+    Signals are handled as in `run_search`.
+
+    Args:
+        name: The search.
+        address: A Ray cluster; None for the one it ran on.
+        tracking_uri: An MLflow server; None for the store it was logged to.
+        budget: What may be spent at most; None for as much as it takes, whatever was given before.
+        trial_timeout_s: Seconds that a trial may take, this time; None for what the search was given.
+        console: Where progress is shown; None for stderr.
+
+    Raises:
+        InputError: There is no such search, its data has changed, its store needs a password again, or the
+            budget is wrong.
+        GoemoError: The work failed.
+        SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
+    """
+    started = time.monotonic()
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    search = SearchFolder.open(name)
+    with _explained(name), _held(search), interrupts() as signals, SearchLog() as log:
+        from tune.driver import session
+        from tune.tracking import find_store
+
+        spec = SearchSpec.from_dict(search.spec)
+        if trial_timeout_s is not None:
+            spec = replace(spec, trial_timeout_s=trial_timeout_s)
+        command = Command(
+            spec=spec,
+            address=address or search.facts.get("address"),
+            tracking_uri=same_store(search, tracking_uri),
+            budget=budget or Budget(),
+            started=started,
+            view=_view(spec, console),
+            log=log,
+            signals=signals,
+        )
+        log.open(search, find_store(command.tracking_uri).hide)
+        if tracking_uri or "tracking_uri" not in search.facts:
+            search.add_facts(**store_fact(tracking_uri))
+        read = partial(same_splits, spec, search)
+        if session.remaining(spec, search) == 0:
+            return session.run(session.Session(command, basis_without_trials(command, read), search))
+        records = [*search.records(), *search.confirmations()]
+        with basis_for_trials(command, read, shared=search.path, records=records) as basis:
+            return session.run(session.Session(command, basis, search))
+
+
+def extend_search(
+    name: str,
+    trials: int,
+    *,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    budget: Budget | None = None,
+    trial_timeout_s: float | None = None,
+    console: Console | None = None,
+) -> SearchResult:
+    """Add trials to a random or TPE search, a complete one too, and run what remains as `resume_search` does.
+
+    The trials that it has stay what they are. They are added before anything is run: should that fail,
+    `resume_search` goes on with all of them.
+
+    Args:
+        name: The search.
+        trials: How many more, at least 1.
+        address: As of `resume_search`, like all that follow.
+        tracking_uri: Likewise.
+        budget: Likewise.
+        trial_timeout_s: Likewise.
+        console: Likewise.
+
+    Raises:
+        InputError: As `resume_search`; or the search is a grid, or ``trials`` is below 1.
+        GoemoError: The work failed, or another process runs the search.
+        SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
+    """
+    search = SearchFolder.open(name)
+    with _held(search):
+        spec = extended(SearchSpec.from_dict(search.spec), trials)
+        search.write_spec(spec.to_dict())
+    console = console or progress_console()
+    console.print(f"{name}: {spec.total} trials now, {trials} more", soft_wrap=True, highlight=False)
+    return resume_search(
+        name,
+        address=address,
+        tracking_uri=tracking_uri,
+        budget=budget,
+        trial_timeout_s=trial_timeout_s,
+        console=console,
+    )
+
+
+def _view(spec: SearchSpec, console: Console | None) -> View:
+    return View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
+
+
+@contextmanager
+def _held(search: SearchFolder) -> Iterator[None]:
+    """Hold the search, so that two drivers never write to it; the lock goes with the process."""
+    with (search.path / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise GoemoError(
+                f"{search.name} is running in another process; wait for it or stop it"
+            ) from error
+        yield
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say of an interrupt, and of a full disk, how to go on with a search of this name."""
+    try:
+        yield
+    except FullDiskError:
+        raise
+    except KeyboardInterrupt as error:
+        raise SearchInterrupted(f"interrupted; {_next_command(name)}") from error
+    except Exception as error:
+        if is_full_disk(error):
+            raise full_disk_error(error, runs_folder(), _next_command(name)) from error
+        raise
+
+
+def _next_command(name: str) -> str:
+    if name in search_names():
+        return f"go on with: goemo resume {name}"
+    return "run the same command again; what was prepared is kept"

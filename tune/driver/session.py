@@ -1,0 +1,199 @@
+"""One process's work on a search, once there is a Ray: run what remains, report, bring MLflow up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from goemo.configuration.outcomes import RANKED
+from tune import space
+from tune.driver.facts import data_facts
+from tune.driver.result import SearchResult
+from tune.durations import duration
+from tune.live.interval_of_best import IntervalOfBest
+from tune.live.log import engine_logs
+from tune.live.progress import is_live
+from tune.ranking import confirm, leaderboard
+from tune.ranking.confirm import Confirmations
+from tune.ranking.leaderboard import Leaderboard
+from tune.space import Suggestions
+from tune.space.warm_start import earlier_trials
+from tune.spec import SchedulerSpec, SearchSpec, advice
+from tune.stopping.halt import Halt
+
+if TYPE_CHECKING:
+    from tune.driver.basis import Basis
+    from tune.driver.command import Command
+    from tune.records import SearchFolder
+    from tune.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process's work on a search.
+
+    Attributes:
+        command: What it was given, and what shows, logs and stops it.
+        basis: What trials run on.
+        search: The records.
+    """
+
+    command: Command
+    basis: Basis
+    search: SearchFolder
+
+    @property
+    def remaining(self) -> int:
+        """How many trials have not ended."""
+        return remaining(self.command.spec, self.search)
+
+
+def remaining(spec: SearchSpec, search: SearchFolder) -> int:
+    """Return how many trials have not ended, those that confirm the leaders included."""
+    ended = sum(record.outcome is not None for record in search.records())
+    return spec.total - ended + confirm.remaining(spec, search)
+
+
+def run(session: Session) -> SearchResult:
+    """Run what remains, then report; an interrupt or an error leaves records and store in order."""
+    # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
+    from tune.reporting.artifacts import TrialArtifacts
+    from tune.tracking import Tracker
+
+    command, search, splits = session.command, session.search, session.basis.splits
+    view, log = command.view, command.log
+    search.write_validation(splits.validation.targets, splits.labels)
+    search.add_facts(
+        data=data_facts(splits, command.spec.seed),
+        environment=session.basis.environment,
+        started=search.facts.get("started", time.time()),
+    )
+    halt = Halt(search.path)
+    artifacts = TrialArtifacts(search, splits)
+    tracker = Tracker(
+        search,
+        command.tracking_uri,
+        is_monitored=session.remaining > 0,
+        describe=lambda: _summary(search),
+        prepare_artifacts=artifacts.write,
+        on_full_disk=halt.fail,
+    )
+    tracker.start()
+    try:
+        with engine_logs():
+            if session.remaining:
+                _run_remaining(session, halt, tracker)
+            log.phase("report")
+            board = _report(session)
+    except BaseException as error:
+        # Should a store be away too: Ray ends a process whose Ray has died a minute ago.
+        tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 30.0)
+        if not isinstance(error, KeyboardInterrupt):
+            view.say(f"it went wrong; the log tells more: {log.shown}")
+        raise
+    remaining = session.remaining
+    if tracker.store.is_off:
+        view.say(f"nothing was logged to MLflow; to log it: goemo resume {search.name}")
+    else:
+        view.say("bringing MLflow up to date")
+    log.phase("the store")
+    unlogged = tracker.close(is_complete=remaining == 0)
+    if halt.error is not None:  # found by the tracker's thread, after the last trial
+        raise halt.error
+    cut_by = halt.why if remaining and halt.kind == "budget" else ""
+    elapsed = duration(time.monotonic() - view.state.started)
+    view.say(f"{'done' if remaining == 0 else cut_by or 'interrupted'} after {elapsed}")
+    wrong = sum(reason not in RANKED for reason in view.state.ended.values())
+    if wrong or unlogged:
+        what = f"{wrong} of the trials went wrong" if wrong else "the store did not take everything"
+        view.say(f"{what}; the log tells more: {log.shown}")
+    return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged), cut_by)
+
+
+def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
+    from tune.engine.tuner import run_trials
+
+    command, basis = session.command, session.basis
+    spec, view = command.spec, command.view
+    command.log.phase("trials")
+    known = (*session.search.records(), *session.search.confirmations())
+    view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
+    for note in basis.splits.notes:
+        view.say(f"data: {note}")
+    view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
+    for sentence in advice(spec):
+        view.say(f"note: {sentence}")
+
+    def notice(trial_id: str) -> None:
+        tracker.notice(trial_id)
+        view.state.trouble = tracker.trouble
+
+    spending = basis.spending
+    if spending.is_limited:
+        view.state.budget = spending.words
+        view.say(spending.words())
+    if over := spending.look(running=0):  # preparing has taken it all
+        halt.end_budget(over)
+        return
+    following = IntervalOfBest(session.search, view.state) if is_live(view.console) else nullcontext()
+    with view, following, command.signals.deferred(halt.interrupt):
+        for of_stage, suggestions in _stages(session, halt):
+            run_trials(
+                of_stage,
+                session.search,
+                prepared=str(basis.prepared),
+                per_trial=basis.per_trial,
+                suggestions=suggestions,
+                spending=spending,
+                halt=halt,
+                view=view,
+                notice=notice,
+            )
+
+
+def _stages(session: Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
+    """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
+    spec, search, view = session.command.spec, session.search, session.command.view
+    if spec.total > sum(record.outcome is not None for record in search.records()):
+        earlier = earlier_trials(spec, search, digest=session.basis.splits.digest, say=view.say)
+        view.state.begin_stage(spec.total + len(confirm.ended_ids(search)))
+        yield spec, space.suggestions(spec, search.records(), earlier)
+    further = confirm.confirmations(spec, search) if halt.kind is None else None
+    if further is not None and further.remaining:
+        view.state.begin_stage(spec.total + further.total)
+        view.say(further.words())
+        yield replace(spec, scheduler=SchedulerSpec("none")), further
+
+
+def _report(session: Session) -> Leaderboard:
+    """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
+    from tune.reporting.report import chosen_is_tested, write_search_artifacts
+
+    search, basis, view = session.search, session.basis, session.command.view
+    board = leaderboard.build(search)
+    if not board.rows:
+        return board
+    view.say("writing the report")
+    if session.remaining:
+        write_search_artifacts(search, board, basis.splits)
+        return board
+    confirm.drop_weights(session.command.spec, search)
+    best = board.best.trial_id
+    view.say(f"opening the test split for {best}")
+    with chosen_is_tested(search, board, basis.prepared, basis.forks) as has_results:
+
+        def end_test() -> None:
+            if not has_results():
+                view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
+
+        write_search_artifacts(search, board, basis.splits, end_test=end_test)
+    return board
+
+
+def _summary(search: SearchFolder) -> str:
+    """Return the leaderboard in words, for the parent run's description."""
+    board = leaderboard.build(search)
+    return leaderboard.summary(board) if board.rows else "No trial has reported yet."

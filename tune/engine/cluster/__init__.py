@@ -1,0 +1,8 @@
+"""The Ray that trials run on: how to reach it, what its nodes must have, and what becomes of lost ones.
+
+What watches it while trials run, `servers` and `watching`, needs Ray Tune, imported while Ray starts.
+"""
+
+from tune.engine.cluster.connecting import RAY_SETTINGS, connect
+
+__all__ = ["RAY_SETTINGS", "connect"]

@@ -1,0 +1,206 @@
+"""What `goemo predict` does: texts from the call, a file or a pipe; results as they come, or into a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from goemo import bundle
+from goemo.bundle.predictions import FORMATS, Prediction
+from goemo.data.text_lines import chunks, count_texts, texts_of
+from goemo.errors import GoemoError, InputError
+from goemo.files import built_file
+from tune.cli.tables import predictions_table
+from tune.durations import duration
+from tune.live.consoles import progress_console
+
+# Without a terminal, a line of progress this often.
+_LINE_EVERY_S = 15.0
+
+Chunk = Sequence[Prediction]
+
+
+def predict_texts(folder: Path, texts: Sequence[str], *, form: str, output: Path | None = None) -> None:
+    """Predict some texts with a bundle, in one go.
+
+    Args:
+        folder: The bundle.
+        texts: Half a surrogate pair, which stands for bytes of the call that are no UTF-8, becomes U+FFFD.
+        form: ``table``, or one of `goemo.bundle.predictions.FORMATS`.
+        output: A file that is written whole or not at all; None for stdout.
+
+    Raises:
+        InputError: No bundle, or the output cannot be written.
+    """
+    with _opened(output) as file:
+        model = bundle.load(folder)
+        whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+        for piece in _pieces(iter([model.predict(whole)]), model.labels, form, is_long=False):
+            _write(file, piece)
+
+
+def predict_file(
+    folder: Path, path: Path, *, form: str, output: Path | None = None, console: Console | None = None
+) -> None:
+    """Predict each line of a file with a bundle, chunk by chunk, in the order of the lines.
+
+    Lines that are no UTF-8 are predicted from what can be read of them, and told of at the end.
+
+    Args:
+        folder: The bundle.
+        path: One text a line, as in `goemo.data.text_lines`; ``-`` for stdin.
+        form: ``table``, or one of `goemo.bundle.predictions.FORMATS`.
+        output: A file that is written whole or not at all; None for stdout, where each chunk appears at once.
+        console: Where progress is shown; None for stderr.
+
+    Raises:
+        InputError: No bundle, the file cannot be read, or the output cannot be written.
+        GoemoError: It was interrupted; the message says how far it came.
+    """
+    console = console or progress_console()
+    with _opened(output) as file, _read(path) as source:
+        model = bundle.load(folder)
+        meter = _Meter(console, total=_number_of_texts(source))
+        replaced: list[int] = []
+        predicted = _predicted(model, texts_of(source, replaced.append), meter)
+        try:
+            with meter:
+                for piece in _pieces(predicted, model.labels, form, is_long=True):
+                    with meter.aside():
+                        _write(file, piece)
+                    meter.written = meter.done
+        except KeyboardInterrupt:
+            kept = f"nothing was written to {output}" if output else "those are written"
+            of = "" if meter.total is None else f" of {meter.total:,}"
+            raise GoemoError(f"interrupted after {meter.written:,}{of} texts; {kept}") from None
+    if replaced:
+        lines = "1 line is" if len(replaced) == 1 else f"{len(replaced):,} lines are"
+        console.print(
+            f"{lines} no UTF-8, line {replaced[0]:,} first: what cannot be read stands as \ufffd",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+def _predicted(model: bundle.Bundle, texts: Iterator[str], meter: _Meter) -> Iterator[Chunk]:
+    for chunk in chunks(texts):
+        yield model.predict(chunk, on_progress=partial(meter.show_part, meter.done))
+
+
+def _pieces(
+    predicted: Iterator[Chunk], labels: Sequence[str], form: str, *, is_long: bool
+) -> Iterable[bytes]:
+    if form == "table":
+        return _tables(predicted, is_long=is_long)
+    return (piece.encode() for piece in FORMATS[form](predicted, labels))
+
+
+def _tables(predicted: Iterator[Chunk], *, is_long: bool) -> Iterator[bytes]:
+    """Yield tables as the terminal shall get them; what it cannot show becomes a question mark."""
+    console = Console(highlight=False)
+    for number, chunk in enumerate(predicted):
+        with console.capture() as captured:
+            console.print(predictions_table(chunk, part=number if is_long else None))
+        text = captured.get()
+        yield (text.rstrip("\n") + "\n").encode(console.encoding, "replace")
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        return
+    with built_file(output) as partial, partial.open("wb") as file:
+        yield file
+
+
+def _write(file: BinaryIO, piece: bytes) -> None:
+    file.write(piece)
+    file.flush()
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(str(path), [error.strerror or str(error)]) from error
+    with file:
+        yield file
+
+
+def _number_of_texts(source: BinaryIO) -> int | None:
+    """Count the texts of a file and go back to where it stood; None for a pipe, which tells at its end."""
+    if not source.seekable():
+        return None
+    start = source.tell()
+    total = count_texts(source)
+    source.seek(start)
+    return total
+
+
+class _Meter:
+    """Shows on stderr how far it is: a bar on a terminal, elsewhere a line now and then.
+
+    Attributes:
+        total: Texts in all, if that is known.
+        done: Texts that are predicted.
+        written: Texts whose results are written.
+    """
+
+    def __init__(self, console: Console, *, total: int | None) -> None:
+        self.total, self.done, self.written = total, 0, 0
+        self._console = console
+        self._started = self._last_line = time.monotonic()
+        pace = TextColumn("{task.fields[pace]}")
+        columns = (TextColumn("predicting"), BarColumn(), MofNCompleteColumn(), pace, TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console, transient=True)
+        self._task = self._bar.add_task("", total=total, pace="")
+
+    def __enter__(self) -> None:
+        if self._console.is_terminal:
+            self._bar.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def show(self, done: int) -> None:
+        """Tell how many texts are predicted."""
+        self.done = done
+        now = time.monotonic()
+        pace = done / max(now - self._started, 1e-9)
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=done, pace=f"{pace:,.0f} texts/s")
+        elif now - self._last_line >= _LINE_EVERY_S:
+            self._last_line = now
+            of = "" if self.total is None else f" of {self.total:,}"
+            left = "" if self.total is None else f", about {duration((self.total - done) / pace)} left"
+            line = f"predicted {done:,}{of} texts, {pace:,.0f} texts/s{left}"
+            self._console.print(line, soft_wrap=True, markup=False)
+
+    def show_part(self, before: int, done: int, _: int) -> None:
+        """Tell how many texts of a chunk are predicted, and how many there were before it."""
+        self.show(before + done)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while results are written: they may go to the same terminal."""
+        if not (self._console.is_terminal and sys.stdout.isatty()):
+            yield
+            return
+        self._bar.stop()
+        yield
+        self._bar.start()

@@ -1,0 +1,1 @@
+"""Who is best, and how sure is that: leaderboard, comparison, confirmation, importance."""

@@ -1,0 +1,221 @@
+"""Several searches on the same validation rows, side by side: which model, and how sure is that?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from goemo.configuration import HYPERPARAMETER_DEFAULTS
+from goemo.configuration.thresholds import words
+from goemo.errors import GoemoError, InputError
+from goemo.significance import PairedDifference
+from tune.ranking import leaderboard
+from tune.ranking.leaderboard import Row, word_for_under_way
+from tune.records import SearchFolder
+
+
+@dataclass(frozen=True)
+class Contender:
+    """The best trial of one search, against the best of all.
+
+    Attributes:
+        search: Its search.
+        trial_id: The trial.
+        model: The checkpoint and the part of it that trains.
+        thresholds: How its thresholds are fitted, in words.
+        varied: The hyperparameters that the search varies, with the trial's values.
+        trials: How many trials of the search have a rank; the best of more of them is luckier.
+        objective: On validation, thresholds cross-fitted.
+        low: Lower end of the objective's 95 % interval.
+        high: Upper end.
+        behind: Objective of the best of all less this one's; 0 for the best itself.
+        behind_low: Lower end of that difference's 95 % interval, paired on the same rows.
+        behind_high: Upper end.
+        probability_best_beats_it: Share of the resamples in which the best of all is ahead; None for itself.
+    """
+
+    search: str
+    trial_id: str
+    model: str
+    thresholds: str
+    varied: dict[str, Any]
+    trials: int
+    objective: float
+    low: float
+    high: float
+    behind: float
+    behind_low: float
+    behind_high: float
+    probability_best_beats_it: float | None
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether the paired bootstrap cannot tell it from the best of all."""
+        return self.behind_low <= 0 <= self.behind_high
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Searches in the order of their best trials.
+
+    Attributes:
+        objective: The metric by which all of them rank.
+        contenders: The best trial of each search, best first.
+        rows: All ranked trials of all searches in one ranking.
+    """
+
+    objective: str
+    contenders: tuple[Contender, ...]
+    rows: tuple[Row, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "searches": [contender.search for contender in self.contenders],
+            "objective": self.objective,
+            "best_of_each": [asdict(contender) for contender in self.contenders],
+            "trials": [asdict(row) for row in self.rows],
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_csv(self) -> str:
+        """Return one line a trial; what any of the searches varies is a column."""
+        varied = list(dict.fromkeys(name for row in self.rows for name in row.varied))
+        sink = io.StringIO()
+        writer: csv.DictWriter[str] | None = None
+        for row in self.rows:
+            values = asdict(row)
+            config = values.pop("config")
+            del values["varied"]
+            # Records of an earlier version lack what could not be varied then.
+            settings = {n: config.get(n, HYPERPARAMETER_DEFAULTS.get(n)) for n in varied}
+            head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
+            line = {
+                **head,
+                "checkpoint": config["checkpoint"],
+                **settings,
+                **values,
+            }
+            if writer is None:
+                writer = csv.DictWriter(sink, fieldnames=list(line))
+                writer.writeheader()
+            writer.writerow(line)
+        return sink.getvalue()
+
+
+def compare(searches: Sequence[SearchFolder]) -> Comparison:
+    """Rank the trials of several searches together, as their records stand now.
+
+    Raises:
+        InputError: Two have the same name, they rank by different metrics, or their validation rows differ;
+            every difference is named.
+        GoemoError: A search has no trial to rank yet.
+    """
+    problems = _problems(searches)
+    if problems:
+        raise InputError("goemo leaderboard", problems)
+    ranked = [record for search in searches for record in search.records() if record.is_ranked]
+    trials = Counter(record.search for record in ranked)
+    for search in searches:
+        if not trials[search.name]:
+            raise GoemoError(f"{search.name}: no trial has a score to rank by")
+    under_way = {search.name: word_for_under_way(search) for search in searches}
+    found = [
+        (replace(row, stop_reason=under_way[row.search]) if row.stop_reason == "unfinished" else row, behind)
+        for row, behind in leaderboard.rank(ranked, searches[0].validation()[0])
+    ]
+    return Comparison(
+        objective=searches[0].spec["objective"]["metric"],
+        contenders=tuple(_contender(row, behind, trials[row.search]) for row, behind in _best_of_each(found)),
+        rows=tuple(row for row, _ in found),
+    )
+
+
+def _best_of_each(
+    ranked: Iterable[tuple[Row, PairedDifference]],
+) -> Iterator[tuple[Row, PairedDifference]]:
+    """Yield the first trial of each search."""
+    seen = set()
+    for row, behind in ranked:
+        if row.search not in seen:
+            seen.add(row.search)
+            yield row, behind
+
+
+def _contender(row: Row, behind: PairedDifference, trials: int) -> Contender:
+    return Contender(
+        search=row.search,
+        trial_id=row.trial_id,
+        model=f"{row.config['checkpoint']} ({row.config['trainable']})",
+        thresholds=words(row.config["thresholds"]),
+        varied=row.varied,
+        trials=trials,
+        objective=row.objective,
+        low=row.low,
+        high=row.high,
+        behind=behind.difference,
+        behind_low=behind.low,
+        behind_high=behind.high,
+        probability_best_beats_it=None if row.rank == 1 else behind.probability_a_beats_b,
+    )
+
+
+def _problems(searches: Sequence[SearchFolder]) -> list[str]:
+    first, *others = searches
+    problems = []
+    seen = {first.name}
+    for search in others:
+        if search.name in seen:
+            problems.append(f"{search.name} is named twice")
+            continue
+        seen.add(search.name)
+        metric, expected = (s.spec["objective"]["metric"] for s in (search, first))
+        if metric != expected:
+            problems.append(f"{search.name} ranks by {metric}, {first.name} by {expected}")
+        (targets, labels), (expected_targets, expected_labels) = search.validation(), first.validation()
+        if labels != expected_labels:
+            problems.append(
+                f"{search.name} has {len(labels)} labels, {first.name} has {len(expected_labels)}, "
+                "and they are not the same"
+            )
+        elif _digest(search) != _digest(first) or not np.array_equal(targets, expected_targets):
+            problems.append(
+                f"{search.name} was measured on other validation rows than {first.name}: trials can be "
+                "compared on the same examples only"
+            )
+    return problems
+
+
+def _digest(search: SearchFolder) -> str | None:
+    """Return what identifies the validation rows, texts included."""
+    splits = search.facts.get("data", {}).get("splits", {})
+    digest: str | None = splits.get("validation", {}).get("digest")
+    return digest
+
+
+def summary(comparison: Comparison) -> str:
+    """Return the answer in a sentence a search."""
+    best, *others = comparison.contenders
+    score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
+    parts = [f"Best: {best.trial_id} of {best.search}, validation {comparison.objective} {score}."]
+    for other in others:
+        gap = f"{other.behind:.4f} [{other.behind_low:.4f}, {other.behind_high:.4f}]"
+        if other.is_tied:
+            parts.append(f"{other.search} ({other.trial_id}) cannot be told apart from it: behind by {gap}.")
+        else:
+            parts.append(f"{other.search} ({other.trial_id}) is behind by {gap}.")
+    methods = {contender.search: contender.thresholds for contender in comparison.contenders}
+    if len(set(methods.values())) > 1:
+        told = ", ".join(f"{search} by {method}" for search, method in methods.items())
+        parts.append(f"Part of the difference may be how thresholds are fitted: {told}.")
+    return " ".join(parts)

@@ -1,0 +1,222 @@
+"""What a search says about its space: which hyperparameters mattered, and where the best lies on an edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goemo.configuration.outcomes import RANKED
+from tune.records import TrialRecord
+from tune.space import quiet_optuna
+from tune.spec import HYPERPARAMETERS, Domain, SearchSpec
+from tune.spec.rules import WrongError
+
+FEWEST_TRIALS = 8  # below this, a forest of regression trees has next to nothing to learn from
+NEAR = 0.05  # of a range's width, on its own scale: closer than this to a bound is on the edge
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much of the differences between trials each hyperparameter explains by itself.
+
+    Attributes:
+        shares: Hyperparameter to its share, the largest first, adding up to 1; None where it cannot be said.
+        reason: Why it cannot be said, as a sentence; empty where it can.
+        trials: Trials that were compared.
+        progress: Per cent of its own training at which each of them was measured.
+    """
+
+    shares: Mapping[str, float] | None
+    reason: str
+    trials: int
+    progress: int
+
+    @property
+    def basis(self) -> str:
+        """What the shares rest on, as a sentence; the reason where there are none."""
+        if self.shares is None:
+            return self.reason
+        compared = f"{self.trials} trials, each at {self.progress} % of its training"
+        early = "" if self.progress == 100 else ", which is as far as all of them got"
+        return (
+            f"Shares of the variance that each hyperparameter explains by itself (fANOVA): {compared}{early}."
+        )
+
+
+def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) -> Importance:
+    """Ask Optuna how much each hyperparameter mattered for the objective.
+
+    The method is fANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014): a forest of regression trees learns
+    the objective from the hyperparameters, and the variance of its predictions over the whole space is
+    taken apart. Optuna's default, PED-ANOVA, looks at the best tenth of the trials, which are two or three
+    in the searches that are made here.
+
+    All trials are compared at the same progress: the furthest that every ended, ranked trial reached, with
+    the best report up to there. What ASHA stopped has no later score, and leaving those trials out would
+    keep only settings that do well, among which little differs. In a search with early stopping, this is
+    therefore importance for the start of the training. Trials that failed, or still run, are left out, and so
+    are those that a budget cut: no other trial has reported where they did.
+
+    A hyperparameter that some of the trials were not asked for is left out: its share would be that of its
+    condition as well. A logarithmic range is taken by its logarithm. Listed values are categories. Effects
+    of two hyperparameters together are not part of the shares.
+
+    Args:
+        spec: The search, for the domains.
+        records: Its trials, in any order: the result is the same.
+
+    Returns:
+        The shares, or the reason why there are none: fewer than two hyperparameters differ, fewer than
+        `FEWEST_TRIALS` trials have ended, or all scored the same.
+    """
+    ended = [record for record in records if _is_comparable(record)]
+    ended.sort(key=lambda record: record.trial_id)
+    progress = min((record.progress for record in ended), default=0)
+    values = [_best_up_to(record, progress) for record in ended]
+    differing = {
+        name: domain
+        for name, domain in spec.varying.items()
+        if all(name in record.varied for record in ended) and len({r.varied[name] for r in ended}) > 1
+    }
+    reason = _obstacle(spec, values, differing)
+    shares = None if reason else _fanova(differing, [record.varied for record in ended], values)
+    if shares is None and not reason:
+        reason = "The scores differ too little for their variance to be taken apart."
+    return Importance(shares, reason, len(ended), progress)
+
+
+def import_evaluator() -> None:
+    """Import what `hyperparameter_importance` needs, which takes half a second."""
+    import optuna.importance  # noqa: F401
+
+
+def _is_comparable(record: TrialRecord) -> bool:
+    """Whether a trial has ended, with a score, at a progress at which others have reported too."""
+    if not record.history or record.outcome is None or record.outcome.stop_reason not in RANKED:
+        return False
+    return record.outcome.stop_reason == "completed" or not record.outcome.message
+
+
+def _obstacle(spec: SearchSpec, values: Sequence[float], differing: Mapping[str, Domain]) -> str:
+    """Return why there can be no importance, as a sentence; empty where there can."""
+    if not spec.varying:
+        return "No hyperparameter varies in this search."
+    if len(spec.varying) == 1:
+        return f"Only {next(iter(spec.varying))} varies in this search: there is nothing to compare it with."
+    if len(values) < FEWEST_TRIALS:
+        return f"This needs {FEWEST_TRIALS} trials that have ended with a score; there are {len(values)}."
+    if len(differing) < 2:
+        return "Fewer than two hyperparameters differ between the trials that have ended."
+    return "All trials have the same score." if min(values) == max(values) else ""
+
+
+def edge_warnings(
+    spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+    """Return a sentence for each hyperparameter whose best value lies on the edge of the space.
+
+    The optimum may then lie outside. Lists of at least three values are looked at, of the kind ``grid`` or
+    ``choice`` alike, of numbers, because names have no order; and ranges, where a value within `NEAR` of a
+    bound (on the range's own scale) counts as on the edge. Of a range of whole numbers, it is the bound
+    itself. There is no warning where nothing lies beyond: a warm-up share of 0 cannot be lower.
+
+    Args:
+        spec: The search, for the domains.
+        best: The varied hyperparameters of the best trial, with their values.
+        tied: Likewise of the trials that cannot be told apart from the best. Where one of them lies
+            elsewhere, the sentence says so: the edge is then no proof.
+
+    Returns:
+        Sentences in the order of the space, such as "learning_rate 5e-05 is the highest of the grid; try
+        higher values."
+    """
+    sentences = []
+    for name, domain in spec.varying.items():
+        edge = _edge(domain, best[name]) if name in best else None
+        if edge is None or not _goes_on(name, domain, edge):
+            continue
+        elsewhere = [trial[name] for trial in tied if name in trial and _edge(domain, trial[name]) != edge]
+        sentences.append(_sentence(name, domain, best[name], edge, elsewhere))
+    return sentences
+
+
+def _sentence(name: str, domain: Domain, value: float, edge: str, elsewhere: Sequence[float]) -> str:
+    if domain.is_listed:
+        kind = "grid" if domain.kind == "grid" else "list"
+        place = f"is the {'highest' if edge == 'high' else 'lowest'} of the {kind}"
+    else:
+        bound = domain.values[1] if edge == "high" else domain.values[0]
+        place = f"lies at the {'upper' if edge == 'high' else 'lower'} bound of the range, {bound:g}"
+    hint = f"{name} {value:.3g} {place}; try {'higher' if edge == 'high' else 'lower'} values"
+    if elsewhere:
+        hint += f", although a trial with {elsewhere[0]:.3g} cannot be told apart from the best"
+    return f"{hint}."
+
+
+def _edge(domain: Domain, value: Any) -> str | None:
+    """Return ``low`` or ``high`` where the value lies on that edge of its domain, else None, as for names."""
+    if any(isinstance(known, str) for known in domain.values):
+        return None
+    low, high = min(domain.values), max(domain.values)
+    if domain.is_listed or domain.kind == "int":
+        if domain.is_listed and len(domain.values) < 3:
+            return None
+        return "low" if value <= low else "high" if value >= high else None
+    scale = math.log if domain.kind == "log_uniform" else float
+    place = (scale(value) - scale(low)) / (scale(high) - scale(low))
+    return "low" if place <= NEAR else "high" if place >= 1 - NEAR else None
+
+
+def _goes_on(name: str, domain: Domain, edge: str) -> bool:
+    """Whether the hyperparameter may take values beyond this edge of its domain."""
+    end = max(domain.values) if edge == "high" else min(domain.values)
+    sign = 1 if edge == "high" else -1
+    beyond = end + sign if HYPERPARAMETERS[name].type is int else math.nextafter(end, sign * math.inf)
+    try:
+        HYPERPARAMETERS[name].rule(beyond)
+    except WrongError:
+        return False
+    return True
+
+
+def _best_up_to(record: TrialRecord, progress: int) -> float:
+    return max(row[record.objective_name] for row in record.history if row["progress"] <= progress)
+
+
+def _fanova(
+    domains: Mapping[str, Domain], configurations: Sequence[Mapping[str, Any]], values: Sequence[float]
+) -> dict[str, float] | None:
+    """Return the share of each hyperparameter, the largest first; None where no variance can be computed."""
+    import optuna
+
+    distributions = {name: _distribution(domain) for name, domain in domains.items()}
+    with quiet_optuna():
+        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+        for configuration, value in zip(configurations, values, strict=True):
+            params = {name: _on_scale(domain, configuration[name]) for name, domain in domains.items()}
+            study.add_trial(
+                optuna.trial.create_trial(params=params, distributions=distributions, value=value)
+            )
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        try:
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        except RuntimeError:  # "zero total variance": the squares of the differences are 0 in floating point
+            return None
+    return {name: float(share) for name, share in shares.items()}
+
+
+def _distribution(domain: Domain) -> Any:
+    """Return a domain as fANOVA is to see it: every value with the same weight."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if domain.is_listed:
+        return CategoricalDistribution(domain.values)
+    low, high = (_on_scale(domain, value) for value in domain.values)
+    # Half a step more at both ends: else the first and last whole number would weigh half of the others.
+    return FloatDistribution(low - 0.5, high + 0.5) if domain.kind == "int" else FloatDistribution(low, high)
+
+
+def _on_scale(domain: Domain, value: float) -> float:
+    return math.log(value) if domain.kind == "log_uniform" else value

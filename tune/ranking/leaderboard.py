@@ -1,0 +1,387 @@
+"""The ranking of a search's trials, with intervals, computed from its records alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from goemo.errors import GoemoError, InputError
+from goemo.report.savings import savings_sentence
+from goemo.significance import PairedDifference, compare_draws
+from goemo.thresholds import Targets
+from goemo.tokens.batches import steps_per_epoch
+from tune.ranking.confirmed import Confirmed, rank_confirmed, with_interval
+from tune.ranking.resampled import resampled
+from tune.records import SearchFolder, TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ranked trial.
+
+    Attributes:
+        rank: From 1; equal objectives rank by trial id.
+        search: The search that it belongs to.
+        trial_id: The trial.
+        config: Its whole configuration.
+        varied: The hyperparameters that the space varies.
+        stop_reason: ``completed``, ``stopped_early``, ``running``, or ``unfinished`` in a search that was
+            interrupted.
+        progress: Per cent of its training that it has reported.
+        best_progress: Where its best report stands.
+        objective: The best report's objective: on validation, thresholds cross-fitted.
+        val_macro_f1: Macro-F1 of the best report, likewise.
+        val_weighted_f1: Mean of the labels' F1 weighted by support, likewise.
+        val_micro_f1: Micro-F1, likewise.
+        val_macro_f1_at_half: Macro-F1 of the best report with every threshold at 0.5.
+        low: Lower end of the objective's 95 % bootstrap interval over examples.
+        high: Upper end.
+        tied_with_best: Whether the paired bootstrap cannot tell the trial from the best.
+        seconds: From the trial's first to last report, training and evaluation.
+        steps: Optimizer steps that it has reported; None where the size of the data is not known.
+        total_steps: Of its whole training; likewise.
+        message: Why it was stopped early, where that was not the scheduler's doing; else empty.
+    """
+
+    rank: int
+    search: str
+    trial_id: str
+    config: dict[str, Any]
+    varied: dict[str, Any]
+    stop_reason: str
+    progress: int
+    best_progress: int
+    objective: float
+    val_macro_f1: float
+    val_weighted_f1: float
+    val_micro_f1: float
+    val_macro_f1_at_half: float
+    low: float
+    high: float
+    tied_with_best: bool
+    seconds: float
+    steps: int | None = None
+    total_steps: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Unranked:
+    """One trial that has ended without a rank.
+
+    Attributes:
+        trial_id: The trial.
+        config: Its whole configuration.
+        varied: The hyperparameters that the space varies.
+        stop_reason: ``failed``, ``diverged``, ``out_of_memory``, or ``stopped_early`` before any report.
+        progress: Per cent of its training that it has reported.
+        seconds: That it took.
+        message: Why, in a line.
+    """
+
+    trial_id: str
+    config: dict[str, Any]
+    varied: dict[str, Any]
+    stop_reason: str
+    progress: int
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The trials of a search in order, and what became of those that cannot be ranked.
+
+    Attributes:
+        search: The search's name.
+        objective: The metric that ranks.
+        rows: Ranked trials, best first.
+        reasons: How many trials ended for which reason, all trials counted.
+        left_out: The trials that have ended without a rank, in order of their ids.
+        confirmed: The leaders that are trained with several seeds, best mean first; see `confirm`.
+    """
+
+    search: str
+    objective: str
+    rows: tuple[Row, ...]
+    reasons: dict[str, int]
+    left_out: tuple[Unranked, ...] = ()
+    confirmed: tuple[Confirmed, ...] = ()
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the leaders are confirmed, all their seeds having ended."""
+        return bool(self.confirmed) and not any(leader.waiting for leader in self.confirmed)
+
+    @property
+    def best(self) -> Row:
+        """The trial to take: the first row, or that of the leader with the best mean once all are confirmed.
+
+        Raises:
+            GoemoError: No trial could be ranked.
+        """
+        if not self.rows:
+            ended = ", ".join(f"{n} {reason}" for reason, n in self.reasons.items()) or "none has started"
+            raise GoemoError(f"{self.search}: no trial has a score to rank by ({ended})")
+        return self.row(self.confirmed[0].trial_id) if self.is_confirmed else self.rows[0]
+
+    @property
+    def varied_names(self) -> list[str]:
+        """The hyperparameters that any of the trials was asked for; not each of them was asked for all."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.varied))
+
+    def row(self, trial_id: str) -> Row:
+        """Return one trial's row.
+
+        Raises:
+            InputError: The trial is not ranked.
+        """
+        for row in self.rows:
+            if row.trial_id == trial_id:
+                return row
+        known = ", ".join(row.trial_id for row in self.rows)
+        raise InputError("--trial", [f"no ranked trial {trial_id!r} in {self.search}; there are: {known}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "search": self.search,
+            "objective": self.objective,
+            "trials": [asdict(row) for row in self.rows],
+            "reasons": self.reasons,
+            "left_out": [asdict(trial) for trial in self.left_out],
+            "confirmed": [asdict(leader) for leader in self.confirmed],
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+
+    def to_csv(self) -> str:
+        """Return one line a trial; the varied hyperparameters are columns, and so is what confirmed it."""
+        sink = io.StringIO()
+        flat = self._flat()
+        writer = csv.DictWriter(sink, fieldnames=list(flat[0]) if flat else ["rank", "trial_id"])
+        writer.writeheader()
+        writer.writerows(flat)
+        return sink.getvalue()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a frame; the varied hyperparameters are columns, and so is what confirmed it."""
+        import pandas as pd
+
+        return pd.DataFrame(self._flat())
+
+    def _flat(self) -> list[dict[str, Any]]:
+        """Return the rows with a value a column; those of the confirmation only where there is one."""
+        flat = [_flat(row, self.varied_names) for row in self.rows]
+        if not self.confirmed:
+            return flat
+        by_trial = {leader.trial_id: leader for leader in self.confirmed}
+        return [{**row, **_confirmation_columns(by_trial.get(row["trial_id"]))} for row in flat]
+
+
+def build(search: SearchFolder) -> Leaderboard:
+    """Rank a search's trials as their records stand now; works while the search runs.
+
+    Ranking is by the best report's objective on validation, with thresholds that were fitted on other
+    validation rows. The intervals hold the trained models fixed and vary the examples.
+    """
+    records = search.records()
+    metric = search.spec["objective"]["metric"]
+    under_way = word_for_under_way(search)
+    reasons = Counter(r.outcome.stop_reason if r.outcome else under_way for r in records)
+    ranked = [record for record in records if record.is_ranked]
+    rows: list[Row] = []
+    confirmed: tuple[Confirmed, ...] = ()
+    if ranked:
+        targets, _ = search.validation()
+        examples = {search.name: train_examples(search)}
+        rows = [row for row, _ in rank(ranked, targets, under_way=under_way, train_examples=examples)]
+        confirmed = rank_confirmed(search, records, targets)
+    return Leaderboard(
+        search.name, metric, tuple(rows), dict(reasons), left_out=left_out(records), confirmed=confirmed
+    )
+
+
+def in_order(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that rank, the highest objective first, equals by trial id."""
+    ranked = (record for record in records if record.is_ranked)
+    return sorted(ranked, key=lambda r: (-(r.objective or 0.0), r.trial_id))
+
+
+def left_out(records: Iterable[TrialRecord]) -> tuple[Unranked, ...]:
+    """Return the trials that have ended without a rank."""
+    return tuple(
+        Unranked(
+            trial_id=record.trial_id,
+            config=record.config,
+            varied=record.varied,
+            stop_reason=record.outcome.stop_reason,
+            progress=record.progress,
+            seconds=record.seconds,
+            message=record.outcome.message,
+        )
+        for record in records
+        if record.outcome is not None and not record.is_ranked
+    )
+
+
+def train_examples(search: SearchFolder) -> int | None:
+    """Return how many examples the trials of a search train on; None where its data is not known yet."""
+    train: Mapping[str, Any] = search.facts.get("data", {}).get("splits", {}).get("train", {})
+    return train.get("examples")
+
+
+def word_for_under_way(search: SearchFolder) -> str:
+    """Return what to call a trial of this search that has not ended."""
+    return "running" if search.facts.get("status") == "running" else "unfinished"
+
+
+def rank(
+    records: Sequence[TrialRecord],
+    targets: Targets,
+    *,
+    under_way: str = "unfinished",
+    train_examples: Mapping[str, int | None] | None = None,
+) -> list[tuple[Row, PairedDifference]]:
+    """Rank trials that were measured on the same validation rows by the same metric.
+
+    Args:
+        records: At least one, each with a report; of one search or of several.
+        targets: Of the validation split, shape (n_examples, n_labels).
+        under_way: What to call a trial that has not ended.
+        train_examples: How many examples each search trains on, by its name; without it, steps stay unknown.
+
+    Returns:
+        Best first, each with how far the best is ahead of it, paired on the same rows.
+    """
+    ranked = in_order(records)
+    worth = resampled(ranked, targets)
+    found = []
+    for place, (record, drawn) in enumerate(zip(ranked, worth, strict=True), start=1):
+        best = record.best
+        assert best is not None
+        difference = compare_draws(worth[0].estimate - drawn.estimate, worth[0].draws, drawn.draws)
+        row = Row(
+            rank=place,
+            search=record.search,
+            trial_id=record.trial_id,
+            config=record.config,
+            varied=record.varied,
+            stop_reason=record.outcome.stop_reason if record.outcome else under_way,
+            progress=record.progress,
+            best_progress=int(best["progress"]),
+            objective=best[record.objective_name],
+            val_macro_f1=best["val/macro_f1"],
+            val_weighted_f1=best["val/weighted_f1"],
+            val_micro_f1=best["val/micro_f1"],
+            val_macro_f1_at_half=best["val/macro_f1_at_0.5"],
+            low=drawn.low,
+            high=drawn.high,
+            tied_with_best=not difference.can_tell_apart,
+            seconds=record.seconds,
+            **_steps(record, (train_examples or {}).get(record.search)),
+            message=record.outcome.message if record.outcome else "",
+        )
+        found.append((row, difference))
+    return found
+
+
+def summary(board: Leaderboard) -> str:
+    """Return the outcome of a search in a few sentences."""
+    parts = _confirmed_best(board) if board.is_confirmed else _best(board)
+    if board.confirmed and not board.is_confirmed:
+        waiting = sum(leader.waiting for leader in board.confirmed)
+        parts.append(
+            f"{len(board.confirmed)} leaders are being confirmed; {waiting} trainings have not ended."
+        )
+    if board.reasons.get("stopped_early"):
+        parts.append(savings_sentence([asdict(row) for row in board.rows]) or _stopped(board))
+    parts.extend(f"{count} ended as {reason} and {_are(count)} left out." for reason, count in _gone(board))
+    return " ".join(parts)
+
+
+def _best(board: Leaderboard) -> list[str]:
+    best = board.best
+    score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
+    tied = sum(row.tied_with_best for row in board.rows) - 1
+    others = {0: [], 1: ["One other trial cannot be told apart from it."]}
+    return [
+        f"Best: {best.trial_id} ({_words(best.varied)}), validation {board.objective} {score}.",
+        *others.get(tied, [f"{tied} other trials cannot be told apart from it."]),
+    ]
+
+
+def _confirmed_best(board: Leaderboard) -> list[str]:
+    best, row = board.confirmed[0], board.best
+    score = f"{with_interval(best)} over {len(best.seeds)} seeds"
+    found = f"rank {row.rank} of the search with {row.objective:.4f}"
+    chosen = f"{best.trial_id} ({_words(best.varied)})"
+    parts = [f"Confirmed best: {chosen}, mean validation {board.objective} {score}; {found}."]
+    tied, others = sum(leader.tied_with_best for leader in board.confirmed) - 1, len(board.confirmed) - 1
+    if others and tied == others:
+        parts.append("None of the other confirmed leaders can be told apart from it.")
+    elif tied:
+        parts.append(f"{tied} of the {others} other confirmed leaders cannot be told apart from it.")
+    elif others:
+        parts.append("It can be told apart from the other confirmed leaders.")
+    lost = sum(len(leader.lost) for leader in board.confirmed)
+    if lost:
+        parts.append(f"{lost} of the trainings with further seeds gave no score.")
+    return parts
+
+
+def _words(varied: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in varied.items()) or "one configuration"
+
+
+def _stopped(board: Leaderboard) -> str:
+    stopped = board.reasons["stopped_early"]
+    return f"{stopped} {'trial was' if stopped == 1 else 'trials were'} stopped early."
+
+
+def _gone(board: Leaderboard) -> list[tuple[str, int]]:
+    """Return for which reasons trials have no rank, and how many."""
+    return list(Counter(trial.stop_reason.replace("_", " ") for trial in board.left_out).items())
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _steps(record: TrialRecord, examples: int | None) -> dict[str, int | None]:
+    """Return the optimizer steps of a trial: those it has reported, and those of its whole training."""
+    c = record.config
+    if examples is None or "batch_size" not in c or "epochs" not in c:
+        return {"steps": None, "total_steps": None}
+    total = c["epochs"] * steps_per_epoch(examples, c["batch_size"] * c.get("accumulation_steps", 1))
+    return {"steps": round(total * record.progress / 100), "total_steps": total}
+
+
+def _flat(row: Row, varied_names: Sequence[str]) -> dict[str, Any]:
+    values = asdict(row)
+    del values["config"], values["search"]
+    varied = values.pop("varied")
+    head = {key: values.pop(key) for key in ("rank", "trial_id")}
+    return {**head, **{name: varied.get(name) for name in varied_names}, **values}
+
+
+def _confirmation_columns(leader: Confirmed | None) -> dict[str, Any]:
+    """Return what confirmed a trial, as columns; empty ones where it is no leader."""
+    return {
+        "confirmed_rank": leader and leader.rank,
+        "confirmed_mean": leader and leader.mean,
+        "confirmed_low": leader and leader.low,
+        "confirmed_high": leader and leader.high,
+        "confirmed_deviation": leader and leader.deviation,
+        "confirmed_seeds": leader and len(leader.seeds),
+    }

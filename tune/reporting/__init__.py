@@ -1,0 +1,1 @@
+"""A search's report: its page, its charts and the files of its trials."""

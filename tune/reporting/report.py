@@ -1,0 +1,381 @@
+"""A whole search for readers: one HTML page, its JSON twin, the leaderboard's files and pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from goemo import evaluation, published, report
+from goemo.data import Splits, load_splits
+from goemo.errors import GoemoError, InputError
+from goemo.metrics import averages
+from goemo.report import figures
+from goemo.report.savings import savings_sentence, seconds_saved
+from goemo.significance.threshold_stability import threshold_band, threshold_draws
+from tune.engine.forks import Forks
+from tune.ranking import leaderboard
+from tune.ranking.cuts import Cuts, cuts_of
+from tune.ranking.insight import Importance, edge_warnings, hyperparameter_importance
+from tune.ranking.leaderboard import Leaderboard
+from tune.records import SearchFolder, TrialRecord, runs_folder, write_json, write_text
+from tune.reporting.artifacts import CAPTIONS, TrialTables, drawn_figures, trial_figures, trial_tables
+from tune.reporting.charts import Band, interval_picture, search_pictures, trial_pictures
+from tune.spec import SearchSpec
+
+SEARCH_CAPTIONS = {
+    "learning_curves.png": "The objective of every trial against its progress; cut curves are early stops",
+    "objective_by_hyperparameter.png": "The objective against each hyperparameter; bars are medians",
+    "parallel_coordinates.png": "Each trial as a line through its settings to its objective; the darker, the "
+    "better, and dashed where it was stopped early",
+    "importance.png": "How much each hyperparameter mattered by itself, with all trials measured at the same "
+    "share of their training",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the page of a search and its JSON twin both tell, beyond the leaderboard and the test split.
+
+    Attributes:
+        tables: The chosen trial on validation, per label.
+        band: Where each of its thresholds lies in 95 % of the resamples: lower and upper ends.
+        importance: How much each hyperparameter mattered.
+        edge_warnings: Hyperparameters whose best value lies on the edge of the space, as sentences.
+        errors: The texts that it gets most wrong; empty where the data cannot be read.
+        cuts: What early stopping cut.
+    """
+
+    tables: TrialTables
+    band: Band
+    importance: Importance
+    edge_warnings: list[str]
+    errors: list[dict[str, Any]]
+    cuts: Cuts
+
+
+def write_search_artifacts(
+    search: SearchFolder,
+    board: Leaderboard,
+    splits: Splits,
+    *,
+    end_test: Callable[[], object] | None = None,
+) -> None:
+    """Write what the parent run shows into the search's ``artifacts/``.
+
+    Args:
+        search: The records.
+        board: Its leaderboard.
+        splits: Its data.
+        end_test: Called before what the page says of the test split is read.
+    """
+    folder = search.path / "artifacts"
+    write_text(folder / "leaderboard.csv", board.to_csv())
+    write_text(folder / "leaderboard.json", board.to_json() + "\n")
+    findings, pictures, of_chosen = _found_and_drawn(search, board, splits.validation.texts)
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
+        (folder / "figures" / name).write_bytes(png)
+    if end_test is not None:
+        end_test()
+    write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
+
+
+@contextmanager
+def chosen_is_tested(
+    search: SearchFolder, board: Leaderboard, prepared: Path, forks: Forks
+) -> Iterator[Callable[[], bool]]:
+    """Open the test split for the chosen trial, while other work goes on.
+
+    Args:
+        search: The records.
+        board: Its leaderboard.
+        prepared: The folder of what its trials were trained from.
+        forks: Where the model is loaded.
+
+    Yields:
+        Waits, and keeps the results among the search's files; False where the trial's weights were not kept.
+    """
+    best = board.best
+    folder = search.trial(best.trial_id).path / "model"
+
+    def end() -> bool:
+        found = results()
+        if found is None:
+            return False
+        write_json(search.path / "artifacts" / "test_results.json", {"trial_id": best.trial_id, **found})
+        return True
+
+    with forks.started(_test_results_of, folder, best.best_progress, prepared) as results:
+        yield end
+
+
+def _test_results_of(model: Path, progress: int, prepared: Path) -> dict[str, Any] | None:
+    """Return what `goemo.evaluation.results` gives for a bundle on the test split.
+
+    None where there is no bundle, or one of another report than that at ``progress``: a leader that failed
+    later stood in the way of the best one.
+    """
+    if not model.is_dir():
+        return None
+    from goemo import bundle
+    from goemo.training.prepared import Prepared
+
+    loaded = bundle.load(model)
+    if loaded.provenance.get("progress") != progress:
+        return None
+    data = Prepared.open(prepared)
+    scores = evaluation.as_kept(loaded.prepared_scores(data, "test"))
+    return evaluation.results(data.labels, loaded.thresholds, scores, np.asarray(data.targets["test"]))
+
+
+def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
+    """Write the page of a search and its JSON twin; works while the search runs.
+
+    Texts that the chosen trial gets most wrong are shown where the data can still be read and is unchanged.
+
+    Raises:
+        InputError: The path ends in ``.json``, which is the twin's.
+        GoemoError: Nothing has been reported yet.
+    """
+    twin = path.with_suffix(".json")
+    if twin == path:
+        raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
+    board = leaderboard.build(search)
+    _ = board.best  # before anything else, because it says why there may be nothing to report
+    findings, pictures, of_chosen = _found_and_drawn(search, board, _texts(search))
+    write_text(path, _page(search, board, findings, pictures, of_chosen))
+    write_json(twin, _twin(search, board, findings))
+    return path, twin
+
+
+def _found_and_drawn(
+    search: SearchFolder, board: Leaderboard, texts: list[str] | None
+) -> tuple[Findings, dict[str, bytes], dict[str, bytes]]:
+    """Compute what the page and its twin tell; draw the figures of the search and of the chosen trial.
+
+    Args:
+        search: The records.
+        board: Its leaderboard.
+        texts: Of the validation split; None where they cannot be read any more.
+
+    Raises:
+        GoemoError: No trial has a rank yet.
+    """
+    targets, labels = search.validation()
+    records, spec = search.records(), SearchSpec.from_dict(search.spec)
+    tables = trial_tables(search, search.trial(board.best.trial_id).read())
+    ranking = board.confirmed if board.is_confirmed else board.rows
+    tied = [one.varied for one in ranking[1:] if one.tied_with_best]
+    errors: list[dict[str, Any]] = []
+    if texts is not None:
+        errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
+    findings = Findings(
+        tables=tables,
+        band=threshold_band(threshold_draws(tables.scores, targets)),
+        importance=hyperparameter_importance(spec, records),
+        edge_warnings=edge_warnings(spec, board.best.varied, tied),
+        errors=errors,
+        cuts=cuts_of(board, records, search.spec["scheduler"]),
+    )
+    pictures = search_figures(search, board, findings.importance)
+    return findings, pictures, _chosen_figures(search, board, tables)
+
+
+def search_figures(
+    search: SearchFolder, board: Leaderboard, importance: Importance | None = None
+) -> dict[str, bytes]:
+    """Draw the figures of a search, by file name; ``importance`` is computed where it is not given."""
+    if importance is None:
+        importance = hyperparameter_importance(SearchSpec.from_dict(search.spec), search.records())
+    trials = _trials(search.records())
+    best, objective = board.best.trial_id, f"val/{board.objective}"
+    drawn = {"learning_curves.png": figures.learning_curves(trials, objective=objective, best=best)}
+    if board.best.varied:
+        drawn["objective_by_hyperparameter.png"] = figures.objective_by_hyperparameter(
+            trials, objective=objective, best=best
+        )
+        drawn["parallel_coordinates.png"] = figures.parallel_coordinates(
+            trials, objective=objective, best=best
+        )
+    if importance.shares is not None:
+        drawn["importance.png"] = figures.importance(importance.shares, note=importance.basis)
+    return {name: figures.png(figure) for name, figure in drawn.items()}
+
+
+def _chosen_figures(search: SearchFolder, board: Leaderboard, tables: TrialTables) -> dict[str, bytes]:
+    drawn = drawn_figures(search.trial(board.best.trial_id).read())
+    return trial_figures(search, tables, is_chosen=True, drawn=drawn)
+
+
+def _trials(records: Sequence[TrialRecord]) -> list[figures.Trial]:
+    """Return what figures need; a hyperparameter that a trial was not asked for has its default."""
+    names = dict.fromkeys(name for record in records for name in record.varied)
+    return [
+        figures.Trial(
+            trial_id=record.trial_id,
+            varied={name: record.varied.get(name, record.config.get(name)) for name in names},
+            history=record.history,
+            stop_reason=record.outcome.stop_reason if record.outcome else None,
+        )
+        for record in records
+    ]
+
+
+def _page(
+    search: SearchFolder,
+    board: Leaderboard,
+    findings: Findings,
+    images: dict[str, bytes],
+    of_chosen: dict[str, bytes],
+) -> str:
+    targets, labels = search.validation()
+    facts, tables, test = search.facts, findings.tables, _test_results(search, board)
+    return report.search_page(
+        name=search.name,
+        leaderboard=_everyone(board),
+        description=_question(search.spec, board.best.varied),
+        objective=board.objective,
+        stop_reasons=board.reasons,
+        table_at_half=tables.table_at_half,
+        table=tables.table,
+        test_results=test,
+        comparison=_beside_published(test),
+        confirmed=[asdict(leader) for leader in board.confirmed],
+        cuts=[asdict(cut) for cut in findings.cuts.cuts],
+        risk=findings.cuts.risk(),
+        intervals=interval_picture(board),
+        figures=search_pictures(images, SEARCH_CAPTIONS, board, _trials(search.records())),
+        trial_figures=trial_pictures(of_chosen, CAPTIONS, tables, targets, labels, band=findings.band),
+        worst_errors=findings.errors,
+        warnings=findings.edge_warnings,
+        insights=_why_no_importance(findings.importance),
+        notes=_notes(facts),
+        environment={**facts["environment"], "data digest": facts["data"]["digest"]},
+        commands=_commands(search),
+        cache=runs_folder() / "cache",
+    )
+
+
+def _why_no_importance(importance: Importance) -> list[str]:
+    """Return why the picture of the importance is missing; nothing where it is there and says its basis."""
+    if importance.shares is not None:
+        return []
+    return [f"How much each hyperparameter mattered cannot be said. {importance.basis}"]
+
+
+def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[str, Any]:
+    """Return everything that the page shows in numbers; infinity and NaN are None."""
+    tables, importance, test = findings.tables, findings.importance, _test_results(search, board)
+    everyone = _everyone(board)
+    saved = {trial["trial_id"]: seconds_saved(trial) for trial in everyone}
+    low, high = findings.band
+    rows = tables.table.assign(threshold_low=low, threshold_high=high)
+    value = {
+        **board.to_dict(),
+        "question": _question(search.spec, board.best.varied),
+        "summary": leaderboard.summary(board),
+        "edge_warnings": findings.edge_warnings,
+        "early_stopping": {
+            "summary": savings_sentence(everyone),
+            "seconds_saved": {name: seconds for name, seconds in saved.items() if seconds is not None},
+            **findings.cuts.to_dict(),
+        },
+        "test": test,
+        "comparison": _beside_published(test),
+        "chosen": {
+            "trial_id": board.best.trial_id,
+            "split": "validation",
+            "fixed_0.5": {**averages(tables.table_at_half), "per_label": _records(tables.table_at_half)},
+            "cross_fitted": {**averages(tables.table), "per_label": _records(rows)},
+        },
+        "importance": {"shares": importance.shares, "basis": importance.basis},
+        "worst_errors": findings.errors,
+        "notes": _notes(search.facts),
+        "commands": _commands(search),
+        "facts": search.facts,
+        "search_space": search.spec,
+    }
+    return {name: _plain(part) for name, part in value.items()}
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can say it: what is not finite is None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _notes(facts: dict[str, Any]) -> list[str]:
+    data = facts["data"]
+    counts = ", ".join(f"{split['examples']} {name}" for name, split in data["splits"].items())
+    return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
+
+
+def _commands(search: SearchFolder) -> list[str]:
+    return [
+        f"goemo export {search.name} -o best.yaml",
+        "goemo retrain best.yaml -o model",
+        "goemo evaluate model",
+    ]
+
+
+def _everyone(board: Leaderboard) -> list[dict[str, Any]]:
+    """Return all trials that have a rank or have ended without one, in the shape of the leaderboard."""
+    return [
+        *(asdict(row) for row in board.rows),
+        *({"rank": None, **asdict(trial)} for trial in board.left_out),
+    ]
+
+
+def _question(spec: dict[str, Any], varied: Iterable[str]) -> str:
+    model, data = spec["model"], spec["data"]
+    names = [name.replace("_", " ") for name in varied]
+    sought = (
+        f"Which {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} suit"
+        if names
+        else "How good is"
+    )
+    parts = {"all": "all of it trained", "last_layer": "last layer and head trained", "head": "head trained"}
+    encoder = f"{model['checkpoint']} ({parts[model['trainable']]})"
+    best = " best" if names else ""
+    return f"{sought} {encoder}{best} on {data['source']}, and how sure can we be?"
+
+
+def _test_results(search: SearchFolder, board: Leaderboard) -> dict[str, Any] | None:
+    """Return the chosen trial's test results, if the test split was opened for this very trial."""
+    path = search.path / "artifacts" / "test_results.json"
+    if not path.is_file():
+        return None
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return results if results.pop("trial_id") == board.best.trial_id else None
+
+
+def _beside_published(test: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the results beside published ones; None where they are not of the same test split."""
+    beside = None if test is None else published.comparison(test)
+    return None if beside is None else beside.to_dict()
+
+
+def _texts(search: SearchFolder) -> list[str] | None:
+    data = search.facts["data"]
+    try:
+        splits = load_splits(data["source"], data["taxonomy"], seed=search.spec["seed"])
+    except GoemoError:  # the data has moved: the page does without its texts
+        return None
+    return splits.validation.texts if splits.digest == data["digest"] else None

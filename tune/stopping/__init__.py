@@ -1,0 +1,1 @@
+"""Why and how a search ends early: budget, signals, hangs, a full disk."""

@@ -14,8 +14,9 @@ import pytest
 
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError
-from tune.cli import _show_result, cli, main
+from tune.cli import cli, main
 from tune.cli.doctor import Finding
+from tune.cli.searching import show_result
 from tune.driver import SearchResult
 from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder
@@ -302,12 +303,12 @@ def test_a_search_that_is_not_over_counts_what_remains(capsys, remaining, words)
     """One trial is one trial, after a budget as after an interrupt."""
     nothing = Leaderboard("s", "macro_f1", (), {})
     cut = SearchResult("s", nothing, is_complete=False, remaining=remaining, cut_by="the budget is over")
-    _show_result(cut)
+    show_result(cut)
     assert capsys.readouterr().out == f"the budget is over; {words}: goemo resume s\n"
     with pytest.raises(
         GoemoError, match=rf"^interrupted with {words.rsplit(maxsplit=1)[0]} to go; go on with"
     ):
-        _show_result(replace(cut, cut_by=""))
+        show_result(replace(cut, cut_by=""))
 
 
 def test_spaces_lists_every_shipped_space(capsys):
@@ -343,3 +344,18 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1].replace("'", '"')) == []
+
+
+def test_python_m_goemo_is_the_command():
+    """`python -m goemo` runs the command of the installed package, though `goemo` imports no `tune`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "goemo", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("goemo, version ")
+
+
+def test_the_help_lists_every_command_under_a_heading(capsys):
+    """A command whose module has no heading would be left out of the help."""
+    main(["--help"])
+    listed = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, flags=re.MULTILINE)
+    assert listed == list(cli.commands)

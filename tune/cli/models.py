@@ -1,0 +1,188 @@
+"""Commands on models: export, retrain, register, evaluate, predict, onnx."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from goemo.errors import GoemoError
+from tune.cli.app import cli
+from tune.cli.options import format_option, store_option
+
+
+@cli.command(
+    example="goemo export minilm-head -o best.yaml\ngoemo export minilm-head --trial t014 -o t014.yaml"
+)
+@click.argument("name")
+@click.option("--trial", metavar="ID", help="A trial (default: the best by validation).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
+def export(name: str, trial: str | None, output: Path) -> None:
+    """Write a trial's configuration, where it came from and its expected score, as YAML."""
+    from tune.models.export import write_export
+    from tune.records import SearchFolder
+
+    click.echo(write_export(SearchFolder.open(name), output, trial_id=trial))
+
+
+@cli.command(
+    example="goemo retrain best.yaml -o model --seeds 3\n"
+    "goemo retrain best.yaml -o final --seeds 3 --on train+validation --register support-emotions"
+)
+@click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
+@click.option("--data", metavar="SRC", help="Another source than the exported one.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Keep the best of N seeds; one that diverges or runs out of memory is told of and left out.",
+)
+@click.option(
+    "--on",
+    type=click.Choice(["train", "train+validation"]),
+    default="train",
+    show_default=True,
+    help="What the saved model learns from; with train+validation, all is chosen on train alone first.",
+)
+@click.option(
+    "--register", "name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine)."
+)
+@click.option("--no-register", is_flag=True, help="Log the model, but register no version of it.")
+@store_option
+def retrain(  # noqa: PLR0917 - click passes them by name
+    exported: Path,
+    output: Path,
+    data: str | None,
+    seeds: int,
+    on: Literal["train", "train+validation"],
+    name: str | None,
+    no_register: bool,
+    tracking_uri: str | None,
+) -> None:
+    """Train an exported configuration into a model folder, test it once, and register it in MLflow.
+
+    The new version becomes the champion if there is none, or if it beats the present one on validation by the
+    paired bootstrap; else it becomes the challenger.
+    """
+    from tune.cli.tables import results_table
+    from tune.live.consoles import results_console
+    from tune.models.retrain import retrain as train_exported
+
+    if name and no_register:
+        raise click.UsageError("give --register NAME or --no-register, not both")
+    done = train_exported(
+        exported,
+        output,
+        data=data,
+        seeds=seeds,
+        on=on,
+        register=name or not no_register,
+        tracking_uri=tracking_uri,
+    )
+    results_console().print(results_table(done.results))
+    if done.registered is not None:
+        click.echo(done.registered.summary)
+    click.echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
+    if done.trouble is not None:
+        raise GoemoError(done.trouble)
+
+
+@cli.command(example="goemo register model --name support-emotions")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine).")
+@click.option("--log-only", is_flag=True, help="Log the model, but register no version of it.")
+@store_option
+def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str | None) -> None:
+    """Log and register a model that retrain wrote, where the store was away or another one shall have it."""
+    from tune.models.registry import register as register_bundle
+
+    done = register_bundle(folder, name=name, is_registered=not log_only, tracking_uri=tracking_uri)
+    click.echo(done.summary)
+
+
+@cli.command(example="goemo evaluate model --data dir:goemotions --format json")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--data", metavar="SRC", help="Another source than the one it was trained on.")
+@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+@format_option("table", "json")
+def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
+    """Measure a model on a split: at 0.5, with its validation thresholds, and the test-tuned bound."""
+    from tune.models.retrain import evaluate_bundle
+
+    results = evaluate_bundle(folder, data=data, split=split)
+    if form == "json":
+        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        return
+    from tune.cli.tables import per_label_table, results_table
+    from tune.live.consoles import results_console
+
+    console = results_console()
+    console.print(per_label_table(results))
+    console.print(results_table(results))
+
+
+@cli.command(
+    example='goemo predict model "thank you so much!"\n'
+    "goemo predict model --file comments.txt -o predictions.jsonl\n"
+    "cat comments.txt | goemo predict model --file - --format csv > predictions.csv"
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option(
+    "--file", type=click.Path(path_type=Path, allow_dash=True), help="One text a line; - for stdin."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Written whole or not at all (default: stdout)."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    help="Output (default: the suffix of -o, else table).",
+)
+def predict(
+    folder: Path, texts: tuple[str, ...], file: Path | None, output: Path | None, form: str | None
+) -> None:
+    """Give the labels and scores of texts, in their order.
+
+    A file may have any number of lines; results appear as they are made.
+    """
+    if bool(texts) == (file is not None):
+        raise click.UsageError("give texts, or --file F")
+    if form is None and output is not None:
+        form = output.suffix.removeprefix(".")
+        if form not in ("json", "jsonl", "csv"):
+            raise click.UsageError("-o needs a name with the suffix .json, .jsonl or .csv, or --format")
+    from tune.models.predicting import predict_file, predict_texts
+
+    form = form or "table"
+    if file is None:
+        predict_texts(folder, texts, form=form, output=output)
+    else:
+        predict_file(folder, file, form=form, output=output)
+
+
+@cli.command(
+    example="goemo onnx model\ngoemo onnx model -o emotions.onnx",
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Where to (default: model.onnx in DIR)."
+)
+def onnx(folder: Path, output: Path | None) -> None:
+    """Write a model as ONNX, for other runtimes, once its scores are found to be the same.
+
+    Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
+    both free; the output is logits, whose sigmoid the scores are. Needs: pip install -e ".[onnx]".
+    """
+    from goemo.bundle.onnx_export import export_onnx
+
+    done = export_onnx(folder, output or folder / "model.onnx")
+    click.echo(
+        f"{done.path}: {done.megabytes:.1f} MB; scores of {done.texts} texts within "
+        f"{done.largest_difference:.1e} of torch"
+    )

@@ -1,0 +1,110 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tune.stopping.budget import Budget
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+store_option = click.option(
+    "--tracking-uri",
+    metavar="URI",
+    help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI).",
+)
+trials_option = click.option(
+    "--trials", type=click.IntRange(1), metavar="N", help="Run N trials now, the others later."
+)
+
+
+def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
+    """Return the option of what a command writes; the first format is the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help="Output."
+    )
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Read a duration."""
+    from tune.durations import read_duration
+
+    try:
+        return None if value is None else read_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where trials run, what they are logged to, and what ends them: the options of `running`.
+
+    Attributes:
+        address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
+        tracking_uri: Of the store; None for the default, ``none`` to log nothing.
+        time_budget: Seconds that the command may take.
+        gpu_hours: Hours of GPUs that the search may take, earlier commands included.
+        trial_timeout: Seconds that a trial may take.
+    """
+
+    address: str | None
+    tracking_uri: str | None
+    time_budget: float | None
+    gpu_hours: float | None
+    trial_timeout: float | None
+
+    def budget(self, trials: int | None) -> Budget:
+        """Return the budget of a command that runs at most that many trials now."""
+        from tune.stopping.budget import Budget
+
+        return Budget(self.time_budget, self.gpu_hours, trials)
+
+
+_RUNNING = (
+    click.option(
+        "--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine)."
+    ),
+    click.option(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI); "
+        "none logs nothing.",
+    ),
+    click.option(
+        "--time-budget",
+        callback=_seconds,
+        metavar="2h",
+        help="Stop after this long, preparing included; trials that run then report what they have.",
+    ),
+    click.option(
+        "--gpu-hours",
+        type=click.FloatRange(0, min_open=True),
+        metavar="H",
+        help="The same, after this many hours of GPUs, those of earlier commands included.",
+    ),
+    click.option(
+        "--trial-timeout",
+        callback=_seconds,
+        metavar="30m",
+        help="A trial that takes longer ends as failed (default: trial_timeout_s of the search space).",
+    ),
+)
+
+
+def running(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of all commands that run trials; the command gets them as one `Running`."""
+
+    @functools.wraps(command)
+    def called(**values: Any) -> None:
+        given = {field.name: values.pop(field.name) for field in fields(Running)}
+        command(**values, running=Running(**given))
+
+    for option in reversed(_RUNNING):
+        called = option(called)
+    return called

@@ -1,0 +1,83 @@
+"""Commands that read what a search has found: leaderboard, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tune.cli.app import cli
+from tune.cli.options import format_option
+
+if TYPE_CHECKING:
+    from tune.records import SearchFolder
+
+
+@cli.command(
+    example="goemo leaderboard minilm-head --format csv > trials.csv\n"
+    "goemo leaderboard paper-albert paper-xlnet"
+)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@format_option("table", "json", "csv")
+def leaderboard(names: tuple[str, ...], form: str) -> None:
+    """Rank the trials of a search by validation, with intervals; works while it runs.
+
+    With several names, compare the best trial of each search on the same validation rows.
+    """
+    from tune.records import SearchFolder
+
+    found = [SearchFolder.open(name) for name in names]
+    if len(found) > 1:
+        _show_comparison(found, form)
+        return
+    from tune.cli.tables import confirmed_table, leaderboard_table, left_out
+    from tune.ranking import leaderboard as boards
+
+    board = boards.build(found[0])
+    if form == "json":
+        click.echo(board.to_json())
+    elif form == "csv":
+        click.echo(board.to_csv(), nl=False)
+    else:
+        from tune.live.consoles import results_console
+
+        console = results_console()
+        if board.rows:
+            console.print(leaderboard_table(board))
+        if board.confirmed:
+            console.print(confirmed_table(board))
+        if board.rows:
+            console.print(boards.summary(board), soft_wrap=True, markup=False)
+        for line in left_out(board):
+            console.print(line, soft_wrap=True, markup=False)
+        if not found[0].records():
+            console.print("no trial has started yet")
+
+
+def _show_comparison(found: list[SearchFolder], form: str) -> None:
+    from tune.cli.tables import comparison_table
+    from tune.live.consoles import results_console
+    from tune.ranking import comparison
+
+    compared = comparison.compare(found)
+    if form == "json":
+        click.echo(compared.to_json())
+    elif form == "csv":
+        click.echo(compared.to_csv(), nl=False)
+    else:
+        console = results_console()
+        console.print(comparison_table(compared))
+        console.print(comparison.summary(compared), soft_wrap=True)
+
+
+@cli.command(example="goemo report minilm-head -o minilm-head.html")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: NAME.html).")
+def report(name: str, output: Path | None) -> None:
+    """Write a search as one self-contained HTML page, with a JSON twin beside it."""
+    from tune.records import SearchFolder
+    from tune.reporting.report import write_report
+
+    for path in write_report(SearchFolder.open(name), output or Path(f"{name}.html")):
+        click.echo(path)

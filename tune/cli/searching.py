@@ -1,0 +1,166 @@
+"""Commands that run trials: search, resume, extend."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from goemo.errors import GoemoError
+from tune.cli.app import cli
+from tune.cli.options import Running, running, trials_option
+
+if TYPE_CHECKING:
+    from tune.driver import SearchResult
+
+
+@cli.command(
+    example="goemo search minilm_head --data dir:goemotions --name first --time-budget 2h\n"
+    "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none"
+)
+@click.argument("space")
+@click.option("--data", metavar="SRC", help="dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
+@click.option("--name", help="Name of the search, instead of the file's.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."
+)
+@running
+@trials_option
+@click.option(
+    "--dry-run", is_flag=True, help="Show the trials, probe for less than a minute what they take, and stop."
+)
+@click.option("--no-probe", is_flag=True, help="With --dry-run: show the trials; nothing is read or run.")
+def search(  # noqa: PLR0917 - click passes them by name
+    space: str,
+    data: str | None,
+    name: str | None,
+    overrides: tuple[str, ...],
+    running: Running,
+    trials: int | None,
+    dry_run: bool,
+    no_probe: bool,
+) -> None:
+    """Run the trials of a search space: a file, or the name of a shipped one (see goemo spaces)."""
+    from tune.spec import load_spec
+
+    if running.trial_timeout is not None:
+        overrides = (*overrides, f"trial_timeout_s={running.trial_timeout}")
+    spec = load_spec(space, overrides=overrides, data=data, name=name)
+    if no_probe and not dry_run:
+        raise click.UsageError("--no-probe goes with --dry-run")
+    if trials is not None and dry_run:
+        raise click.UsageError("--dry-run shows and forecasts the whole search; leave out --trials")
+    if dry_run:
+        from tune.driver.plan import plan
+
+        click.echo(plan(spec))
+        if not no_probe:
+            from tune.forecast import forecast, lines, over_budget
+
+            found = forecast(spec, address=running.address)
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            click.echo(lines(found, width))
+            for sentence in over_budget(found, running.time_budget, running.gpu_hours):
+                click.echo(sentence)
+        return
+    with _stoppable():
+        from tune.driver import run_search
+
+        result = run_search(
+            spec,
+            address=running.address,
+            tracking_uri=running.tracking_uri,
+            budget=running.budget(trials),
+        )
+    show_result(result)
+
+
+@cli.command(example="goemo resume minilm-head\ngoemo resume minilm-head --trials 5 --trial-timeout 30m")
+@click.argument("name")
+@running
+@trials_option
+def resume(name: str, running: Running, trials: int | None) -> None:
+    """Go on with a search after a crash, an interrupt, a reboot, or the end of a budget."""
+    with _stoppable():
+        from tune.driver import resume_search
+
+        result = resume_search(
+            name,
+            address=running.address,
+            tracking_uri=running.tracking_uri,
+            budget=running.budget(trials),
+            trial_timeout_s=running.trial_timeout,
+        )
+    show_result(result)
+
+
+@cli.command(example="goemo extend roberta-tpe --trials 20")
+@click.argument("name")
+@click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
+@running
+def extend(name: str, trials: int, running: Running) -> None:
+    """Add trials to a random or TPE search, a complete one too, and run them; a grid has all it can have."""
+    with _stoppable():
+        from tune.driver import extend_search
+
+        result = extend_search(
+            name,
+            trials,
+            address=running.address,
+            tracking_uri=running.tracking_uri,
+            budget=running.budget(None),
+            trial_timeout_s=running.trial_timeout,
+        )
+    show_result(result)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have the first Ctrl-C end a search in order, and say so in one line; the second one ends at once."""
+    from tune.stopping.interrupts import second_ends_at_once
+
+    with second_ends_at_once("ended at once; goemo resume goes on, or the same command where no trial ran"):
+        try:
+            yield
+        except KeyboardInterrupt as error:  # click would leave its message out
+            raise GoemoError(str(error) or "interrupted; run the same command again") from error
+
+
+def show_result(result: SearchResult) -> None:
+    """Print where a search stands after a command.
+
+    Raises:
+        GoemoError: It was interrupted, or no trial has a score.
+    """
+    from tune.cli.tables import confirmed_table, leaderboard_table, left_out
+    from tune.live.consoles import results_console
+    from tune.ranking import leaderboard
+
+    if result.leaderboard.rows:
+        console = results_console()
+        console.print(leaderboard_table(result.leaderboard, most=10))
+        if result.leaderboard.confirmed:
+            console.print(confirmed_table(result.leaderboard))
+        click.echo(leaderboard.summary(result.leaderboard))
+        for line in left_out(result.leaderboard):
+            click.echo(line)
+        click.echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
+    if result.unlogged:
+        click.echo(
+            f"The MLflow store has not taken {len(result.unlogged)} runs; when it answers again: "
+            f"goemo resume {result.name}",
+            err=True,
+        )
+    left = result.remaining
+    trials, remain = ("1 trial", "remains") if left == 1 else (f"{left} trials", "remain")
+    if result.cut_by:
+        click.echo(f"{result.cut_by}; {trials} {remain}: goemo resume {result.name}")
+        return
+    if not result.is_complete:
+        raise GoemoError(f"interrupted with {trials} to go; go on with: goemo resume {result.name}")
+    if not result.leaderboard.rows:
+        raise GoemoError(f"no trial of {result.name} has a score; why: goemo leaderboard {result.name}")

@@ -34,7 +34,7 @@ def test_each_engine_has_its_place(engine):
     places = {
         "mlflow": {"tracking", "registry", "serving"},
         "ray": {"cluster", "engine", "forecast", "recorder", "trial", "schedulers"},
-        "optuna": {"space", "search_insight"},
+        "optuna": {"space", "insight"},
     }
     for path in (REPOSITORY / "tune").rglob("*.py"):
         if engine in imported(path):

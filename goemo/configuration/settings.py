@@ -1,16 +1,19 @@
-"""One configuration: everything that decides what a training gives, and nothing else."""
+"""One configuration: everything that decides what a training gives, and nothing else.
+
+Each key stands here once, with its type, range, default and meaning. A search space takes its keys from here:
+``model`` from :class:`ModelSettings`, ``space`` from :class:`Hyperparameters`, ``objective`` from
+:class:`Measuring`.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, get_args
 
-from goemo.configuration.losses import loss_options
-from goemo.configuration.schedules import SCHEDULES, Schedule
-from goemo.configuration.thresholds import DEFAULT_METHOD, METHODS, ThresholdChoice, option_problems
+from goemo.configuration.declared import Key, declared, keys_of, meaning
+from goemo.configuration.rules import Loss, Number, Text, Thresholds, one_of, whole
+from goemo.configuration.schedules import Schedule
+from goemo.configuration.thresholds import DEFAULT_METHOD, METHODS, ThresholdChoice
 
 Trainable = Literal["all", "last_layer", "head"]
 Pooling = Literal["first", "mean"]
@@ -23,79 +26,143 @@ MIXED_PRECISION: tuple[str, ...] = get_args(MixedPrecision)
 THRESHOLD_METHODS: tuple[str, ...] = tuple(METHODS)
 METRICS: tuple[str, ...] = get_args(Metric)
 
+LARGEST_SEED = 2**31 - 1  # seeds that follow it, for further trainings, still fit what libraries take
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
+Seed = Annotated[int, whole(0, most=LARGEST_SEED)]
+
+
+@declared
+class ModelSettings:
+    """What trains: a checkpoint, which part of it, what the head reads, and in which arithmetic."""
+
+    checkpoint: Annotated[
+        str,
+        Text(example="a hub id, a folder, package:NAME or scratch:albert-tiny"),
+        meaning("where the encoder comes from, see below"),
+    ]
+    trainable: Annotated[
+        Trainable,
+        one_of(Trainable),
+        meaning("which part trains; the rest is frozen and runs without dropout"),
+    ] = "all"
+    pooling: Annotated[
+        Pooling,
+        one_of(Pooling),
+        meaning(
+            "what the head reads: the token that the architecture reads by itself, or the mean over all "
+            "tokens"
+        ),
+    ] = "first"
+    mixed_precision: Annotated[
+        MixedPrecision,
+        one_of(MixedPrecision),
+        meaning("whether the matrix products of a training are computed in bfloat16, see below"),
+    ] = "auto"
+
+
+@declared
+class Hyperparameters:
+    """What a search space may vary; a key that is added here can be searched, set, logged and read."""
+
+    batch_size: Annotated[
+        int,
+        whole(1, most=65_536),
+        meaning(
+            "examples that go through the model together, and make an optimizer step unless batches are "
+            "accumulated"
+        ),
+    ] = 32
+    learning_rate: Annotated[float, Number(above=0, most=1_000), meaning("peak learning rate of AdamW")] = (
+        2e-5
+    )
+    epochs: Annotated[int, whole(1, most=10_000), meaning("passes over the training split")] = 3
+    max_length: Annotated[
+        int,
+        whole(4, most=131_072),
+        meaning("tokens of a text, special tokens included; longer texts are cut"),
+    ] = 64
+    weight_decay: Annotated[
+        float,
+        Number(low=0, most=1_000),
+        meaning("AdamW's decoupled decay; biases, norms and tokens that no text has are exempt"),
+    ] = 0.01
+    warmup_fraction: Annotated[
+        float, Number(low=0, high=1), meaning("share of all steps in which the learning rate rises")
+    ] = 0.1
+    schedule: Annotated[
+        Schedule,
+        one_of(Schedule),
+        meaning(
+            "how the learning rate goes on: in a line or half a cosine to 0, not at all, or in a line to 0 "
+            "in the last fifth"
+        ),
+    ] = "linear"
+    loss: Annotated[str, Loss(), meaning("what is minimised, see below")] = "bce"
+    label_smoothing: Annotated[
+        float, Number(low=0, high=0.99), meaning("share by which targets move to one half")
+    ] = 0.0
+    dropout: Annotated[
+        Annotated[float, Number(low=0, high=0.99)] | None,
+        meaning("probability of every dropout in what trains; by default the checkpoint's"),
+    ] = None
+    layer_decay: Annotated[
+        float,
+        Number(low=0.01, high=1),
+        meaning("each encoder block learns at this many times the rate of the one above; 1 for all alike"),
+    ] = 1.0
+    head_lr_multiplier: Annotated[
+        float,
+        Number(above=0, most=1_000_000),
+        meaning("the head learns at this many times the learning rate"),
+    ] = 1.0
+    max_grad_norm: Annotated[
+        float,
+        Number(low=0, most=1_000_000),
+        meaning("gradients are clipped to this total norm; 0 for no clipping"),
+    ] = 1.0
+    accumulation_steps: Annotated[
+        int,
+        whole(1, most=65_536),
+        meaning(
+            "batches that make one optimizer step; the gradient is that of one batch as large as all of them"
+        ),
+    ] = 1
+    beta1: Annotated[float, Number(low=0, high=0.9999), meaning("AdamW's decay of the mean of gradients")] = (
+        0.9
+    )
+    beta2: Annotated[
+        float, Number(low=0, high=0.999999), meaning("AdamW's decay of the mean of their squares")
+    ] = 0.999
+
+
+@declared
+class Measuring:
+    """What ranks, how thresholds are fitted, and how often validation is measured."""
+
+    metric: Annotated[
+        Metric,
+        one_of(Metric),
+        meaning("what ranks, always on validation with cross-fitted thresholds"),
+    ] = "macro_f1"
+    thresholds: Annotated[ThresholdChoice, Thresholds(), meaning("how thresholds are fitted, see below")] = (
+        DEFAULT_METHOD
+    )
+    reports: Annotated[
+        int,
+        whole(1, 100),
+        meaning("measurements on validation, at equal fractions of a trial's training"),
+    ] = 5
+
+
+@declared
+class Configuration(Measuring, Hyperparameters, ModelSettings):
     """One training, to the last choice: the same configuration on the same data gives the same model.
 
-    Attributes:
-        checkpoint: Where the encoder comes from: a hub id, a folder, ``package:NAME``,
-            ``scratch:albert-tiny``, ``scratch:xlnet-tiny`` or ``scratch:FOLDER``.
-        trainable: Which part trains: all of it, the last encoder block and the head, or the head.
-        pooling: What the head reads: the token its architecture reads by itself (``first``), or the
-            mean over all tokens, for BERT-like encoders (``mean``).
-        mixed_precision: Whether matrix products of a training are computed in ``bfloat16``, from and to
-            weights in float32; ``none`` for float32 throughout, ``auto`` for what the device is faster at
-            (:mod:`goemo.training.precision`). Scores are always computed in float32.
-        batch_size: Examples that go through the model together, at least 1; an optimizer step has
-            ``accumulation_steps`` times as many.
-        learning_rate: Peak learning rate of AdamW, above 0.
-        epochs: Passes over the training split, at least 1.
-        max_length: Tokens per text, special tokens included, at least 4.
-        weight_decay: AdamW's decoupled decay, at least 0; biases and norms are exempt.
-        warmup_fraction: Share of all steps in which the learning rate rises linearly, in [0, 1].
-        schedule: How the learning rate goes on after that (:mod:`goemo.configuration.schedules`).
-        loss: What is minimised: a name, with options in brackets (`goemo.configuration.losses`).
-        label_smoothing: Share by which targets move to one half, in [0, 1).
-        dropout: Probability of every dropout in what trains, in [0, 1); None for those of the checkpoint.
-        layer_decay: What the learning rate of an encoder block is multiplied by for the block below, in
-            (0, 1]; see :func:`goemo.models.learning_rate_scales`.
-        head_lr_multiplier: What the learning rate is multiplied by for the head, above 0.
-        max_grad_norm: Total norm to which gradients are clipped; 0 for no clipping.
-        accumulation_steps: Batches whose gradients make one optimizer step, at least 1.
-        beta1: AdamW's decay of the mean of gradients, in [0, 1).
-        beta2: AdamW's decay of the mean of their squares, in [0, 1).
-        seed: Seeds the new weights, the order of the examples and dropout.
-        reports: Number of measurements on validation, at equal fractions of the training, 1 to 100.
-        metric: What selects the best report, always with cross-fitted thresholds on validation.
-        thresholds: How per-label thresholds are fitted: a method, or a mapping with ``method`` and its
-            options (:func:`goemo.thresholds.threshold_options`).
-
     Raises:
-        ValueError: A value is not one of these; all problems at once.
+        ValueError: A value is not one that its key allows; all problems at once.
     """
 
-    checkpoint: str
-    trainable: Trainable = "all"
-    pooling: Pooling = "first"
-    mixed_precision: MixedPrecision = "auto"
-    batch_size: int = 32
-    learning_rate: float = 2e-5
-    epochs: int = 3
-    max_length: int = 64
-    weight_decay: float = 0.01
-    warmup_fraction: float = 0.1
-    schedule: Schedule = "linear"
-    loss: str = "bce"
-    label_smoothing: float = 0.0
-    dropout: float | None = None
-    layer_decay: float = 1.0
-    head_lr_multiplier: float = 1.0
-    max_grad_norm: float = 1.0
-    accumulation_steps: int = 1
-    beta1: float = 0.9
-    beta2: float = 0.999
-    seed: int = 42
-    reports: int = 5
-    metric: Metric = "macro_f1"
-    thresholds: ThresholdChoice = DEFAULT_METHOD
-
-    def __post_init__(self) -> None:
-        if isinstance(self.thresholds, Mapping):  # a copy of its own, which is plain in YAML and JSON
-            object.__setattr__(self, "thresholds", dict(self.thresholds))
-        problems = list(_problems(self))
-        if problems:
-            raise ValueError("; ".join(problems))
+    seed: Annotated[Seed, meaning("seeds the new weights, the order of the examples and dropout")] = 42
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for YAML and JSON."""
@@ -106,93 +173,15 @@ class Configuration:
         """Rebuild a configuration.
 
         Raises:
-            TypeError: A key is no field, or a field without a default is missing.
-            ValueError: A value is not one that the field allows.
+            ValueError: A key is unknown or missing, or a value is not one that the key allows.
         """
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise TypeError(f"not fields of a configuration: {', '.join(unknown)}")
         return cls(**values)
 
 
-# What a search space may vary, in the usual order, with the values of a trial that does not name them.
+# What a search space may vary, in the usual order.
+HYPERPARAMETERS: dict[str, Key] = keys_of(Hyperparameters)
+
+# The values of a trial that does not name them.
 HYPERPARAMETER_DEFAULTS: dict[str, int | float | str | None] = {
-    name: getattr(Configuration, name)
-    for name in (
-        "batch_size",
-        "learning_rate",
-        "epochs",
-        "max_length",
-        "weight_decay",
-        "warmup_fraction",
-        "schedule",
-        "loss",
-        "label_smoothing",
-        "dropout",
-        "layer_decay",
-        "head_lr_multiplier",
-        "max_grad_norm",
-        "accumulation_steps",
-        "beta1",
-        "beta2",
-    )
+    name: key.default for name, key in HYPERPARAMETERS.items()
 }
-
-_LITERALS = {
-    "trainable": TRAINABLE,
-    "pooling": POOLING,
-    "mixed_precision": MIXED_PRECISION,
-    "metric": METRICS,
-    "schedule": SCHEDULES,
-}
-_LEAST = {"accumulation_steps": 1, "batch_size": 1, "epochs": 1, "max_length": 4, "seed": 0, "reports": 1}
-_REPORTS = 100
-
-
-def _is_fraction(value: float) -> bool:
-    return 0 <= value < 1
-
-
-_REAL: dict[str, tuple[Callable[[float], bool], str]] = {
-    "learning_rate": (lambda value: value > 0, "be a number above 0"),
-    "weight_decay": (lambda value: value >= 0, "be a number of at least 0"),
-    "warmup_fraction": (lambda value: 0 <= value <= 1, "lie in [0, 1]"),
-    "label_smoothing": (_is_fraction, "lie in [0, 1)"),
-    "layer_decay": (lambda value: 0 < value <= 1, "lie in (0, 1]"),
-    "head_lr_multiplier": (lambda value: value > 0, "be a number above 0"),
-    "max_grad_norm": (lambda value: value >= 0, "be a number of at least 0"),
-    "beta1": (_is_fraction, "lie in [0, 1)"),
-    "beta2": (_is_fraction, "lie in [0, 1)"),
-}
-
-
-def _problems(configuration: Configuration) -> Iterator[str]:
-    """Yield what is wrong, one rule and value each."""
-    c = configuration
-    if not isinstance(c.checkpoint, str) or not c.checkpoint:
-        yield f"checkpoint must be a name, got {c.checkpoint!r}"
-    for name, allowed in _LITERALS.items():
-        if getattr(c, name) not in allowed:
-            yield f"{name} must be one of {', '.join(allowed)}, got {getattr(c, name)!r}"
-    for path, message in option_problems(c.thresholds):
-        yield f"{'.'.join(('thresholds', *path))} {message}"
-    for name, least in _LEAST.items():
-        value = getattr(c, name)
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            yield f"{name} must be a whole number of at least {least}, got {value!r}"
-    if isinstance(c.reports, Integral) and c.reports > _REPORTS:
-        yield f"reports must be at most {_REPORTS}, got {c.reports!r}"
-    for name, (is_allowed, rule) in _REAL.items():
-        value = getattr(c, name)
-        if not _is_finite(value) or not is_allowed(value):
-            yield f"{name} must {rule}, got {value!r}"
-    if c.dropout is not None and not (_is_finite(c.dropout) and 0 <= c.dropout < 1):
-        yield f"dropout must lie in [0, 1), or be None, got {c.dropout!r}"
-    try:
-        loss_options(c.loss)
-    except (TypeError, ValueError) as error:
-        yield f"loss {error}"
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -5,12 +5,13 @@ This file knows nothing of arrays, so that a search space is checked before anyt
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
+
+from goemo.configuration.wording import nearest, short
 
 ThresholdChoice = str | Mapping[str, Any]  # `exact`, or `{method: grid, step: 0.05}`
 
@@ -153,7 +154,10 @@ def threshold_options(choice: ThresholdChoice) -> dict[str, Any]:
 def option_problems(choice: Any) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield all that is wrong with a choice of thresholds: its key (none: all of it), rule and value."""
     if not isinstance(choice, str | Mapping):
-        yield (), f"must be one of {', '.join(METHODS)}, or a mapping with method and options, got {choice!r}"
+        yield (
+            (),
+            f"must be one of {', '.join(METHODS)}, or a mapping with method and options, got {short(choice)}",
+        )
         return
     given: Mapping[Any, Any] = {"method": choice} if isinstance(choice, str) else choice
     if "method" not in given:
@@ -161,7 +165,7 @@ def option_problems(choice: Any) -> Iterator[tuple[tuple[str, ...], str]]:
         return
     method = given["method"]
     if not isinstance(method, str) or method not in METHODS:
-        message = f"must be one of {', '.join(METHODS)}, got {method!r}{_meant(method, METHODS)}"
+        message = f"must be one of {', '.join(METHODS)}, got {short(method)}{nearest(method, METHODS)}"
         yield ("method",) if isinstance(choice, Mapping) else (), message
         return
     known = known_options(given)
@@ -171,8 +175,8 @@ def option_problems(choice: Any) -> Iterator[tuple[tuple[str, ...], str]]:
         if name not in known:
             yield (str(name),), _unknown(str(name), method, known)
         elif not known[name].is_right(value):
-            hint = _meant(value, known[name].rule.partition("one of ")[2].split(", "))
-            yield (str(name),), f"{known[name].rule}, got {value!r}{hint}"
+            hint = nearest(value, known[name].rule.partition("one of ")[2].split(", "))
+            yield (str(name),), f"{known[name].rule}, got {short(value)}{hint}"
     for name, option in known.items():
         if option.default is None and name not in given:
             yield (name,), f"{option.rule}, got nothing; the target {given['target']} needs it"
@@ -215,9 +219,4 @@ def _unknown(name: str, method: str, known: Mapping[str, Option]) -> str:
     message = f"is not an option of the method {method}, which knows {', '.join(known)}"
     owners = [f"target {target}" for target, options in TARGETS.items() if name in options]
     owners += [f"method {owner}" for owner, other in METHODS.items() if name in other.options]
-    return f"{message}; it belongs to the {owners[0]}" if owners else message + _meant(name, known)
-
-
-def _meant(value: Any, names: Any) -> str:
-    nearest = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    return f"{message}; it belongs to the {owners[0]}" if owners else message + nearest(name, known)

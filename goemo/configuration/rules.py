@@ -1,0 +1,297 @@
+"""Rules for one value, as annotations of a declared key: the words, the check and the JSON Schema of each.
+
+``batch_size: Annotated[int, Number(low=1, is_whole=True)]`` says all there is to say about the key's values.
+A value that breaks its rule gives one pydantic error of the type ``rule``, whose message is the sentence for
+the user: what the value must be, what it is, and the name that was probably meant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, get_args
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from goemo.configuration.losses import loss_options
+from goemo.configuration.thresholds import CHOICE_KEYS, METHODS, option_problems
+from goemo.configuration.wording import nearest, show
+
+KeyPath = tuple[Any, ...]  # keys from the top of a file down; an int is a place in a list
+
+
+def broken(message: str) -> PydanticCustomError:
+    """Return the error of one value that breaks its rule."""
+    return PydanticCustomError("rule", "{message}", {"message": message})
+
+
+def all_broken(problems: Iterable[tuple[KeyPath, str]], value: Any) -> ValidationError:
+    """Return the error of a value in which several parts are wrong, each with its path inside the value."""
+    return ValidationError.from_exception_data(
+        "rule",
+        [InitErrorDetails(type=broken(message), loc=path, input=value) for path, message in problems],
+    )
+
+
+class Rule:
+    """A rule for one value; subclasses say it in words, check a value, and give its JSON Schema."""
+
+    @property
+    def words(self) -> str:
+        """What a value must be, after "must be"."""
+        raise NotImplementedError
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its type.
+
+        Raises:
+            PydanticCustomError: The value breaks the rule.
+            ValidationError: Several parts of it do.
+        """
+        raise NotImplementedError
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the rule as a JSON Schema."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.json_schema()
+
+
+@dataclass(frozen=True)
+class Number(Rule):
+    """A finite number.
+
+    Attributes:
+        low: The least value.
+        above: What it must be above, where there is no least value.
+        high: The greatest value, as part of the rule.
+        most: The greatest value that anybody can mean; said only to who goes beyond it.
+        is_whole: Whether it is a whole number.
+        word: A name that may stand for it.
+        is_share: Whether it must be whole where it is above 1.
+    """
+
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    most: float | None = None
+    is_whole: bool = False
+    word: str | None = None
+    is_share: bool = False
+
+    @property
+    def words(self) -> str:
+        """As in "must be a whole number from 1 to 100"."""
+        kind = "a whole number" if self.is_whole else "a number"
+        if self.above is not None:
+            span = f"above {self.above:g}"
+        elif self.high is not None:
+            span = f"from {self.low:g} to {self.high:,g}"
+        else:
+            span = f"of at least {self.low:g}"
+        name = "" if self.word is None else f'"{self.word}" or '
+        return f"{name}{kind} {span}"
+
+    def check(self, value: Any) -> int | float | str:
+        """Return an int of a whole number, else a float."""
+        if self.word is not None and isinstance(value, str) and value == self.word:
+            return value
+        kind: Any = Integral if self.is_whole else Real
+        read = _number(value, whole=self.is_whole) if isinstance(value, kind) else None
+        if read is None or not self._is_inside(read):
+            raise broken(f"must be {self.words}, got {show(value)}")
+        if self.most is not None and read > self.most:
+            raise broken(f"must be at most {self.most:,.12g}, got {show(value)}")
+        if self.is_share and read > 1 and read != int(read):
+            raise broken(f"must be a whole number where it is above 1, got {show(value)}")
+        return read
+
+    def _is_inside(self, value: float) -> bool:
+        return (
+            (self.low is None or value >= self.low)
+            and (self.above is None or value > self.above)
+            and (self.high is None or value <= self.high)
+        )
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the type and the ends."""
+        ends = {
+            "minimum": self.low,
+            "exclusiveMinimum": self.above,
+            "maximum": self.most if self.high is None else self.high,
+        }
+        number = {"type": "integer" if self.is_whole else "number"}
+        number |= {key: end for key, end in ends.items() if end is not None}  # type: ignore[misc]
+        return number if self.word is None else {"anyOf": [{"const": self.word}, number]}
+
+
+def _number(value: Any, *, whole: bool) -> int | float | None:
+    """Return a finite number as Python's own; None for a truth value, and for what a float cannot hold."""
+    if isinstance(value, bool):
+        return None
+    try:
+        read = int(value) if whole else float(value)
+    except (OverflowError, ValueError):
+        return None
+    return read if whole or math.isfinite(read) else None
+
+
+def whole(low: int, high: int | None = None, *, most: int | None = None) -> Number:
+    """Return the rule for a whole number."""
+    return Number(low=low, high=high, most=most, is_whole=True)
+
+
+class OneOf(Rule):
+    """One of the names of the annotated ``Literal``."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
+
+    @property
+    def words(self) -> str:
+        """As in "must be one of grid, random, tpe"."""
+        return f"one of {', '.join(self.names)}"
+
+    def check(self, value: Any) -> str:
+        """Return the name; else suggest the nearest."""
+        if isinstance(value, str) and value in self.names:
+            return value
+        raise broken(f"must be {self.words}, got {show(value)}{nearest(value, self.names)}")
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the names."""
+        return {"enum": list(self.names)}
+
+
+def one_of(literal: Any) -> OneOf:
+    """Return the rule for the names of a ``Literal``."""
+    return OneOf(get_args(literal))
+
+
+@dataclass(frozen=True)
+class Text(Rule):
+    """Text that is not blank.
+
+    Attributes:
+        longest: In characters.
+        example: What it may be, said where it is missing.
+    """
+
+    longest: int = 1_000
+    example: str = ""
+
+    @property
+    def words(self) -> str:
+        """As in "must be text"."""
+        return "text"
+
+    def check(self, value: Any) -> str:
+        """Return the text as it is."""
+        if not isinstance(value, str) or not value.strip():
+            raise broken(f"must be text, got {show(value)}")
+        if len(value) > self.longest:
+            raise broken(f"must have at most {self.longest:,} characters, got {len(value):,}")
+        if any("\ud800" <= character <= "\udfff" or character == "\0" for character in value):
+            raise broken(f"must hold neither half a surrogate pair nor a zero byte, got {show(value)}")
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the type and the greatest length."""
+        return {"type": "string", "minLength": 1, "maxLength": self.longest}
+
+
+class Flag(Rule):
+    """A truth value."""
+
+    words = "true or false"
+
+    def check(self, value: Any) -> bool:
+        """Return the value; a 1 or a "yes" is none."""
+        if not isinstance(value, bool):
+            raise broken(f"must be true or false, got {show(value)}")
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the type."""
+        return {"type": "boolean"}
+
+
+class Loss(Rule):
+    """A loss by its name, with options in brackets."""
+
+    words = "a loss, with options in brackets"
+
+    def check(self, value: Any) -> str:
+        """Return the text without spaces around it."""
+        if not isinstance(value, str):
+            raise broken(f"must be the name of a loss, got {show(value)}")
+        try:
+            loss_options(value)
+        except ValueError as error:
+            raise broken(str(error)) from None
+        return value.strip()
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the type; options are too free for more."""
+        return {"type": "string"}
+
+
+class Thresholds(Rule):
+    """A method of thresholds, or a mapping with ``method`` and its options."""
+
+    words = "a method, or a mapping with method and options"
+
+    def check(self, value: Any) -> str | dict[str, Any]:
+        """Return the method, or a mapping of its own, plain in YAML and JSON."""
+        if problems := list(option_problems(value)):
+            raise all_broken(problems, value)
+        return {**value} if isinstance(value, Mapping) else str(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the methods, and the options of all of them."""
+        methods = {"enum": list(METHODS)}
+        options: dict[str, Any] = {key: {} for key in CHOICE_KEYS} | {"method": methods}
+        mapping = {
+            "type": "object",
+            "properties": options,
+            "required": ["method"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [methods, mapping]}
+
+
+@dataclass(frozen=True)
+class Checked(Rule):
+    """A rule that is a function.
+
+    Attributes:
+        must_be: What a value must be, in words.
+        function: Returns the value in its type, or raises as :meth:`Rule.check` does.
+        schema: The JSON Schema.
+    """
+
+    must_be: str
+    function: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+    @property
+    def words(self) -> str:
+        """As given."""
+        return self.must_be
+
+    def check(self, value: Any) -> Any:
+        """Return what the function does."""
+        return self.function(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the schema as given."""
+        return dict(self.schema)

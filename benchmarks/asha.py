@@ -76,7 +76,7 @@ def run(spec: SearchSpec) -> Finished:
         resume_search(spec.name, tracking_uri="none")
     wall = time.perf_counter() - started if is_new else None
     folder = SearchFolder.open(spec.name)
-    records = {record.trial_id: record for record in folder.records()}
+    records = {record.trial_id: record for record in folder.snapshot().trials}
     reasons = {r.outcome.stop_reason if r.outcome else "unfinished" for r in records.values()}
     if len(records) != spec.total or reasons - {"completed", "stopped_early"}:
         raise SystemExit(f"{spec.name}: {len(records)} of {spec.total} trials, ended as {sorted(reasons)}")
@@ -108,8 +108,8 @@ def check_equal(full: Finished, cut: Finished) -> None:
 def compare(full: Finished, cut: Finished, order: int) -> tuple[list[str], float]:
     """Return a line of the table, and the share of the full grid's steps."""
     check_equal(full, cut)
-    board = leaderboard.build(full.folder)
-    chosen = board.row(leaderboard.build(cut.folder).best.trial_id)
+    board = leaderboard.build(full.folder.snapshot())
+    chosen = board.row(leaderboard.build(cut.folder.snapshot()).best.trial_id)
     tied = [row.trial_id for row in board.rows if row.tied_with_best]
     completed = [trial_id for trial_id, record in cut.records.items() if record.progress == 100]
     share = cut.steps() / full.steps()
@@ -184,7 +184,7 @@ def replayed(full: Finished, spec: SearchSpec, way: Way, order: Sequence[int]) -
         return progress < 100 and asha.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
 
     steps = simulate(courses, 2, goes_on).steps
-    board = leaderboard.build(full.folder)
+    board = leaderboard.build(full.folder.snapshot())
     chosen = max(best, key=lambda trial_id: best[trial_id])
     behind = board.best.objective - best[chosen]
     return steps / sum(sum(one.steps) for one in courses), behind, board.row(chosen).tied_with_best
@@ -249,7 +249,7 @@ def main() -> None:
         lines.append(line)
         shares.append(100 * share)
     print(f"{hardware()}\n{spec.name}, {asha}; full grid {seconds(full.wall)}")
-    print(leaderboard.summary(leaderboard.build(full.folder)))
+    print(leaderboard.summary(leaderboard.build(full.folder.snapshot())))
     header = ["order", "training steps", "completed", "tied kept", "chosen", "behind", "tied", "wall time"]
     print(table(header, lines))
     print(f"steps: {spread(shares)} % of those of the full grid")

@@ -47,7 +47,7 @@ def main() -> None:
     given = parser.parse_args()
     search = SearchFolder.open(given.search)
     wanted = set(given.pictures) or {"leaderboard", "heatmap", "report", "runs", "trial"}
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     if "heatmap" in wanted:
         figure = search.trial(board.best.trial_id).path / "artifacts/figures/per_label_heatmap.png"
         shutil.copyfile(figure, FOLDER / "per_label_heatmap.png")

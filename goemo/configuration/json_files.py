@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 MAX_BYTES = 64 * 2**20  # no JSON file of a search or a bundle comes near this
 MAX_DEPTH = 50  # of lists and mappings inside each other
@@ -21,7 +21,7 @@ MAX_KEY = 200  # characters of a key
 MAX_INTEGER = 2**63 - 1
 MAX_SHOWN = 3  # problems named of one file
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model")  # a pydantic model, a dataclass, or a type that `pydantic.TypeAdapter` knows
 
 
 class UnreadableError(ValueError):

@@ -56,20 +56,25 @@ def make(
     return search
 
 
+def compared(searches):
+    """Compare searches as their records stand now."""
+    return comparison.compare([search.snapshot() for search in searches])
+
+
 def test_searches_stand_in_the_order_of_their_best_trials():
     """All trials of all searches are in one ranking, and each search is represented by its best."""
     albert, xlnet = make("albert", "a", [0.3, 0.25]), make("xlnet", "x", [0.35, 0.15, 0.3])
-    compared = comparison.compare([albert, xlnet])
-    assert [c.search for c in compared.contenders] == ["xlnet", "albert"]
-    assert [c.trials for c in compared.contenders] == [3, 2]
-    for contender in compared.contenders:
-        own = leaderboard.build(SearchFolder.open(contender.search)).best
+    found = compared([albert, xlnet])
+    assert [c.search for c in found.contenders] == ["xlnet", "albert"]
+    assert [c.trials for c in found.contenders] == [3, 2]
+    for contender in found.contenders:
+        own = leaderboard.build(SearchFolder.open(contender.search).snapshot()).best
         assert (contender.trial_id, contender.objective) == (own.trial_id, own.objective)
         assert (contender.low, contender.high) == (own.low, own.high)
-    objectives = [row.objective for row in compared.rows]
+    objectives = [row.objective for row in found.rows]
     assert objectives == sorted(objectives, reverse=True)
-    assert [row.rank for row in compared.rows] == [1, 2, 3, 4, 5]
-    assert {(row.search, row.trial_id) for row in compared.rows} == {
+    assert [row.rank for row in found.rows] == [1, 2, 3, 4, 5]
+    assert {(row.search, row.trial_id) for row in found.rows} == {
         *(("albert", f"t00{i}") for i in (1, 2)),
         *(("xlnet", f"t00{i}") for i in (1, 2, 3)),
     }
@@ -78,7 +83,7 @@ def test_searches_stand_in_the_order_of_their_best_trials():
 def test_the_gap_is_the_paired_difference_on_the_same_rows():
     """How far a search is behind equals the paired bootstrap between the two best trials."""
     searches = {s.name: s for s in (make("albert", "a", [0.3]), make("xlnet", "x", [0.25]))}
-    first, second = comparison.compare(list(searches.values())).contenders
+    first, second = compared(list(searches.values())).contenders
     predictions = [
         cross_fitted_predictions(searches[c.search].trial(c.trial_id).read().scores(), TARGETS)
         for c in (first, second)
@@ -92,9 +97,9 @@ def test_the_gap_is_the_paired_difference_on_the_same_rows():
 
 def test_the_summary_says_who_wins_and_whether_that_is_sure():
     """A clear gap is called one; a gap whose interval holds 0 is called a tie."""
-    clear = comparison.compare([make("good", "a", [0.1]), make("bad", "b", [0.6])])
+    clear = compared([make("good", "a", [0.1]), make("bad", "b", [0.6])])
     assert "bad (t001) is behind by" in comparison.summary(clear)
-    close = comparison.compare([make("one", "a", [0.2]), make("two", "b", [0.2])])
+    close = compared([make("one", "a", [0.2]), make("two", "b", [0.2])])
     assert "cannot be told apart" in comparison.summary(close)
 
 
@@ -110,27 +115,27 @@ def test_the_summary_says_who_wins_and_whether_that_is_sure():
 def test_what_cannot_be_compared_is_refused(changes, message):
     """Searches with another metric, other labels or other validation rows are not put in one table."""
     with pytest.raises(InputError, match=message):
-        comparison.compare([make("first", "a", [0.3]), make("other", "b", [0.3], **changes)])
+        compared([make("first", "a", [0.3]), make("other", "b", [0.3], **changes)])
 
 
 def test_a_search_named_twice_is_refused():
     """A search is not compared with itself."""
     search = make("first", "a", [0.3])
     with pytest.raises(InputError, match="first is named twice"):
-        comparison.compare([search, search])
+        compared([search, search])
 
 
 def test_a_search_without_scores_is_named():
     """A search none of whose trials has reported stops the comparison with its name."""
     with pytest.raises(GoemoError, match="empty: no trial has a score"):
-        comparison.compare([make("first", "a", [0.3]), make("empty", "b", [])])
+        compared([make("first", "a", [0.3]), make("empty", "b", [])])
 
 
 def test_every_format_tells_the_same():
     """JSON and CSV hold the same trials in the same order, with the search and the model of each."""
-    compared = comparison.compare([make("albert", "a", [0.3, 0.2]), make("xlnet", "x", [0.25])])
-    shape = json.loads(compared.to_json())
-    lines = list(csv.DictReader(io.StringIO(compared.to_csv())))
+    found = compared([make("albert", "a", [0.3, 0.2]), make("xlnet", "x", [0.25])])
+    shape = json.loads(found.to_json())
+    lines = list(csv.DictReader(io.StringIO(found.to_csv())))
     assert [(t["search"], t["trial_id"]) for t in shape["trials"]] == [
         (line["search"], line["trial_id"]) for line in lines
     ]
@@ -142,8 +147,8 @@ def test_every_format_tells_the_same():
 def test_what_an_older_record_lacks_is_its_default():
     """Where one search varies what the records of another do not know, the column holds what that one did."""
     newer = make("newer", "a", [0.3], varied=("batch_size", "label_smoothing"))
-    compared = comparison.compare([newer, make("older", "b", [0.25])])
-    lines = {line["search"]: line for line in csv.DictReader(io.StringIO(compared.to_csv()))}
+    found = compared([newer, make("older", "b", [0.25])])
+    lines = {line["search"]: line for line in csv.DictReader(io.StringIO(found.to_csv()))}
     assert float(lines["older"]["label_smoothing"]) == HYPERPARAMETER_DEFAULTS["label_smoothing"]
     assert lines["newer"]["label_smoothing"] == "1"
 
@@ -152,9 +157,9 @@ def test_other_ways_to_fit_thresholds_are_told():
     """Searches whose thresholds are fitted differently come with that note, in words; others without it."""
     grid = {"method": "grid", "step": 0.1}
     one, two = make("one", "a", [0.2]), make("two", "b", [0.3], thresholds=grid)
-    told = comparison.summary(comparison.compare([one, two]))
+    told = comparison.summary(compared([one, two]))
     assert "Part of the difference may be how thresholds are fitted" in told
     assert "one by exact" in told
     assert "two by grid (step 0.1)" in told
-    same = comparison.compare([one, make("three", "c", [0.3])])
+    same = compared([one, make("three", "c", [0.3])])
     assert "fitted" not in comparison.summary(same)

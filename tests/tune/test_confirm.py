@@ -111,14 +111,14 @@ def test_a_configuration_that_was_drawn_again_is_one_leader(spec, search):
 
 def test_confirmations_are_no_trials_of_the_search(spec, search):
     """Nothing that ranks, learns or cuts is given them, however good they are."""
-    before = leaderboard.build(search)
+    before = leaderboard.build(search.snapshot())
     for trial_id in ask_all(spec, search):
         finish(search, trial_id, 0.0)
-    after = leaderboard.build(search)
-    assert [record.trial_id for record in search.records()] == ["t001", "t002", "t003", "t004"]
+    after = leaderboard.build(search.snapshot())
+    assert [record.trial_id for record in search.snapshot().trials] == ["t001", "t002", "t003", "t004"]
     assert (after.rows, after.reasons) == (before.rows, before.reasons)
-    assert space.suggestions(spec, search.records()).ask() is None
-    rungs = build_scheduler(spec, search.records())
+    assert space.suggestions(spec, search.snapshot().trials).ask() is None
+    rungs = build_scheduler(spec, search.snapshot().trials)
     assert not any(
         "-s" in trial_id for bracket in rungs._brackets for _, rung in bracket._rungs for trial_id in rung
     )
@@ -127,26 +127,26 @@ def test_confirmations_are_no_trials_of_the_search(spec, search):
 def test_nothing_is_confirmed_before_the_search_has_ended_or_unasked(spec, search):
     """A trial that has not ended may yet lead; a space without the section asks for nothing."""
     assert confirm.confirmations(replace(spec, confirm=ConfirmSpec(top=0)), search) is None
-    assert confirm.remaining(replace(spec, confirm=ConfirmSpec(top=0)), search) == 0
+    assert confirm.remaining(replace(spec, confirm=ConfirmSpec(top=0)), search.snapshot()) == 0
     (search.trial("t001").path / "outcome.json").unlink()
     assert confirm.confirmations(spec, search) is None
-    assert confirm.remaining(spec, search) == 4  # the most there may be
+    assert confirm.remaining(spec, search.snapshot()) == 4  # the most there may be
     assert search.confirming is None
 
 
 def test_a_resumed_search_goes_on_with_the_leaders_that_were_chosen(spec, search):
     """What has ended does not come again; what was under way does, as it was; nobody else takes the place."""
-    assert confirm.remaining(spec, search) == 4
+    assert confirm.remaining(spec, search.snapshot()) == 4
     ask_all(spec, search)
     written = (search.trial("t003-s43").path / "config.json").stat().st_mtime_ns
     finish(search, "t002-s43", 0.1)
     finish(search, "t001", 0.0)  # as if its record had been mended since
-    assert confirm.remaining(spec, search) == 3
+    assert confirm.remaining(spec, search.snapshot()) == 3
     assert ask_all(spec, search) == ["t003-s43", "t002-s44", "t003-s44"]
     assert (search.trial("t003-s43").path / "config.json").stat().st_mtime_ns == written
     for trial_id in ("t003-s43", "t002-s44", "t003-s44"):
         finish(search, trial_id, 0.1)
-    assert confirm.remaining(spec, search) == 0
+    assert confirm.remaining(spec, search.snapshot()) == 0
     assert ask_all(spec, search) == []
 
 
@@ -156,10 +156,10 @@ def test_more_trials_are_a_reason_to_choose_leaders_again(spec, search):
         finish(search, trial_id, 0.2)
     varied = {"batch_size": 128}
     search.trial("t005").write_config(configuration(spec, varied).to_dict(), varied)
-    assert leaderboard.build(search).confirmed == ()
+    assert leaderboard.build(search.snapshot()).confirmed == ()
     finish(search, "t005", 0.05)
     assert ask_all(spec, search) == ["t005-s43", "t005-s44"]
-    assert search.confirming["leaders"] == ["t005", "t002"]
+    assert search.confirming.leaders == ["t005", "t002"]
 
 
 def test_what_a_former_leader_has_begun_is_given_up(spec, search):
@@ -177,8 +177,8 @@ def test_what_a_former_leader_has_begun_is_given_up(spec, search):
     assert {path.parent.name for path in search.path.glob("trials/*/checkpoint")} == {"t002-s43", "t002-s44"}
     for trial_id in ask_all(spec, search):
         finish(search, trial_id, 0.2)
-    assert len(confirm.ended_ids(search)) == further.total
-    assert confirm.remaining(spec, search) == 0
+    assert len(confirm.ended_ids(search.snapshot())) == further.total
+    assert confirm.remaining(spec, search.snapshot()) == 0
 
 
 def test_leaders_rank_by_their_mean_and_the_best_of_them_is_the_one_to_take(spec, search):
@@ -188,9 +188,9 @@ def test_leaders_rank_by_their_mean_and_the_best_of_them_is_the_one_to_take(spec
     for leader, noise, draw in (("t002", 0.5, 1), ("t003", 0.15, 2)):
         expected[leader].append(search.trial(leader).read().objective)
         for seed in (43, 44):
-            assert leaderboard.build(search).best.trial_id == "t002"  # until all seeds have ended
+            assert leaderboard.build(search.snapshot()).best.trial_id == "t002"  # until all seeds have ended
             expected[leader].append(finish(search, f"{leader}-s{seed}", noise, draw=draw + seed))
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     first, second = board.confirmed
     assert (first.trial_id, second.trial_id) == ("t003", "t002")
     for leader in (first, second):
@@ -202,7 +202,7 @@ def test_leaders_rank_by_their_mean_and_the_best_of_them_is_the_one_to_take(spec
     assert board.is_confirmed
     assert board.best.trial_id == "t003"
     assert board.best.rank == 3
-    assert confirmed_best(search, search.records()).trial_id == "t003"
+    assert confirmed_best(search.snapshot()).trial_id == "t003"
     told = leaderboard.summary(board)
     assert f"Confirmed best: t003 (batch_size 32), mean validation macro_f1 {first.mean:.4f}" in told
     assert "rank 3 of the search" in told
@@ -212,7 +212,7 @@ def test_every_format_tells_of_the_confirmation(spec, search, tmp_path):
     """JSON, CSV, pandas, the page, its twin and the export have mean, interval and seeds."""
     for trial_id in ask_all(spec, search):
         finish(search, trial_id, 0.1 if "t002" in trial_id else 0.3, draw=3)
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     leader = board.confirmed[0]
     shape = json.loads(board.to_json())["confirmed"]
     assert [one["trial_id"] for one in shape] == ["t002", "t003"]
@@ -246,7 +246,7 @@ def test_a_seed_that_failed_is_told_of_and_the_others_count(spec, search):
     finish(search, "t002-s44", 0.0, "failed", message="a bug")
     finish(search, "t003-s43", 0.3)
     finish(search, "t003-s44", 0.0, "diverged", message="the loss is NaN")
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     steady, alone = board.confirmed
     assert board.is_confirmed
     assert (steady.trial_id, steady.seeds, len(steady.lost)) == ("t003", (42, 43), 1)
@@ -258,7 +258,7 @@ def test_a_seed_that_failed_is_told_of_and_the_others_count(spec, search):
     assert "t002-s44 failed: a bug" in lines
     assert "3 of the trainings with further seeds gave no score" in leaderboard.summary(board)
     assert [str(cell) for cell in confirmed_table(board).columns[5]._cells] == ["2 of 3", "1 of 3"]
-    assert confirm.remaining(spec, search) == 0
+    assert confirm.remaining(spec, search.snapshot()) == 0
 
 
 def test_weights_of_the_confirmed_best_are_kept_and_others_go(spec, search):
@@ -266,10 +266,10 @@ def test_weights_of_the_confirmed_best_are_kept_and_others_go(spec, search):
     for trial_id in ("t002", "t003"):
         (search.trial(trial_id).path / "model").mkdir()
     for trial_id in ask_all(spec, search):
-        confirm.drop_weights(spec, search)
+        confirm.drop_weights(spec, search.snapshot())
         assert (search.trial("t002").path / "model").is_dir()
         finish(search, trial_id, 0.5 if "t002" in trial_id else 0.1)
-    confirm.drop_weights(spec, search)
+    confirm.drop_weights(spec, search.snapshot())
     assert [path.parent.name for path in search.path.glob("trials/*/model")] == ["t003"]
 
 
@@ -278,8 +278,8 @@ def test_a_search_of_failures_has_nothing_to_confirm(spec, search):
     for number in range(1, 5):
         search.trial(f"t{number:03d}").write_outcome(Outcome("failed", "a bug"))
     assert ask_all(spec, search) == []
-    assert confirm.remaining(spec, search) == 0
-    assert leaderboard.build(search).confirmed == ()
+    assert confirm.remaining(spec, search.snapshot()) == 0
+    assert leaderboard.build(search.snapshot()).confirmed == ()
 
 
 def test_a_confirmation_is_named_by_what_varies_and_its_seed(spec, search):

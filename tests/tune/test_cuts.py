@@ -43,7 +43,7 @@ def add(search, trial_id, values, reason, *, start=0.0, message=""):
 
 
 def found(search, scheduler=ASHA):
-    return cuts_of(leaderboard.build(search), search.records(), scheduler)
+    return cuts_of(leaderboard.build(search.snapshot()), search.snapshot().trials, scheduler)
 
 
 def test_the_bar_is_the_one_that_the_scheduler_has_seen(search):
@@ -106,7 +106,7 @@ def test_what_was_cut_is_counted_in_steps_and_seconds(search):
     (cut,) = found(search).cuts
     assert cut.steps_saved == 26 - 5
     assert cut.seconds_saved == pytest.approx(40.0)
-    told = leaderboard.summary(leaderboard.build(search))
+    told = leaderboard.summary(leaderboard.build(search.snapshot()))
     assert "Early stopping cut one trial short and saved about 40 s of" in told
     assert "Of the training steps, 40 % were not needed: 21 of 52." in told
 
@@ -117,7 +117,7 @@ def test_a_trial_that_a_budget_cut_was_not_beaten(search):
     add(search, "t002", [0.2], "stopped_early", start=10.0, message="the time budget of 2 h is over")
     assert found(search).cuts == ()
     assert found(search).risk() == ""
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     assert board.row("t002").message == "the time budget of 2 h is over"
     assert "1 trial was stopped early." in leaderboard.summary(board)
 

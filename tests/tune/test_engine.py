@@ -131,7 +131,7 @@ def test_trials_are_handed_out_as_far_as_the_budget_goes(search):
     supplied = supply(search, load_spec("quickstart_scratch"), Budget(trials=2))
     first, second, third = supplied.next(), supplied.next(), supplied.next()
     assert third is None
-    assert {record.folder for record in search.records()} == {
+    assert {record.folder for record in search.snapshot().trials} == {
         search.trial(task["folder"].rpartition("/")[2]).path for task in (first, second)
     }
     assert first["threads"] == 1
@@ -152,7 +152,7 @@ def test_a_halted_search_hands_out_no_trial(search):
     supplied.again.append("t001")
     supplied.halt.interrupt()
     assert supplied.next() is None
-    assert not search.records()
+    assert not search.snapshot().trials
 
 
 def test_a_configuration_that_cannot_be_written_stops_the_search(search):

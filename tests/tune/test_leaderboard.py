@@ -49,7 +49,7 @@ def test_trials_rank_by_objective_with_intervals(search):
         "t003": add(search, "t003", 0.2, "stopped_early", progress=20),
         "t004": add(search, "t004", 0.1, None, progress=40),
     }
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     assert [row.trial_id for row in board.rows] == ["t002", "t004", "t003", "t001"]
     assert [row.objective for row in board.rows] == [objectives[row.trial_id] for row in board.rows]
     assert all(row.low <= row.objective <= row.high for row in board.rows)
@@ -67,7 +67,7 @@ def test_failed_trials_do_not_rank_but_are_counted(search):
     """A trial that diverged after a good report is left out, and the summary says so."""
     add(search, "t001", 0.3, "completed")
     add(search, "t002", 0.0, "diverged", message="the loss is NaN")
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     assert [row.trial_id for row in board.rows] == ["t001"]
     assert board.reasons == {"completed": 1, "diverged": 1}
     assert "1 ended as diverged and is left out." in leaderboard.summary(board)
@@ -84,7 +84,7 @@ def test_what_is_left_out_is_told_with_its_reason(search):
     add(search, "t010", 0.0, "out_of_memory", message="CUDA out of memory")
     search.trial("t011").write_config(CONFIG, {"batch_size": 11})
     search.trial("t011").write_outcome(Outcome("stopped_early", "the time budget of 2 h is over"))
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     shape = json.loads(board.to_json())["left_out"]
     assert [trial["trial_id"] for trial in shape] == [f"t{number:03d}" for number in range(2, 12)]
     assert shape[0]["stop_reason"] == "diverged"
@@ -104,7 +104,7 @@ def test_every_format_tells_the_same(search):
     """Table rows, JSON, CSV and pandas come from the same rows; varied hyperparameters are columns."""
     add(search, "t001", 0.3, "completed")
     add(search, "t002", 0.1, "completed")
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     shape = json.loads(board.to_json())
     assert {"search", "objective", "trials"} <= set(shape)
     assert {"rank", "trial_id", "config", "stop_reason", "progress", "val_macro_f1", "low", "high"} <= set(
@@ -123,7 +123,7 @@ def test_a_search_without_scores_says_what_became_of_its_trials(search):
     """Asking for the best of nothing names the reasons."""
     search.trial("t001").write_config(CONFIG, {})
     search.trial("t001").write_outcome(Outcome("failed", "a bug"))
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     with pytest.raises(GoemoError, match="1 failed"):
         _ = board.best
 
@@ -132,4 +132,4 @@ def test_an_unknown_trial_is_refused_with_those_there_are(search):
     """A misspelt trial id does not silently become the best."""
     add(search, "t001", 0.3, "completed")
     with pytest.raises(InputError, match=r"no ranked trial 't002'.*there are: t001"):
-        leaderboard.build(search).row("t002")
+        leaderboard.build(search.snapshot()).row("t002")

@@ -58,10 +58,10 @@ class Driver:
 
     def __init__(self, spec, search, at_once=1):
         self.spec, self.search, self.at_once = spec, search, at_once
-        self.clock = itertools.count(sum(len(record.history) for record in search.records()))
+        self.clock = itertools.count(sum(len(record.history) for record in search.snapshot().trials))
         earlier = EARLIER if spec.search.warm_start else ()
-        self.source = suggestions(spec, search.records(), earlier)
-        self.scheduler = build_scheduler(spec, search.records())
+        self.source = suggestions(spec, search.snapshot().trials, earlier)
+        self.scheduler = build_scheduler(spec, search.snapshot().trials)
         self.running = []
 
     def run(self, most_reports=None):
@@ -113,7 +113,7 @@ def told(search):
     """What a search has found, without the times."""
     return [
         (r.trial_id, r.varied, [(row["progress"], row["val/macro_f1"]) for row in r.history], r.outcome)
-        for r in search.records()
+        for r in search.snapshot().trials
     ]
 
 
@@ -130,7 +130,7 @@ def test_every_pair_runs_to_its_end(new_search, algorithm, scheduler):
     """With conditions, an enqueued configuration and a warm start: all trials end, and losers are cut."""
     spec, search = make_spec(algorithm, scheduler), new_search("whole")
     Driver(spec, search, at_once=3).run()
-    records = search.records()
+    records = search.snapshot().trials
     assert [record.trial_id for record in records] == [f"t{n:03d}" for n in range(1, 25)]
     assert spec.total == 24
     reasons = [record.outcome.stop_reason for record in records]
@@ -154,7 +154,7 @@ def test_every_pair_goes_on_after_a_crash_as_an_undisturbed_one(new_search, algo
     Driver(spec, undisturbed).run()
     search = new_search("killed")
     Driver(spec, search).run(most_reports=dies_after)
-    assert any(record.outcome is None for record in search.records()) or dies_after != 1
+    assert any(record.outcome is None for record in search.snapshot().trials) or dies_after != 1
     Driver(spec, search).run()
     assert told(search) == told(undisturbed)
 

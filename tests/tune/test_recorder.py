@@ -81,7 +81,7 @@ def test_how_a_trial_ended_is_told_from_its_last_result(runs):
     bench.end(bench.report("t001", 100, 0.3))
     bench.end(bench.report("t002", 20, 0.1))
     bench.end(bench.report("t003", 40, 0.2), **{ENDED: Outcome("diverged", "the loss is NaN")})
-    reasons = {r.trial_id: r.outcome.stop_reason for r in bench.search.records()}
+    reasons = {r.trial_id: r.outcome.stop_reason for r in bench.search.snapshot().trials}
     assert reasons == {"t001": "completed", "t002": "stopped_early", "t003": "diverged"}
     assert bench.told.calls == [
         ("t001", 0.3, "completed", 100),
@@ -207,7 +207,7 @@ def test_the_work_for_a_trial_does_not_grow_with_those_before_it(runs, monkeypat
     for owner, name in [
         (TrialFolder, "read"),
         (TrialFolder, "write_outcome"),
-        (SearchFolder, "records"),
+        (SearchFolder, "snapshot"),
         (SearchFolder, "write_leaders"),
         (shutil, "rmtree"),
     ]:

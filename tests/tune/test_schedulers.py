@@ -16,7 +16,7 @@ from tune.records import Outcome, SearchFolder
 from tune.space import suggestions
 from tune.spec import SchedulerSpec, load_spec, rungs
 
-CONFIG = {"metric": "macro_f1"}
+CONFIG = {"metric": "macro_f1", "thresholds": "exact"}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_rungs_are_filled_again_from_the_records(search):
         ("t003", [0.4], "stopped_early"),
     ]:
         record(search, trial_id, objectives, reason)
-    scheduler = build_scheduler(spec(algorithm="asha"), search.records())
+    scheduler = build_scheduler(spec(algorithm="asha"), search.snapshot().trials)
     assert decide(scheduler, "t004", 20, 0.35) == TrialScheduler.STOP
     fresh = build_scheduler(spec(algorithm="asha"))
     assert decide(fresh, "t004", 20, 0.35) == TrialScheduler.CONTINUE
@@ -78,7 +78,7 @@ def test_rungs_are_filled_again_from_the_records(search):
 def test_what_will_be_reported_again_fills_no_rung(search):
     """A trial that has not ended makes its reports again; nobody is cut by them twice."""
     record(search, "t002", [0.9], None)
-    scheduler = build_scheduler(spec(algorithm="asha"), search.records())
+    scheduler = build_scheduler(spec(algorithm="asha"), search.snapshot().trials)
     assert decide(scheduler, "t003", 20, 0.1) == TrialScheduler.CONTINUE
 
 
@@ -244,7 +244,7 @@ def test_a_rebuilt_scheduler_decides_as_one_that_saw_all(search, algorithm, rebu
     saw_all, moment, decided, rebuilt = build_scheduler(asked), 0, {}, None
     for number in range(1, 61):
         if number == rebuilt_after:
-            rebuilt = build_scheduler(asked, search.records())
+            rebuilt = build_scheduler(asked, search.snapshot().trials)
         trial_id, reason = f"t{number:03d}", "completed"
         folder = search.trial(trial_id)
         folder.write_config(CONFIG, {})
@@ -261,19 +261,19 @@ def test_a_rebuilt_scheduler_decides_as_one_that_saw_all(search, algorithm, rebu
                 reason = "completed" if progress == 100 else "stopped_early"
                 break
         folder.write_outcome(Outcome(reason))
-    assert any(r.outcome.stop_reason == "stopped_early" for r in search.records())
-    assert any(r.outcome.stop_reason == "completed" for r in search.records())
+    assert any(r.outcome.stop_reason == "stopped_early" for r in search.snapshot().trials)
+    assert any(r.outcome.stop_reason == "completed" for r in search.snapshot().trials)
 
 
 def test_a_trial_that_goes_on_from_a_checkpoint_is_known_by_its_earlier_reports(search):
     """It reports at 60 % again; what it had at 20 % fills the rung at 20, for those that follow."""
     record(search, "t001", [0.5, 0.6, 0.7], "failed")
     record(search, "t002", [0.9, 0.9], None)
-    resumed = build_scheduler(spec(algorithm="asha"), search.records())
+    resumed = build_scheduler(spec(algorithm="asha"), search.snapshot().trials)
     assert decide(resumed, "t002", 60, 0.95) == TrialScheduler.CONTINUE
     filled = {rung: sorted(known.values()) for rung, known in resumed._brackets[0]._rungs}
     assert filled == {20: [0.5, 0.9], 60: [0.7, 0.95]}
-    median = build_scheduler(spec(algorithm="median"), search.records())
+    median = build_scheduler(spec(algorithm="median"), search.snapshot().trials)
     decide(median, "t002", 60, 0.95)
     assert median._reports["of-ray-t002"] == {20: 0.9, 40: 0.9, 60: 0.95}
 
@@ -281,7 +281,7 @@ def test_a_trial_that_goes_on_from_a_checkpoint_is_known_by_its_earlier_reports(
 def test_a_trial_that_goes_on_to_its_end_is_known_too(search):
     """Where the first report after a crash is the last of all, Ray tells the end and no result."""
     record(search, "t001", [0.5, 0.6, 0.7, 0.8], None)
-    resumed = build_scheduler(spec(algorithm="asha"), search.records())
+    resumed = build_scheduler(spec(algorithm="asha"), search.snapshot().trials)
     trial = SimpleNamespace(trial_id="of-ray", config={"folder": "trials/t001"})
     resumed.on_trial_add(None, trial)
     resumed.on_trial_complete(None, trial, {PROGRESS: 100, OBJECTIVE: 0.9, "done": True})
@@ -294,7 +294,7 @@ def test_a_trial_that_should_have_been_stopped_before_the_crash_is_stopped_after
     for number, first in enumerate((0.5, 0.6, 0.7), start=1):
         record(search, f"t{number:03d}", [first, first, first], "failed")
     record(search, "t004", [0.1], None)
-    resumed = build_scheduler(spec(algorithm="asha"), search.records())
+    resumed = build_scheduler(spec(algorithm="asha"), search.snapshot().trials)
     assert decide(resumed, "t004", 40, 0.65) == TrialScheduler.STOP
 
 

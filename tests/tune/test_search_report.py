@@ -87,7 +87,7 @@ def test_page_and_twin_tell_the_same(search, splits, tmp_path):
     """
     results = opened(search, splits)
     page, twin = written(search, tmp_path)
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     assert twin["trials"] == board.to_dict()["trials"]
     assert twin["test"] == results
     tables = trial_tables(search, search.trial("t001").read())

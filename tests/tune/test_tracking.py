@@ -104,7 +104,7 @@ def end(search: SearchFolder, trial_id: str, reason: str = "completed", message:
 
 
 def finish(search: SearchFolder) -> None:
-    for record in search.records():
+    for record in search.snapshot().trials:
         for progress in REPORTS:
             report(search, record.trial_id, progress)
         end(search, record.trial_id)
@@ -206,7 +206,7 @@ class TestContent:
             report(search, f"t{number:03d}", 100, value)
             search.trial(f"t{number:03d}").write_outcome(Outcome("completed", ended_at=START + moment))
         search.trial("t004").write_outcome(Outcome("failed", "no", ended_at=START + 10))
-        assert content.best_by_ended(search.records()) == [
+        assert content.best_by_ended(search.snapshot().trials) == [
             (2, int((START + 20) * 1000), {"best/macro_f1": 0.2}),
             (3, int((START + 30) * 1000), {"best/macro_f1": 0.4}),
             (4, int((START + 40) * 1000), {"best/macro_f1": 0.4}),
@@ -237,7 +237,7 @@ class TestContent:
     def test_a_long_description_fits_into_a_tag(self, runs):
         """However much there is to say, it stays under MLflow's limit."""
         search = make_search()
-        assert len(content.description(search, search.records(), "x" * 10_000)) == content.TEXT_LIMIT
+        assert len(content.description(search, search.snapshot().trials, "x" * 10_000)) == content.TEXT_LIMIT
 
 
 class TestSync:
@@ -466,7 +466,7 @@ class TestTracker:
         assert left < 0
         found = stored(search)
         assert set(found) == {"search", "t001", "t002", "t003"}
-        for record in search.records():
+        for record in search.snapshot().trials:
             points = found[record.trial_id]["metrics"]["val/macro_f1"]
             assert [step for step, _, _ in points] == [row["progress"] for row in record.history]
 

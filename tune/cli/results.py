@@ -11,7 +11,7 @@ from tune.cli.app import cli
 from tune.cli.options import format_option
 
 if TYPE_CHECKING:
-    from tune.records import SearchFolder
+    from tune.records import Snapshot
 
 
 @cli.command(
@@ -27,7 +27,7 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
     """
     from tune.records import SearchFolder
 
-    found = [SearchFolder.open(name) for name in names]
+    found = [SearchFolder.open(name).snapshot() for name in names]
     if len(found) > 1:
         _show_comparison(found, form)
         return
@@ -51,11 +51,11 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
             console.print(boards.summary(board), soft_wrap=True, markup=False)
         for line in left_out(board):
             console.print(line, soft_wrap=True, markup=False)
-        if not found[0].records():
+        if not found[0].trials:
             console.print("no trial has started yet")
 
 
-def _show_comparison(found: list[SearchFolder], form: str) -> None:
+def _show_comparison(found: list[Snapshot], form: str) -> None:
     from tune.cli.tables import comparison_table
     from tune.live.consoles import results_console
     from tune.ranking import comparison

@@ -135,6 +135,9 @@ def left_out(board: Leaderboard, most: int = 6) -> list[str]:
         total = sum(counts.values())
         found = ", ".join(f"{count} {reason}" for reason, count in counts.items())
         lines.insert(0, f"{total} {'trial has' if total == 1 else 'trials have'} no rank: {found}")
+    lines += [f"warning: left out: {trial.why}" for trial in board.damaged]
+    if board.damaged:
+        lines.append(f"to train what is damaged again: goemo resume {board.search}")
     return lines
 
 

@@ -130,12 +130,14 @@ def resume_search(
             signals=signals,
         )
         log.open(search, find_store(command.tracking_uri).hide)
+        for damaged in search.set_aside_damaged():
+            command.view.say(f"{damaged.why}; put aside in {search.path / 'damaged'}, and run again")
         if tracking_uri or "tracking_uri" not in search.facts:
             search.add_facts(**store_fact(tracking_uri))
         read = partial(same_splits, spec, search)
         if session.remaining(spec, search) == 0:
             return session.run(session.Session(command, basis_without_trials(command, read), search))
-        records = [*search.records(), *search.confirmations()]
+        records = search.snapshot().everyone
         with basis_for_trials(command, read, shared=search.path, records=records) as basis:
             return session.run(session.Session(command, basis, search))
 

@@ -53,8 +53,8 @@ class Session:
 
 def remaining(spec: SearchSpec, search: SearchFolder) -> int:
     """Return how many trials have not ended, those that confirm the leaders included."""
-    ended = sum(record.outcome is not None for record in search.records())
-    return spec.total - ended + confirm.remaining(spec, search)
+    now = search.snapshot()
+    return spec.total - now.ended + confirm.remaining(spec, now)
 
 
 def run(session: Session) -> SearchResult:
@@ -119,7 +119,7 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
     command, basis = session.command, session.basis
     spec, view = command.spec, command.view
     command.log.phase("trials")
-    known = (*session.search.records(), *session.search.confirmations())
+    known = session.search.snapshot().everyone
     view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
     for note in basis.splits.notes:
         view.say(f"data: {note}")
@@ -157,10 +157,11 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
 def _stages(session: Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
     """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
     spec, search, view = session.command.spec, session.search, session.command.view
-    if spec.total > sum(record.outcome is not None for record in search.records()):
+    now = search.snapshot()
+    if spec.total > now.ended:
         earlier = earlier_trials(spec, search, digest=session.basis.splits.digest, say=view.say)
-        view.state.begin_stage(spec.total + len(confirm.ended_ids(search)))
-        yield spec, space.suggestions(spec, search.records(), earlier)
+        view.state.begin_stage(spec.total + len(confirm.ended_ids(now)))
+        yield spec, space.suggestions(spec, now.trials, earlier)
     further = confirm.confirmations(spec, search) if halt.kind is None else None
     if further is not None and further.remaining:
         view.state.begin_stage(spec.total + further.total)
@@ -173,14 +174,15 @@ def _report(session: Session) -> Leaderboard:
     from tune.reporting.report import chosen_is_tested, write_search_artifacts
 
     search, basis, view = session.search, session.basis, session.command.view
-    board = leaderboard.build(search)
+    now = search.snapshot()
+    board = leaderboard.build(now)
     if not board.rows:
         return board
     view.say("writing the report")
     if session.remaining:
         write_search_artifacts(search, board, basis.splits)
         return board
-    confirm.drop_weights(session.command.spec, search)
+    confirm.drop_weights(session.command.spec, now)
     best = board.best.trial_id
     view.say(f"opening the test split for {best}")
     with chosen_is_tested(search, board, basis.prepared, basis.forks) as has_results:
@@ -195,5 +197,5 @@ def _report(session: Session) -> Leaderboard:
 
 def _summary(search: SearchFolder) -> str:
     """Return the leaderboard in words, for the parent run's description."""
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     return leaderboard.summary(board) if board.rows else "No trial has reported yet."

@@ -65,7 +65,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         self._ranking: list[tuple[float, str]] = []  # (-objective, trial id) of trials that ended in rank
         # Likewise of those that were trained to their end, each with what varies.
         self._completed: list[tuple[tuple[float, str], dict[str, Any]]] = []
-        for record in (*search.records(), *search.confirmations()):
+        for record in search.snapshot().everyone:
             if record.outcome is not None:
                 self.view.state.ended[record.trial_id] = record.outcome.stop_reason
                 self._take_in(record)

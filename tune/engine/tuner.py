@@ -249,7 +249,7 @@ def run_trials(
                 ray_tune.with_resources(TrialActor, dict(per_trial)),
                 tune_config=ray_tune.TuneConfig(
                     search_alg=SuggestionSearcher(supply.next, nodes.slots),
-                    scheduler=build_scheduler(spec, search.records()),
+                    scheduler=build_scheduler(spec, search.snapshot().trials),
                     num_samples=view.state.total - len(view.state.ended),
                     reuse_actors=True,
                 ),

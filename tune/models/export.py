@@ -61,7 +61,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     """
     if path.is_dir():
         raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     row = board.best if trial_id is None else board.row(trial_id)
     confirmed = next((leader for leader in board.confirmed if leader.trial_id == row.trial_id), None)
     facts, spec = search.facts, SearchSpec.from_dict(search.spec)

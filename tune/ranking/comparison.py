@@ -18,7 +18,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.significance import PairedDifference
 from tune.ranking import leaderboard
 from tune.ranking.leaderboard import Row, word_for_under_way
-from tune.records import SearchFolder
+from tune.records import Snapshot
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class Comparison:
         return sink.getvalue()
 
 
-def compare(searches: Sequence[SearchFolder]) -> Comparison:
-    """Rank the trials of several searches together, as their records stand now.
+def compare(searches: Sequence[Snapshot]) -> Comparison:
+    """Rank the trials of several searches together.
 
     Raises:
         InputError: Two have the same name, they rank by different metrics, or their validation rows differ;
@@ -124,7 +124,7 @@ def compare(searches: Sequence[SearchFolder]) -> Comparison:
     problems = _problems(searches)
     if problems:
         raise InputError("goemo leaderboard", problems)
-    ranked = [record for search in searches for record in search.records() if record.is_ranked]
+    ranked = [record for search in searches for record in search.trials if record.is_ranked]
     trials = Counter(record.search for record in ranked)
     for search in searches:
         if not trials[search.name]:
@@ -170,7 +170,7 @@ def _contender(row: Row, behind: PairedDifference, trials: int) -> Contender:
     )
 
 
-def _problems(searches: Sequence[SearchFolder]) -> list[str]:
+def _problems(searches: Sequence[Snapshot]) -> list[str]:
     first, *others = searches
     problems = []
     seen = {first.name}
@@ -196,7 +196,7 @@ def _problems(searches: Sequence[SearchFolder]) -> list[str]:
     return problems
 
 
-def _digest(search: SearchFolder) -> str | None:
+def _digest(search: Snapshot) -> str | None:
     """Return what identifies the validation rows, texts included."""
     splits = search.facts.get("data", {}).get("splits", {})
     digest: str | None = splits.get("validation", {}).get("digest")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from tune.ranking.confirmed import confirmation_id, confirmed_best, further_seeds, is_current
 from tune.ranking.leaderboard import in_order
-from tune.records import SearchFolder
+from tune.records import Confirming, SearchFolder, Snapshot
 from tune.spec import SearchSpec
 
 Trial = TypeVar("Trial")
@@ -30,16 +30,18 @@ class Confirmations:
     def __init__(self, spec: SearchSpec, search: SearchFolder) -> None:
         self._search = search
         self.leaders: list[str] = _decided(spec, search)
-        records = [search.trial(trial_id).read() for trial_id in self.leaders]
+        now = search.snapshot()
+        known = {record.trial_id: record for record in now.trials}
+        records = [known[trial_id] for trial_id in self.leaders if trial_id in known]
         seeds = [[(record, seed) for seed in further_seeds(record, spec.confirm.seeds)] for record in records]
         tasks = {
             confirmation_id(record.trial_id, seed): (record, seed)
             for turn in zip(*seeds, strict=True)
             for record, seed in turn
         }
-        ended = ended_ids(search)
+        ended = ended_ids(now)
         self.total = len({*tasks, *ended})
-        for record in search.confirmations():
+        for record in now.confirmations:
             if record.trial_id not in {*tasks, *ended}:
                 search.trial(record.trial_id).drop_leftovers()
         self._waiting = deque((trial_id, *task) for trial_id, task in tasks.items() if trial_id not in ended)
@@ -78,11 +80,11 @@ def confirmations(spec: SearchSpec, search: SearchFolder) -> Confirmations | Non
     Which trials are confirmed is decided by the first call, and written down: a resumed search never changes
     its mind. It is decided anew where the search has got more trials since.
     """
-    ended = sum(record.outcome is not None for record in search.records())
-    return Confirmations(spec, search) if spec.confirm.top and ended >= spec.total else None
+    is_due = spec.confirm.top and search.snapshot().ended >= spec.total
+    return Confirmations(spec, search) if is_due else None
 
 
-def remaining(spec: SearchSpec, search: SearchFolder) -> int:
+def remaining(spec: SearchSpec, search: Snapshot) -> int:
     """Return how many confirmations have not ended; before their leaders are known, the most there may be."""
     if not spec.confirm.top:
         return 0
@@ -91,16 +93,17 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
         return spec.confirm.most_trials(spec.total)
     ended = ended_ids(search)
     wanted = [
-        confirmation_id(leader, seed)
-        for leader in leaders
-        for seed in further_seeds(search.trial(leader).read(), spec.confirm.seeds)
+        confirmation_id(record.trial_id, seed)
+        for record in search.trials
+        if record.trial_id in leaders
+        for seed in further_seeds(record, spec.confirm.seeds)
     ]
     return sum(trial_id not in ended for trial_id in wanted)
 
 
-def ended_ids(search: SearchFolder) -> set[str]:
+def ended_ids(search: Snapshot) -> set[str]:
     """Return the ids of all confirmations that have ended, those of earlier leaders included."""
-    return {record.trial_id for record in search.confirmations() if record.outcome is not None}
+    return {record.trial_id for record in search.confirmations if record.outcome is not None}
 
 
 def first_distinct(ranked: Iterable[tuple[Trial, Mapping[str, Any]]], most: int) -> list[Trial]:
@@ -124,35 +127,34 @@ def first_distinct(ranked: Iterable[tuple[Trial, Mapping[str, Any]]], most: int)
     return found
 
 
-def drop_weights(spec: SearchSpec, search: SearchFolder) -> None:
+def drop_weights(spec: SearchSpec, search: Snapshot) -> None:
     """Once all leaders are confirmed, keep the weights of as many as asked for: the confirmed ones first."""
-    records = search.records()
-    best = confirmed_best(search, records)
+    best = confirmed_best(search)
     if best is None:
         return
-    ordered = [best, *(record for record in in_order(records) if record.trial_id != best.trial_id)]
+    ordered = [best, *(record for record in in_order(search.trials) if record.trial_id != best.trial_id)]
     for record in ordered[spec.keep_models :]:
         shutil.rmtree(record.folder / "model", ignore_errors=True)
 
 
 def _decided(spec: SearchSpec, search: SearchFolder) -> list[str]:
     """Return the leaders, the best first: trials that were trained to their end. Decide where nobody has."""
-    leaders = _known_leaders(spec, search)
+    now = search.snapshot()
+    leaders = _known_leaders(spec, now)
     if leaders is None:
-        records = search.records()
-        ranked = [(record, record.outcome) for record in in_order(records)]
+        ranked = [(record, record.outcome) for record in in_order(now.trials)]
         completed = [record for record, outcome in ranked if outcome and outcome.stop_reason == "completed"]
         leaders = first_distinct(((one.trial_id, one.varied) for one in completed), spec.confirm.top)
         search.write_confirming(
-            {"top": spec.confirm.top, "seeds": spec.confirm.seeds, "trials": len(records), "leaders": leaders}
+            Confirming(top=spec.confirm.top, seeds=spec.confirm.seeds, trials=now.asked_for, leaders=leaders)
         )
     return leaders
 
 
-def _known_leaders(spec: SearchSpec, search: SearchFolder) -> list[str] | None:
+def _known_leaders(spec: SearchSpec, search: Snapshot) -> list[str] | None:
     """Return the leaders that were decided on, for what the search is now; None where there are none."""
     decision = search.confirming
-    if decision is None or not is_current(decision, search.records()):
+    if decision is None or not is_current(decision, search):
         return None
     asked = (spec.confirm.top, spec.confirm.seeds)
-    return list(decision["leaders"]) if (decision["top"], decision["seeds"]) == asked else None
+    return list(decision.leaders) if (decision.top, decision.seeds) == asked else None

@@ -9,7 +9,7 @@ from typing import Any
 from goemo.significance import Bootstrap, bootstrap, seed_difference, seed_mean
 from goemo.thresholds import Targets
 from tune.ranking.crossfit import cross_fitted
-from tune.records import SearchFolder, TrialRecord
+from tune.records import Confirming, Snapshot, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -94,21 +94,18 @@ def with_interval(leader: Confirmed) -> str:
     return f"{leader.mean:.4f} [{leader.low:.4f}, {leader.high:.4f}]"
 
 
-def rank_confirmed(
-    search: SearchFolder, records: Sequence[TrialRecord], targets: Targets
-) -> tuple[Confirmed, ...]:
-    """Rank the leaders of a search by their means over seeds, as their records stand now.
+def rank_confirmed(search: Snapshot, targets: Targets) -> tuple[Confirmed, ...]:
+    """Rank the leaders of a search by their means over seeds.
 
     Args:
         search: The search.
-        records: Its trials, as `SearchFolder.records` gives them.
         targets: Of the validation split, shape (n_examples, n_labels).
 
     Returns:
         Best first; nothing where no leader is to be confirmed, or where the search has got more trials since,
         so that other ones may lead now.
     """
-    groups = _groups(search, records)
+    groups = _groups(search)
     if not groups:
         return ()
     trained = _resampled(groups, targets)
@@ -119,12 +116,12 @@ def rank_confirmed(
     )
 
 
-def confirmed_best(search: SearchFolder, records: Sequence[TrialRecord]) -> TrialRecord | None:
+def confirmed_best(search: Snapshot) -> TrialRecord | None:
     """Return the leader with the highest mean; None until all seeds of all leaders have ended.
 
     It is the first of `rank_confirmed`, without the intervals.
     """
-    groups = _groups(search, records)
+    groups = _groups(search)
     return groups[0].leader if groups and not any(group.waiting for group in groups) else None
 
 
@@ -138,19 +135,19 @@ def is_confirmation(trial_id: str) -> bool:
     return "-s" in trial_id
 
 
-def is_current(decision: Mapping[str, Any], records: Sequence[TrialRecord]) -> bool:
+def is_current(decision: Confirming, search: Snapshot) -> bool:
     """Whether the leaders were chosen among all trials that the search has now."""
-    return bool(decision["trials"] == len(records))
+    return decision.trials == search.asked_for
 
 
-def _groups(search: SearchFolder, records: Sequence[TrialRecord]) -> list[_Group]:
+def _groups(search: Snapshot) -> list[_Group]:
     """Return the leaders in the order of their means."""
     decision = search.confirming
-    if decision is None or not is_current(decision, records):
+    if decision is None or not is_current(decision, search):
         return []
-    known = {record.trial_id: record for record in (*records, *search.confirmations())}
-    leaders = [known[trial_id] for trial_id in decision["leaders"] if trial_id in known]
-    return sorted((_group(leader, decision["seeds"], known) for leader in leaders), key=lambda g: g.place)
+    known = {record.trial_id: record for record in search.everyone}
+    leaders = [known[trial_id] for trial_id in decision.leaders if trial_id in known]
+    return sorted((_group(leader, decision.seeds, known) for leader in leaders), key=lambda g: g.place)
 
 
 def _group(leader: TrialRecord, seeds: int, known: Mapping[str, TrialRecord]) -> _Group:

@@ -17,7 +17,7 @@ from goemo.thresholds import Targets
 from goemo.tokens.batches import steps_per_epoch
 from tune.ranking.confirmed import Confirmed, rank_confirmed, with_interval
 from tune.ranking.resampled import resampled
-from tune.records import SearchFolder, TrialRecord
+from tune.records import Damaged, DamagedTrialError, Snapshot, TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,7 @@ class Leaderboard:
         reasons: How many trials ended for which reason, all trials counted.
         left_out: The trials that have ended without a rank, in order of their ids.
         confirmed: The leaders that are trained with several seeds, best mean first; see `confirm`.
+        damaged: The trials that are left out because a file of theirs cannot be read.
     """
 
     search: str
@@ -115,6 +116,7 @@ class Leaderboard:
     reasons: dict[str, int]
     left_out: tuple[Unranked, ...] = ()
     confirmed: tuple[Confirmed, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
 
     @property
     def is_confirmed(self) -> bool:
@@ -159,6 +161,7 @@ class Leaderboard:
             "reasons": self.reasons,
             "left_out": [asdict(trial) for trial in self.left_out],
             "confirmed": [asdict(leader) for leader in self.confirmed],
+            "damaged": [asdict(trial) for trial in self.damaged],
         }
 
     def to_json(self) -> str:
@@ -189,13 +192,20 @@ class Leaderboard:
         return [{**row, **_confirmation_columns(by_trial.get(row["trial_id"]))} for row in flat]
 
 
-def build(search: SearchFolder) -> Leaderboard:
-    """Rank a search's trials as their records stand now; works while the search runs.
+def build(search: Snapshot) -> Leaderboard:
+    """Rank a search's trials; works while the search runs. What is damaged is left out and named.
 
     Ranking is by the best report's objective on validation, with thresholds that were fitted on other
     validation rows. The intervals hold the trained models fixed and vary the examples.
     """
-    records = search.records()
+    try:
+        return _build(search)
+    except DamagedTrialError as error:
+        return build(search.without(error))
+
+
+def _build(search: Snapshot) -> Leaderboard:
+    records = search.trials
     metric = search.spec["objective"]["metric"]
     under_way = word_for_under_way(search)
     reasons = Counter(r.outcome.stop_reason if r.outcome else under_way for r in records)
@@ -206,9 +216,15 @@ def build(search: SearchFolder) -> Leaderboard:
         targets, _ = search.validation()
         examples = {search.name: train_examples(search)}
         rows = [row for row, _ in rank(ranked, targets, under_way=under_way, train_examples=examples)]
-        confirmed = rank_confirmed(search, records, targets)
+        confirmed = rank_confirmed(search, targets)
     return Leaderboard(
-        search.name, metric, tuple(rows), dict(reasons), left_out=left_out(records), confirmed=confirmed
+        search.name,
+        metric,
+        tuple(rows),
+        dict(reasons),
+        left_out=left_out(records),
+        confirmed=confirmed,
+        damaged=search.damaged,
     )
 
 
@@ -235,13 +251,13 @@ def left_out(records: Iterable[TrialRecord]) -> tuple[Unranked, ...]:
     )
 
 
-def train_examples(search: SearchFolder) -> int | None:
+def train_examples(search: Snapshot) -> int | None:
     """Return how many examples the trials of a search train on; None where its data is not known yet."""
     train: Mapping[str, Any] = search.facts.get("data", {}).get("splits", {}).get("train", {})
     return train.get("examples")
 
 
-def word_for_under_way(search: SearchFolder) -> str:
+def word_for_under_way(search: Snapshot) -> str:
     """Return what to call a trial of this search that has not ended."""
     return "running" if search.facts.get("status") == "running" else "unfinished"
 

@@ -148,7 +148,7 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     twin = path.with_suffix(".json")
     if twin == path:
         raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
-    board = leaderboard.build(search)
+    board = leaderboard.build(search.snapshot())
     _ = board.best  # before anything else, because it says why there may be nothing to report
     findings, pictures, of_chosen = _found_and_drawn(search, board, _texts(search))
     write_text(path, _page(search, board, findings, pictures, of_chosen))
@@ -170,7 +170,7 @@ def _found_and_drawn(
         GoemoError: No trial has a rank yet.
     """
     targets, labels = search.validation()
-    records, spec = search.records(), SearchSpec.from_dict(search.spec)
+    records, spec = search.snapshot().trials, SearchSpec.from_dict(search.spec)
     tables = trial_tables(search, search.trial(board.best.trial_id).read())
     ranking = board.confirmed if board.is_confirmed else board.rows
     tied = [one.varied for one in ranking[1:] if one.tied_with_best]
@@ -194,8 +194,8 @@ def search_figures(
 ) -> dict[str, bytes]:
     """Draw the figures of a search, by file name; ``importance`` is computed where it is not given."""
     if importance is None:
-        importance = hyperparameter_importance(SearchSpec.from_dict(search.spec), search.records())
-    trials = _trials(search.records())
+        importance = hyperparameter_importance(SearchSpec.from_dict(search.spec), search.snapshot().trials)
+    trials = _trials(search.snapshot().trials)
     best, objective = board.best.trial_id, f"val/{board.objective}"
     drawn = {"learning_curves.png": figures.learning_curves(trials, objective=objective, best=best)}
     if board.best.varied:
@@ -252,7 +252,7 @@ def _page(
         cuts=[asdict(cut) for cut in findings.cuts.cuts],
         risk=findings.cuts.risk(),
         intervals=interval_picture(board),
-        figures=search_pictures(images, SEARCH_CAPTIONS, board, _trials(search.records())),
+        figures=search_pictures(images, SEARCH_CAPTIONS, board, _trials(search.snapshot().trials)),
         trial_figures=trial_pictures(of_chosen, CAPTIONS, tables, targets, labels, band=findings.band),
         worst_errors=findings.errors,
         warnings=findings.edge_warnings,

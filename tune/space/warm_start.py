@@ -71,7 +71,7 @@ def _usable(spec: SearchSpec, source: SearchFolder, digest: str) -> tuple[list[E
         obstacle = f"ranked by {source.spec['objective']['metric']}"
     found: list[EarlierTrial] = []
     left_out: Counter[str] = Counter()
-    for record in source.records():
+    for record in source.snapshot().trials:
         trial = obstacle or _as_known_here(spec, record)
         if isinstance(trial, EarlierTrial):
             found.append(trial)

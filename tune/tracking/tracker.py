@@ -144,8 +144,8 @@ class Tracker:
         return self.waiting
 
     def _notice_all(self) -> None:
-        for path in sorted(self._search.path.glob("trials/*/config.json")):
-            self.notice(path.parent.name)
+        for record in self._search.snapshot().everyone:
+            self.notice(record.trial_id)
         self.notice(SEARCH)
         if self._search.system_samples():
             self.notice(SYSTEM)
@@ -246,7 +246,7 @@ def sync_all(
     """
     store = find_store(tracking_uri)
     writer = Writer(search, store, experiment, describe, prepare_artifacts)
-    trials = [record.trial_id for record in (*search.records(), *search.confirmations())]
+    trials = [record.trial_id for record in search.snapshot().everyone]
     for key in [*trials, SEARCH, SYSTEM]:
         try:
             writer.write(key)

@@ -151,20 +151,20 @@ class Writer:
         return self._create(at, SEARCH, self.search.name, start, tags)
 
     def _write_search(self, at: _Attached) -> None:
-        facts, records = self.search.facts, self.search.records()
-        confirmations = self.search.confirmations()
+        now = self.search.snapshot()
+        facts, records, confirmations = now.facts, now.trials, now.confirmations
         run = self._parent(at)
         tags = self._common_tags("search", facts)
-        ended = [record.outcome for record in (*records, *confirmations) if record.outcome is not None]
+        ended = [record.outcome for record in now.everyone if record.outcome is not None]
         tags["goemo.trials"] = content.how_many_ended(records)
         if confirmations:
             tags["goemo.confirmations"] = content.how_many_ended(confirmations)
-        best = confirmed_best(self.search, records) or content.best_trial(records)
+        best = confirmed_best(now) or content.best_trial(records)
         if best is not None:
             tags["goemo.best_trial"] = f"{best.trial_id} {content.run_name(best)}"
         text = self.describe() if self.describe is not None else None
         tags[NOTE] = content.description(self.search, records, text, experiment_id=at.experiment_id)
-        _log(at.client, run, params=content.space_params(self.search.spec), tags=tags)
+        _log(at.client, run, params=content.space_params(now.spec), tags=tags)
         self._log_inputs(at, run, facts)
         if rows := content.best_by_ended(records):
             _log_steps(at.client, run, rows, next(iter(rows[0][2])))

@@ -1,0 +1,188 @@
+"""The JSON files of a search, as they are declared: what `tune.records` reads is checked against these."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    RootModel,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
+STOP_REASONS: tuple[str, ...] = get_args(StopReason)
+
+
+def _trial_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ValueError("must be a trial's id, such as t001")
+    return value
+
+
+TrialId = Annotated[str, AfterValidator(_trial_id)]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Setting = bool | int | FiniteFloat | str | None  # one value of a configuration
+Settings = dict[str, Setting | list[Setting] | dict[str, Setting]]
+
+
+class Declared(BaseModel):
+    """A file of which every key is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AskedFor(Declared):
+    """``config.json``: what a trial is to train.
+
+    Attributes:
+        config: The fields of a `goemo.configuration.Configuration`.
+        varied: The hyperparameters that the space varies, as asked for.
+        confirms: The trial whose configuration this one repeats with another seed.
+    """
+
+    config: Settings
+    varied: Settings
+    confirms: TrialId | None = None
+
+    @model_validator(mode="after")
+    def _ranks(self) -> AskedFor:
+        if not isinstance(self.config.get("metric"), str):
+            raise ValueError("config.metric must be a name")  # noqa: TRY004 - pydantic asks for ValueError
+        if not isinstance(self.config.get("thresholds"), str | dict):
+            raise ValueError("config.thresholds must be a name, or a mapping with one")  # noqa: TRY004
+        return self
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Outcome:
+    """``outcome.json``: how a trial ended.
+
+    Attributes:
+        stop_reason: One of `STOP_REASONS`.
+        message: One line for the user; empty for a trial that completed.
+        details: A traceback, where there is one.
+        ended_at: Seconds since the epoch.
+    """
+
+    stop_reason: StopReason
+    message: str = ""
+    details: str = ""
+    ended_at: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+
+
+class ReportRow(RootModel[dict[str, FiniteFloat]]):
+    """A line of ``history.jsonl``: ``progress`` in per cent, ``time``, ``seconds``, and metrics by name."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> ReportRow:
+        row = self.root
+        for key in ("progress", "time", "seconds"):
+            if key not in row:
+                raise ValueError(f"{key}: must be there")
+        if not 0 < row["progress"] <= 100:
+            raise ValueError(f"progress: must be above 0 and at most 100, got {row['progress']}")
+        if row["seconds"] < 0:
+            raise ValueError(f"seconds: must be at least 0, got {row['seconds']}")
+        for name, value in row.items():
+            if name.startswith("val/") and name != "val/loss" and not -1 <= value <= 1:
+                raise ValueError(f"{name}: must be from -1 to 1, got {value}")
+        return self
+
+
+class Leaders(Declared):
+    """``leaders.json``: the best objectives so far, by trial, and how many trials keep their weights."""
+
+    keep: NonNegativeInt
+    best: dict[TrialId, FiniteFloat]
+
+
+class Confirming(Declared):
+    """``confirm.json``: which trials are trained again with further seeds.
+
+    Attributes:
+        top: How many leaders were asked for.
+        seeds: With how many seeds each is trained, its own included.
+        trials: How many trials the search had when they were chosen.
+        leaders: Their ids, best first.
+    """
+
+    top: NonNegativeInt
+    seeds: PositiveInt
+    trials: NonNegativeInt
+    leaders: list[TrialId]
+
+
+class WarmTrial(Declared):
+    """What TPE knows of a trial of an earlier search."""
+
+    search: str
+    trial_id: TrialId
+    varied: Settings
+    objective: FiniteFloat
+    stop_reason: Literal["completed", "stopped_early"]
+    progress: Annotated[int, Field(ge=0, le=100)]
+
+
+class WarmStart(RootModel[list[WarmTrial]]):
+    """``warm_start.json``."""
+
+
+class SystemSample(RootModel[dict[str, FiniteFloat]]):
+    """A line of ``system.jsonl``: ``step``, ``time`` and metrics by their names in MLflow."""
+
+
+class SplitFacts(BaseModel):
+    """One split of the data."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    examples: NonNegativeInt | None = None
+    digest: str = ""
+
+
+class DataFacts(BaseModel):
+    """The data of a search; what else a reader of data tells of it stands beside these."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source: str = ""
+    taxonomy: str | None = None
+    labels: list[str] = []
+    seed: int | None = None
+    splitting: str = ""
+    digest: str = ""
+    splits: dict[str, SplitFacts] = {}
+    notes: list[str] = []
+
+
+class Facts(BaseModel):
+    """``search.json``: what was true when the search ran; each part is absent until it is known.
+
+    Attributes:
+        data: The data and its digests.
+        environment: Versions and hardware.
+        started: Seconds since the epoch.
+        status: ``running``, ``complete`` or ``interrupted``.
+        search_id: What its runs in MLflow are found by.
+        tracking_uri: The store it is logged to, without a password; None for the one under the runs folder.
+        address: The Ray cluster it was started on.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    data: DataFacts | None = None
+    environment: dict[str, Any] | None = None
+    started: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    status: Literal["running", "complete", "interrupted"] | None = None
+    search_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    tracking_uri: str | None = None
+    address: str | None = None

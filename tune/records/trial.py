@@ -1,0 +1,262 @@
+"""One trial: what its folder tells, and how it is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from goemo.configuration.json_files import UnreadableError, read_json, read_json_lines
+from goemo.configuration.outcomes import RANKED
+from goemo.errors import GoemoError
+from tune.records.declared import AskedFor, Leaders, Outcome, ReportRow
+from tune.records.writing import write_json, write_text
+
+# What reading an archive of arrays raises where a part of it is missing or wrong.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+# Of workers that were killed.
+HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*", "hang.txt")
+
+
+class DamagedTrialError(GoemoError):
+    """A file of a trial's record is not what it should be: the trial is lost, and nothing else.
+
+    Args:
+        trial_id: The trial.
+        why: One line that names the file and the field.
+    """
+
+    def __init__(self, trial_id: str, why: str) -> None:
+        super().__init__(f"{trial_id}: {why}")
+        self.trial_id = trial_id
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as its folder tells it.
+
+    Attributes:
+        trial_id: ``t001``, ``t002``, ...; of a grid, the position in the grid before shuffling.
+        config: The fields of a `goemo.configuration.Configuration`.
+        varied: The hyperparameters that the space varies, as asked for.
+        history: One mapping per report: ``progress`` (per cent), ``time`` (seconds since the epoch),
+            ``seconds`` (of training so far), ``gpu_seconds`` (these times its GPUs) and the metrics by their
+            names in MLflow (``val/macro_f1``).
+        outcome: None while the trial has not ended.
+        folder: Where all this stands.
+        confirms: The trial whose configuration this one repeats with another seed; None for a trial of the
+            search itself.
+    """
+
+    trial_id: str
+    config: dict[str, Any]
+    varied: dict[str, Any]
+    history: tuple[dict[str, float], ...]
+    outcome: Outcome | None
+    folder: Path
+    confirms: str | None = None
+
+    @property
+    def search(self) -> str:
+        """Name of the search that it belongs to."""
+        return self.folder.parent.parent.name
+
+    @property
+    def progress(self) -> int:
+        """Per cent of its training that the trial has reported, 0 to 100."""
+        return int(self.history[-1]["progress"]) if self.history else 0
+
+    @property
+    def objective_name(self) -> str:
+        """The metric that ranks, as named in the history."""
+        return f"val/{self.config['metric']}"
+
+    @property
+    def best(self) -> dict[str, float] | None:
+        """The report with the highest objective, the earlier of equals; None before the first report."""
+        if not self.history:
+            return None
+        return max(self.history, key=lambda row: (row[self.objective_name], -row["progress"]))
+
+    @property
+    def objective(self) -> float | None:
+        """The best report's objective; None before the first report."""
+        return None if self.best is None else self.best[self.objective_name]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training and evaluation that the trial has reported."""
+        return float(self.history[-1]["seconds"]) if self.history else 0.0
+
+    @property
+    def gpu_seconds(self) -> float:
+        """The same, times the GPUs, or the share of one, that it had."""
+        return float(self.history[-1].get("gpu_seconds", 0.0)) if self.history else 0.0
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the trial can stand on the leaderboard."""
+        return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED)
+
+    def scores(self) -> npt.NDArray[np.float32]:
+        """Return the validation scores of the best report, shape (n_examples, n_labels).
+
+        Raises:
+            GoemoError: The trial has not left any, or the file is damaged.
+        """
+        path = self.folder / "scores.npz"
+        if not path.is_file():
+            raise DamagedTrialError(
+                self.trial_id, f"no scores in {path}; the trial ended before its first report"
+            )
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return _checked_scores(archive["scores"])
+        except DAMAGED as error:
+            raise DamagedTrialError(self.trial_id, f"{path} is damaged ({error})") from error
+
+
+class TrialFolder:
+    """Writes one trial's record; safe against a crash between any two calls."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def trial_id(self) -> str:
+        """Its id in the search, such as ``t001``."""
+        return self.path.name
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was written down what the trial is to train."""
+        return (self.path / "config.json").is_file()
+
+    @property
+    def checkpoint_time(self) -> int:
+        """When the trial last saved what it takes to go on, in nanoseconds; 0 where it has not."""
+        try:
+            return (self.path / "checkpoint").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def read(self) -> TrialRecord:
+        """Return what the folder tells now.
+
+        Raises:
+            DamagedTrialError: One of its files is not what it should be; the message names file and field.
+        """
+        try:
+            asked = read_json(self.path / "config.json", AskedFor)
+            ended = self.path / "outcome.json"
+            record = TrialRecord(
+                trial_id=self.trial_id,
+                config=dict(asked.config),
+                varied=dict(asked.varied),
+                history=tuple(self._history()),
+                outcome=read_json(ended, Outcome) if ended.is_file() else None,
+                folder=self.path,
+                confirms=asked.confirms,
+            )
+            _check_history(record)
+        except UnreadableError as error:
+            raise DamagedTrialError(self.trial_id, f"damaged record: {error}") from error
+        return record
+
+    def write_config(
+        self, config: Mapping[str, Any], varied: Mapping[str, Any], *, confirms: str | None = None
+    ) -> None:
+        """Record what was asked for; of a confirmation, also which trial it repeats with another seed."""
+        told = {} if confirms is None else {"confirms": confirms}
+        write_json(self.path / "config.json", {"config": dict(config), "varied": dict(varied), **told})
+
+    def write_report(self, row: Mapping[str, float], scores: npt.NDArray[np.floating[Any]] | None) -> None:
+        """Append one report, replacing any at the same or a later progress; keep ``scores`` if given.
+
+        A trial that went on from an earlier point reports again what it had reported after it.
+        """
+        if scores is not None:
+            self.write_scores(scores)
+        rows = [*(r for r in self._history() if r["progress"] < row["progress"]), dict(row)]
+        write_text(self.path / "history.jsonl", "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows))
+
+    def write_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
+        """Keep the validation scores of the best report."""
+        partial = self.path / ".scores.partial.npz"
+        np.savez_compressed(partial, scores=scores.astype(np.float16))
+        partial.replace(self.path / "scores.npz")
+
+    def write_test_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
+        """Keep the scores of the test split, which rank nothing."""
+        partial = self.path / ".test_scores.partial.npz"
+        np.savez_compressed(partial, scores=scores.astype(np.float16))
+        partial.replace(self.path / "test_scores.npz")
+
+    def truncate_history(self, progress: int) -> None:
+        """Drop the reports after ``progress``, because the trial will make them again."""
+        rows = [r for r in self._history() if r["progress"] <= progress]
+        write_text(self.path / "history.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Record how the trial ended and drop its checkpoint, which nothing needs any more."""
+        write_json(self.path / "outcome.json", asdict(outcome))
+        self.drop_leftovers()
+
+    def drop_leftovers(self) -> None:
+        """Delete what an ended trial needs no more: its checkpoint, and what a killed worker left."""
+        half_done = (path for pattern in HALF_DONE for path in self.path.glob(pattern))
+        for path in (self.path / "checkpoint", *half_done):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _history(self) -> list[dict[str, float]]:
+        path = self.path / "history.jsonl"
+        if not path.is_file():
+            return []
+        return [row.root for row in read_json_lines(path, ReportRow)]
+
+
+def leaders_beaten_by(trial: TrialFolder, objective: float) -> bool:
+    """Whether a trial with this objective may belong to the leaders, whose weights are kept."""
+    path = trial.path.parent.parent / "leaders.json"
+    if not path.is_file():
+        return True
+    try:
+        leaders = read_json(path, Leaders)
+    except UnreadableError:
+        return True  # weights too many cost some disk; the driver writes the file anew
+    keep, others = leaders.keep, list(leaders.best.values())
+    # At a tie the leaderboard decides by trial id: the driver does, and deletes the other's weights.
+    return keep > 0 and (len(others) < keep or objective >= min(others))
+
+
+def _checked_scores(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return an array of scores, or raise ValueError where it is none."""
+    scores = np.asarray(array)
+    if scores.ndim != 2 or not np.issubdtype(scores.dtype, np.floating):
+        raise ValueError(f"scores must be real numbers of two dimensions, got {scores.dtype} {scores.shape}")
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError("scores must lie in [0, 1]")
+    return scores.astype(np.float32)
+
+
+def _check_history(record: TrialRecord) -> None:
+    """Raise UnreadableError where a report lacks what ranks, or reports are not in order."""
+    path = record.folder / "history.jsonl"
+    before = 0.0
+    for number, row in enumerate(record.history, start=1):
+        if record.objective_name not in row:
+            raise UnreadableError(f"{path}, line {number}: {record.objective_name}: must be there")
+        if row["progress"] <= before:
+            raise UnreadableError(f"{path}, line {number}: progress: must rise from report to report")
+        before = row["progress"]

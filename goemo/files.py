@@ -1,4 +1,4 @@
-"""Folders and files that are there whole or not at all."""
+"""Folders and files that are there whole or not at all, and their sizes in words."""
 
 from __future__ import annotations
 
@@ -124,3 +124,11 @@ def remove_abandoned(parent: Path, prefix: str) -> None:
         with suppress(FileNotFoundError):  # another process may be removing it too
             if left.is_dir() and not left.is_symlink() and time.time() - left.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def amount(size: float) -> str:
+    """Return bytes in the unit that people would use."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size / 1e3:.0f} kB"

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from goemo.amounts import amount
 from goemo.errors import InputError
 from goemo.fast.cpu import faster_on_cpu
+from goemo.files import amount
 from goemo.frozen import FrozenFeatures, FrozenStates, Sequences, covered_lengths, number_sequences
 from goemo.inference import Progress
 from goemo.models import Checkpoint, build_model, reads_one_token, split_model

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goemo.amounts import amount
 from goemo.errors import GoemoError, InputError
+from goemo.files import amount
 from goemo.frozen import output as frozen_output
 from goemo.training import prepared as module
 from goemo.training.prepared import Prepared, prepare

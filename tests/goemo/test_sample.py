@@ -48,7 +48,7 @@ def test_another_seed_gives_other_texts(examples):
 def test_shares_follow_the_published_ones(examples):
     """Ordered by frequency, labels correlate with GoEmotions; neutral leads by far."""
     counts = Counter(label for _, labels in examples for label in labels)
-    published = [sample._PUBLISHED_ROWS[label] for label in GOEMOTIONS]
+    published = [phrases.PUBLISHED_ROWS[label] for label in GOEMOTIONS]
     assert np.corrcoef([counts[label] for label in GOEMOTIONS], published)[0, 1] > 0.98
     assert counts["neutral"] > 2 * counts.most_common(2)[1][1]
 
@@ -58,7 +58,7 @@ def test_published_counts_are_those_of_the_real_data(goemotions):
     """The shares that the corpus copies equal a count over the real training file."""
     rows = (goemotions / "train.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
     counts = Counter(int(index) for row in rows for index in row.split("\t")[1].split(","))
-    assert {label: counts[index] for index, label in enumerate(GOEMOTIONS)} == sample._PUBLISHED_ROWS
+    assert {label: counts[index] for index, label in enumerate(GOEMOTIONS)} == phrases.PUBLISHED_ROWS
 
 
 def test_about_a_sixth_of_the_rows_have_two_labels(examples):
@@ -99,10 +99,10 @@ def test_no_slot_is_left_open(examples):
 
 def test_every_phrase_bank_can_be_filled():
     """A misspelt slot in any phrase would fail here, however rarely it is drawn."""
-    phrases = [phrase for bank in sample._PHRASES.values() for phrase in bank]
-    phrases += [phrase for _, bank in sample._SHARED for phrase in bank]
+    phrases = [phrase for bank in phrases.PHRASES.values() for phrase in bank]
+    phrases += [phrase for _, bank in phrases.SHARED for phrase in bank]
     phrases += [*sample._MENTIONS, *sample._REMARKS]
-    phrases += [filler for fillers in sample._SLOTS.values() for filler in fillers]
+    phrases += [filler for fillers in phrases.SLOTS.values() for filler in fillers]
     assert all("{" not in sample._fill(random.Random(0), phrase) for phrase in phrases)
 
 

@@ -157,7 +157,7 @@ def predict(
         form = output.suffix.removeprefix(".")
         if form not in ("json", "jsonl", "csv"):
             raise click.UsageError("-o needs a name with the suffix .json, .jsonl or .csv, or --format")
-    from tune.models.predicting import predict_file, predict_texts
+    from tune.cli.predicting import predict_file, predict_texts
 
     form = form or "table"
     if file is None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from goemo.amounts import amount
 from goemo.data import Splits
 from goemo.errors import InputError
+from goemo.files import amount
 from tune.engine.preparation import ModelCheck
 from tune.records import TrialRecord, runs_folder
 from tune.spec import SearchSpec

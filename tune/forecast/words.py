@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import fill
 
-from goemo.amounts import amount
+from goemo.files import amount
 from tune.durations import duration
 from tune.forecast.expected import Forecast
 from tune.forecast.stopping import Span

@@ -6,8 +6,8 @@ import errno
 import shutil
 from pathlib import Path
 
-from goemo.amounts import amount
 from goemo.errors import GoemoError, chain
+from goemo.files import amount
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 

@@ -1,34 +1,13 @@
-"""The built-in corpus: a seeded generator of labelled emotional comments, any size.
-
-It stands in for GoEmotions (Demszky et al. 2020) where no data can be downloaded, so it copies what
-makes that data hard: the imbalance of the 28 labels, rows with two labels, neighbouring emotions
-that share their words, sarcasm, side remarks, and annotators who disagree. Every text is put
-together from the phrase banks below; none is taken from a data set.
-"""
+"""The words of the built-in corpus: phrases of each emotion, what fills their gaps, what neighbours share."""
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable, Sequence
 
 from goemo.data.taxonomy import GOEMOTIONS
 
-DEFAULT_ROWS = 6_000
-LEAST_ROWS = 300
-MOST_ROWS = 1_000_000
-
-BLOCKS = 10
-RAREST_ROWS = 40  # at the default size: four rows of the rarest label in each tenth
-
-_TWO_LABELS = 0.19  # of the rows that are not neutral-first; about a sixth of all rows
-_MISREAD = 0.10  # annotators who heard a neighbouring emotion
-_AMBIGUOUS = 0.16  # a phrase that several neighbouring emotions share
-_SIDE_REMARK = 0.45
-_NEUTRAL_WITH_EMOTION_WORD = 0.12
-
 # Rows of each label in the published training split of GoEmotions, 43,410 in all.
-_PUBLISHED_ROWS = {
+PUBLISHED_ROWS = {
     "admiration": 4130, "amusement": 2328, "anger": 1567, "annoyance": 2470, "approval": 2939, "caring": 1087,
     "confusion": 1368, "curiosity": 2191, "desire": 641, "disappointment": 1269, "disapproval": 2022,
     "disgust": 793, "embarrassment": 303, "excitement": 853, "fear": 596, "gratitude": 2662, "grief": 77,
@@ -37,7 +16,7 @@ _PUBLISHED_ROWS = {
 }  # fmt: skip
 
 # What a text of one label is also given, or mistaken for; the first is the likeliest.
-_NEIGHBOURS = {
+NEIGHBOURS = {
     "admiration": ("approval", "love", "joy"),
     "amusement": ("joy", "excitement", "annoyance"),
     "anger": ("annoyance", "disgust", "disapproval"),
@@ -75,9 +54,9 @@ def _bank(text: str) -> tuple[str, ...]:
 
 
 # ----------------------------------------------------------------------------------------------
-# Phrase banks: slots in braces are filled from _SLOTS
+# Phrase banks: slots in braces are filled from SLOTS
 
-_PHRASES = {
+PHRASES = {
     "admiration": _bank("""
         {person} is so talented / what a brilliant idea, {person} nailed it / {thing} is beautifully made
         honestly impressive how {person} handled it / {thing} looks amazing / that took real skill
@@ -290,7 +269,7 @@ _PHRASES = {
 }
 
 # Phrases that fit several labels: whoever reads them alone has to guess.
-_SHARED = (
+SHARED = (
     (("anger", "annoyance", "disapproval", "disgust"), _bank("""
         I can't stand {thing} / what is wrong with {person} / {event}, unbelievable / not this again
         {person} is the worst / this is ridiculous / stop it with {thing} / how is {thing} still allowed
@@ -317,20 +296,20 @@ _SHARED = (
         good to know about {thing} / let's do {thing} / no worries / {person} should try {thing}
     """)),
 )  # fmt: skip
-_SHARED_BY = {label: [phrases for labels, phrases in _SHARED if label in labels] for label in GOEMOTIONS}
+SHARED_BY = {label: [phrases for labels, phrases in SHARED if label in labels] for label in GOEMOTIONS}
 
 # Emotion words that express none: titles, quotes, definitions.
-_MENTIONS = _bank("""
+MENTIONS = _bank("""
     the chapter is called {word} / {person} asked how to translate {word}
     the song {word} is four minutes long / {word} was trending {time} / our word of the day is {word}
     in the film {person} plays {word} / the perfume is named {word} / {person} wrote an essay about {word}
     spell {word} for me
 """)
-_MENTIONED = _bank(
+MENTIONED = _bank(
     "anger / joy / pride / fear / love / grief / surprise / desire / disgust / relief / sadness"
 )
 
-_SLOTS = {
+SLOTS = {
     "person": _bank("""
         [NAME] / [NAME] / [NAME] / my brother / my sister / my boss / the coach / our neighbour
         my roommate / my best friend / the new guy / my grandma / that streamer / the mod / my teacher
@@ -369,179 +348,31 @@ _SLOTS = {
         lately / last summer / right before lunch / at two in the morning / this season / on my birthday
         since Friday
     """),
-    "word": _MENTIONED,
+    "word": MENTIONED,
 }
 
-_REMARKS = _bank("""
+REMARKS = _bank("""
     {person} was there too / we were just {doing} / it's been like this since {event} / this was {time}
     I was {doing} and {event} / that's all there is about {thing} / I only came for {thing}
     {person} can explain / anyway, back to {doing} / somebody mentioned {thing} / I saw it {time}
     {person} asked about {thing} / no idea if {person} knows / for context, {event} / but then {event}
     also {thing} was on
 """)
-_OPENERS = _bank("""
+OPENERS = _bank("""
     honestly, / well, / tbh / so / man, / ok so / I mean, / dude, / look, / yeah, / not gonna lie, / imo
     hey, / update: / edit: / as usual, / for real, / listen,
 """)
-_CLOSERS = _bank("""
+CLOSERS = _bank("""
     tbh / imo / right? / though / I guess / lol / smh / ngl / just saying / you know / or whatever / fr
     [NAME] / ... / anyway / haha / oh well / !! / for sure
 """)
-_EMOJI = {
+EMOJI = {
     "positive": ("😂", "❤️", "😍", "🎉", "😊", "👏", "🔥", "<3", ":)", "xD"),
     "negative": ("😡", "😭", "💔", "🙄", "😬", "🤢", "😞", ":(", ">:(", ":/"),
     "any": ("🤔", "👀", "😅", "🙃", "😮", "🤷", "💀", ":D", "😂", "lol"),
 }
-_NEGATIVE = _bank("""
+NEGATIVE = _bank("""
     anger / annoyance / disappointment / disapproval / disgust / embarrassment / fear / grief / nervousness
     remorse / sadness
 """)
-_UNCOLOURED = ("confusion", "curiosity", "realization", "surprise", "neutral")
-
-
-# ----------------------------------------------------------------------------------------------
-# Which labels
-
-
-def generate(rows: int, seed: int) -> list[tuple[str, tuple[str, ...]]]:
-    """Write a corpus: the same rows for the same arguments, on every machine.
-
-    Labels are as unequal as in GoEmotions, but none has fewer than 40 rows in 6,000 (fewer than one
-    per cent below 4,000). The rows stand in ten blocks of equal shares of every label, so that cuts
-    at tenths are stratified: from 1,000 rows, each label is in each tenth.
-
-    Args:
-        rows: Number of rows, at least ``LEAST_ROWS``.
-        seed: Seeds every choice.
-
-    Returns:
-        Texts with their one or two labels, names of ``GOEMOTIONS`` in published order.
-
-    Raises:
-        ValueError: ``rows`` is below ``LEAST_ROWS``.
-    """
-    if rows < LEAST_ROWS:
-        raise ValueError(f"rows must be at least {LEAST_ROWS}, got {rows}")
-    rng = random.Random(seed)
-    examples = []
-    for label in _deal(rng, _label_counts(rows)):
-        labels = _with_second_label(rng, label)
-        examples.append((_write(rng, labels), tuple(sorted(labels, key=GOEMOTIONS.index))))
-    return examples
-
-
-def _label_counts(rows: int) -> dict[str, int]:
-    """Return the rows that each label leads: published shares, rare labels lifted, neutral takes the rest."""
-    floor = min(RAREST_ROWS, rows // 100)
-    total = sum(_PUBLISHED_ROWS.values())
-    counts = {label: max(floor, round(rows * count / total)) for label, count in _PUBLISHED_ROWS.items()}
-    counts["neutral"] += rows - sum(counts.values())
-    return counts
-
-
-def _deal(rng: random.Random, counts: dict[str, int]) -> list[str]:
-    """Return every label as often as counted, in ``BLOCKS`` shuffled blocks with equal shares of each."""
-    ordered = [label for label, count in counts.items() for _ in range(count)]
-    dealt = []
-    for start in range(BLOCKS):
-        block = ordered[start::BLOCKS]
-        rng.shuffle(block)
-        dealt += block
-    return dealt
-
-
-def _neighbour(rng: random.Random, label: str) -> str:
-    return rng.choices(_NEIGHBOURS[label], (5, 3, 2))[0]
-
-
-def _with_second_label(rng: random.Random, label: str) -> list[str]:
-    share = _TWO_LABELS / 2 if label == "neutral" else _TWO_LABELS
-    return [label, _neighbour(rng, label)] if rng.random() < share else [label]
-
-
-# ----------------------------------------------------------------------------------------------
-# Which words
-
-
-def _write(rng: random.Random, labels: Sequence[str]) -> str:
-    """Return a comment that a reader could give these labels."""
-    heard = [_neighbour(rng, label) if rng.random() < _MISREAD else label for label in labels]
-    clauses = [_clause(rng, label) for label in heard]
-    if rng.random() < _SIDE_REMARK:
-        clauses.insert(rng.randrange(len(clauses) + 1), _fill(rng, rng.choice(_REMARKS)))
-    return _style(rng, _decorate(rng, _join(rng, clauses), heard[0]))
-
-
-def _clause(rng: random.Random, label: str) -> str:
-    if label == "neutral" and rng.random() < _NEUTRAL_WITH_EMOTION_WORD:
-        return _fill(rng, rng.choice(_MENTIONS))
-    if rng.random() < _AMBIGUOUS:
-        return _fill(rng, rng.choice(rng.choice(_SHARED_BY[label])))
-    return _fill(rng, rng.choice(_PHRASES[label]))
-
-
-def _fill(rng: random.Random, phrase: str) -> str:
-    """Fill the slots of a phrase, and the slots of what fills them."""
-    while "{" in phrase:
-        phrase = re.sub(r"\{(\w+)\}", lambda slot: rng.choice(_SLOTS[slot[1]]), phrase)
-    return phrase
-
-
-def _join(rng: random.Random, clauses: Sequence[str]) -> str:
-    text = clauses[0]
-    for clause in clauses[1:]:
-        link = rng.choice((". ", ". ", "! ", ", ", " and ", " but ", "... ", " - "))
-        text = text.rstrip("!?.") + link + clause if not text.endswith("?") else f"{text} {clause}"
-    return text
-
-
-def _decorate(rng: random.Random, text: str, label: str) -> str:
-    """Put words around the text that say little, or nothing, about its label."""
-    if rng.random() < 0.3:
-        text = f"{rng.choice(_OPENERS)} {text}"
-    if rng.random() < 0.25:
-        text = f"{text} {rng.choice(_CLOSERS)}"
-    elif text[-1].isalnum():
-        text += rng.choice(("", ".", ".", "!"))
-    if rng.random() < 0.2:
-        text = f"{text} {rng.choice(_EMOJI[_mood(rng, label)])}"
-    return text
-
-
-def _mood(rng: random.Random, label: str) -> str:
-    if label in _UNCOLOURED or rng.random() < 0.35:  # emoji are often ironic
-        return "any"
-    return "negative" if label in _NEGATIVE else "positive"
-
-
-def _swap_two_letters(rng: random.Random, text: str) -> str:
-    at = rng.randrange(len(text) - 1)
-    if not (text[at : at + 2].isalpha() and text[at : at + 2].islower()):
-        return text
-    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-
-
-def _stretch_a_vowel(rng: random.Random, text: str) -> str:
-    vowels = [found.start() for found in re.finditer(r"[aeiou](?=\w?\b)", text)]
-    if not vowels:
-        return text
-    at = rng.choice(vowels)
-    return text[:at] + text[at] * rng.randint(3, 5) + text[at + 1 :]
-
-
-# How people type: share of the texts, and what they do to it.
-_STYLES: tuple[tuple[float, Callable[[random.Random, str], str]], ...] = (
-    (0.55, lambda _, text: text[:1].upper() + text[1:]),
-    (0.30, lambda _, text: text.lower().replace("[name]", "[NAME]")),
-    (0.03, lambda _, text: text.upper()),
-    (0.12, lambda _, text: text.replace("'", "")),
-    (0.08, _swap_two_letters),
-    (0.07, _stretch_a_vowel),
-)
-
-
-def _style(rng: random.Random, text: str) -> str:
-    for share, change in _STYLES:
-        if rng.random() < share:
-            text = change(rng, text)
-    return text
+UNCOLOURED = ("confusion", "curiosity", "realization", "surprise", "neutral")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from goemo.data import load_splits, sample
+from goemo.data.sample import generator, phrases
 from goemo.data.taxonomy import GOEMOTIONS
 
 
@@ -99,11 +100,11 @@ def test_no_slot_is_left_open(examples):
 
 def test_every_phrase_bank_can_be_filled():
     """A misspelt slot in any phrase would fail here, however rarely it is drawn."""
-    phrases = [phrase for bank in phrases.PHRASES.values() for phrase in bank]
-    phrases += [phrase for _, bank in phrases.SHARED for phrase in bank]
-    phrases += [*sample._MENTIONS, *sample._REMARKS]
-    phrases += [filler for fillers in phrases.SLOTS.values() for filler in fillers]
-    assert all("{" not in sample._fill(random.Random(0), phrase) for phrase in phrases)
+    every = [phrase for bank in phrases.PHRASES.values() for phrase in bank]
+    every += [phrase for _, bank in phrases.SHARED for phrase in bank]
+    every += [*phrases.MENTIONS, *phrases.REMARKS]
+    every += [filler for fillers in phrases.SLOTS.values() for filler in fillers]
+    assert all("{" not in generator._fill(random.Random(0), phrase) for phrase in every)
 
 
 def test_test_texts_are_rarely_training_texts():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,19 +12,17 @@ from rich.console import Console
 
 from goemo.data import load_splits
 from goemo.errors import GoemoError
-from tune.driver.basis import basis_for_trials, basis_without_trials
-from tune.driver.command import Command
+from tune.driver import session
+from tune.driver.basis import basis_without_trials, check, ready_for_trials
+from tune.driver.command import command_on
 from tune.driver.facts import same_splits, same_store, store_fact
 from tune.driver.result import SearchResult
 from tune.live.consoles import progress_console
-from tune.live.log import SearchLog
-from tune.live.progress import SearchState, View
-from tune.records import SearchFolder, runs_folder, search_names
+from tune.records import SearchFolder, runs_folder
 from tune.space.warm_start import check_sources
 from tune.spec import SearchSpec, extended
 from tune.stopping.budget import Budget
-from tune.stopping.full_disk import FullDiskError, full_disk_error, is_full_disk
-from tune.stopping.interrupts import SearchInterrupted, interrupts
+from tune.tracking import find_store
 
 
 def run_search(
@@ -55,31 +51,19 @@ def run_search(
         GoemoError: The work failed.
         SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
-    started = time.monotonic()
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    with _explained(spec.name), interrupts() as signals, SearchLog() as log:
+    read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed)
+    with command_on(
+        spec, address=address, tracking_uri=tracking_uri, budget=budget, console=console
+    ) as command:
         SearchFolder.refuse_taken(spec.name)
         check_sources(spec)
-        command = Command(
-            spec=spec,
-            address=address,
-            tracking_uri=tracking_uri,
-            budget=budget or Budget(),
-            started=started,
-            view=_view(spec, console),
-            log=log,
-            signals=signals,
-        )
-        read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed)
-        with basis_for_trials(command, read, shared=runs_folder()) as basis:
+        checked = check(command, read, is_new=True)
+        with ready_for_trials(command, checked, shared=runs_folder()) as basis:
             facts = {"address": address, **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
-            from tune.driver import session
-            from tune.tracking import find_store
-
             with _held(search):
-                log.open(search, find_store(tracking_uri).hide)
-                return session.run(session.Session(command, basis, search))
+                command.log.open(search, find_store(tracking_uri).hide)
+                return session.run(command, basis, search)
 
 
 def resume_search(
@@ -109,37 +93,27 @@ def resume_search(
         GoemoError: The work failed.
         SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
-    started = time.monotonic()
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     search = SearchFolder.open(name)
-    with _explained(name), _held(search), interrupts() as signals, SearchLog() as log:
-        from tune.driver import session
-        from tune.tracking import find_store
-
+    with _held(search):
         spec = SearchSpec.from_dict(search.spec)
         if trial_timeout_s is not None:
             spec = replace(spec, trial_timeout_s=trial_timeout_s)
-        command = Command(
-            spec=spec,
-            address=address or search.facts.get("address"),
-            tracking_uri=same_store(search, tracking_uri),
-            budget=budget or Budget(),
-            started=started,
-            view=_view(spec, console),
-            log=log,
-            signals=signals,
-        )
-        log.open(search, find_store(command.tracking_uri).hide)
-        for damaged in search.set_aside_damaged():
-            command.view.say(f"{damaged.why}; put aside in {search.path / 'damaged'}, and run again")
-        if tracking_uri or "tracking_uri" not in search.facts:
-            search.add_facts(**store_fact(tracking_uri))
+        address = address or search.facts.get("address")
+        store = same_store(search, tracking_uri)
         read = partial(same_splits, spec, search)
-        if session.remaining(spec, search) == 0:
-            return session.run(session.Session(command, basis_without_trials(command, read), search))
-        records = search.snapshot().everyone
-        with basis_for_trials(command, read, shared=search.path, records=records) as basis:
-            return session.run(session.Session(command, basis, search))
+        with command_on(spec, address=address, tracking_uri=store, budget=budget, console=console) as command:
+            command.log.open(search, find_store(store).hide)
+            for damaged in search.set_aside_damaged():
+                command.view.say(f"{damaged.why}; put aside in {search.path / 'damaged'}, and run again")
+            if tracking_uri or "tracking_uri" not in search.facts:
+                search.add_facts(**store_fact(tracking_uri))
+            if session.remaining(spec, search) == 0:
+                command.log.phase("reading the data")
+                return session.run(command, basis_without_trials(command, read()), search)
+            checked = check(command, read, is_new=False)
+            records = search.snapshot().everyone
+            with ready_for_trials(command, checked, shared=search.path, records=records) as basis:
+                return session.run(command, basis, search)
 
 
 def extend_search(
@@ -187,10 +161,6 @@ def extend_search(
     )
 
 
-def _view(spec: SearchSpec, console: Console | None) -> View:
-    return View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-
-
 @contextmanager
 def _held(search: SearchFolder) -> Iterator[None]:
     """Hold the search, so that two drivers never write to it; the lock goes with the process."""
@@ -202,24 +172,3 @@ def _held(search: SearchFolder) -> Iterator[None]:
                 f"{search.name} is running in another process; wait for it or stop it"
             ) from error
         yield
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Say of an interrupt, and of a full disk, how to go on with a search of this name."""
-    try:
-        yield
-    except FullDiskError:
-        raise
-    except KeyboardInterrupt as error:
-        raise SearchInterrupted(f"interrupted; {_next_command(name)}") from error
-    except Exception as error:
-        if is_full_disk(error):
-            raise full_disk_error(error, runs_folder(), _next_command(name)) from error
-        raise
-
-
-def _next_command(name: str) -> str:
-    if name in search_names():
-        return f"go on with: goemo resume {name}"
-    return "run the same command again; what was prepared is kept"

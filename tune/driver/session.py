@@ -1,11 +1,11 @@
-"""One process's work on a search, once there is a Ray: run what remains, report, bring MLflow up to date."""
+"""The work of one command on a search: run the trials that remain, report, bring MLflow up to date."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from goemo.configuration.outcomes import RANKED
@@ -31,95 +31,87 @@ if TYPE_CHECKING:
     from tune.tracking import Tracker
 
 
-@dataclass(frozen=True)
-class Session:
-    """One process's work on a search.
-
-    Attributes:
-        command: What it was given, and what shows, logs and stops it.
-        basis: What trials run on.
-        search: The records.
-    """
-
-    command: Command
-    basis: Basis
-    search: SearchFolder
-
-    @property
-    def remaining(self) -> int:
-        """How many trials have not ended."""
-        return remaining(self.command.spec, self.search)
-
-
 def remaining(spec: SearchSpec, search: SearchFolder) -> int:
     """Return how many trials have not ended, those that confirm the leaders included."""
     now = search.snapshot()
     return spec.total - now.ended + confirm.remaining(spec, now)
 
 
-def run(session: Session) -> SearchResult:
-    """Run what remains, then report; an interrupt or an error leaves records and store in order."""
+def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
+    """Run what remains, then report; an interrupt or an error leaves records and store in order.
+
+    Args:
+        command: What is to be done.
+        basis: What trials run on.
+        search: The records.
+    """
     # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
     from tune.reporting.artifacts import TrialArtifacts
     from tune.tracking import Tracker
 
-    command, search, splits = session.command, session.search, session.basis.splits
-    view, log = command.view, command.log
+    spec, splits, view, log = command.spec, basis.splits, command.view, command.log
     search.write_validation(splits.validation.targets, splits.labels)
     search.add_facts(
-        data=data_facts(splits, command.spec.seed),
-        environment=session.basis.environment,
+        data=data_facts(splits, spec.seed),
+        environment=basis.environment,
         started=search.facts.get("started", time.time()),
     )
     halt = Halt(search.path)
-    artifacts = TrialArtifacts(search, splits)
     tracker = Tracker(
         search,
         command.tracking_uri,
-        is_monitored=session.remaining > 0,
+        is_monitored=remaining(spec, search) > 0,
         describe=lambda: _summary(search),
-        prepare_artifacts=artifacts.write,
+        prepare_artifacts=TrialArtifacts(search, splits).write,
         on_full_disk=halt.fail,
     )
     tracker.start()
     try:
         with engine_logs():
-            if session.remaining:
-                _run_remaining(session, halt, tracker)
+            if remaining(spec, search):
+                _run_remaining(command, basis, search, halt, tracker)
             log.phase("report")
-            board = _report(session)
+            board = _report(command, basis, search)
     except BaseException as error:
         # Should a store be away too: Ray ends a process whose Ray has died a minute ago.
         tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 30.0)
         if not isinstance(error, KeyboardInterrupt):
             view.say(f"it went wrong; the log tells more: {log.shown}")
         raise
-    remaining = session.remaining
+    left = remaining(spec, search)
     if tracker.store.is_off:
         view.say(f"nothing was logged to MLflow; to log it: goemo resume {search.name}")
     else:
         view.say("bringing MLflow up to date")
     log.phase("the store")
-    unlogged = tracker.close(is_complete=remaining == 0)
+    unlogged = tracker.close(is_complete=left == 0)
     if halt.error is not None:  # found by the tracker's thread, after the last trial
         raise halt.error
-    cut_by = halt.why if remaining and halt.kind == "budget" else ""
+    cut_by = halt.why if left and halt.kind == "budget" else ""
+    _say_how_it_ended(command, left, cut_by, is_logged=not unlogged)
+    return SearchResult(search.name, board, left == 0, left, tuple(unlogged), cut_by)
+
+
+def _say_how_it_ended(command: Command, left: int, cut_by: str, *, is_logged: bool) -> None:
+    """Say how the work ended, and where to read on when something went wrong."""
+    view = command.view
     elapsed = duration(time.monotonic() - view.state.started)
-    view.say(f"{'done' if remaining == 0 else cut_by or 'interrupted'} after {elapsed}")
+    view.say(f"{'done' if left == 0 else cut_by or 'interrupted'} after {elapsed}")
     wrong = sum(reason not in RANKED for reason in view.state.ended.values())
-    if wrong or unlogged:
+    if wrong or not is_logged:
         what = f"{wrong} of the trials went wrong" if wrong else "the store did not take everything"
-        view.say(f"{what}; the log tells more: {log.shown}")
-    return SearchResult(search.name, board, remaining == 0, remaining, tuple(unlogged), cut_by)
+        view.say(f"{what}; the log tells more: {command.log.shown}")
 
 
-def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
+def _run_remaining(
+    command: Command, basis: Basis, search: SearchFolder, halt: Halt, tracker: Tracker
+) -> None:
+    """Run the trials that have not ended, and then those that confirm the leaders."""
     from tune.engine.tuner import run_trials
 
-    command, basis = session.command, session.basis
-    spec, view = command.spec, command.view
+    spec, view, spending = command.spec, command.view, basis.spending
     command.log.phase("trials")
-    known = session.search.snapshot().everyone
+    known = search.snapshot().everyone
     view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
     for note in basis.splits.notes:
         view.say(f"data: {note}")
@@ -131,19 +123,18 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
         tracker.notice(trial_id)
         view.state.trouble = tracker.trouble
 
-    spending = basis.spending
     if spending.is_limited:
         view.state.budget = spending.words
         view.say(spending.words())
     if over := spending.look(running=0):  # preparing has taken it all
         halt.end_budget(over)
         return
-    following = IntervalOfBest(session.search, view.state) if is_live(view.console) else nullcontext()
+    following = IntervalOfBest(search, view.state) if is_live(view.console) else nullcontext()
     with view, following, command.signals.deferred(halt.interrupt):
-        for of_stage, suggestions in _stages(session, halt):
+        for of_stage, suggestions in _stages(command, basis, search, halt):
             run_trials(
                 of_stage,
-                session.search,
+                search,
                 prepared=str(basis.prepared),
                 per_trial=basis.per_trial,
                 suggestions=suggestions,
@@ -154,12 +145,13 @@ def _run_remaining(session: Session, halt: Halt, tracker: Tracker) -> None:
             )
 
 
-def _stages(session: Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
+def _stages(
+    command: Command, basis: Basis, search: SearchFolder, halt: Halt
+) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
     """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
-    spec, search, view = session.command.spec, session.search, session.command.view
-    now = search.snapshot()
+    spec, view, now = command.spec, command.view, search.snapshot()
     if spec.total > now.ended:
-        earlier = earlier_trials(spec, search, digest=session.basis.splits.digest, say=view.say)
+        earlier = earlier_trials(spec, search, digest=basis.splits.digest, say=view.say)
         view.state.begin_stage(spec.total + len(confirm.ended_ids(now)))
         yield spec, space.suggestions(spec, now.trials, earlier)
     further = confirm.confirmations(spec, search) if halt.kind is None else None
@@ -169,29 +161,22 @@ def _stages(session: Session, halt: Halt) -> Iterator[tuple[SearchSpec, Suggesti
         yield replace(spec, scheduler=SchedulerSpec("none")), further
 
 
-def _report(session: Session) -> Leaderboard:
+def _report(command: Command, basis: Basis, search: SearchFolder) -> Leaderboard:
     """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
-    from tune.reporting.report import chosen_is_tested, write_search_artifacts
+    from tune.reporting.report import open_test_split, write_search_artifacts
 
-    search, basis, view = session.search, session.basis, session.command.view
-    now = search.snapshot()
+    spec, view, now = command.spec, command.view, search.snapshot()
     board = leaderboard.build(now)
     if not board.rows:
         return board
+    if not remaining(spec, search):
+        confirm.drop_weights(spec, now)
+        best = board.best.trial_id
+        view.say(f"opening the test split for {best}")
+        if not open_test_split(search, board, basis.prepared):
+            view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
     view.say("writing the report")
-    if session.remaining:
-        write_search_artifacts(search, board, basis.splits)
-        return board
-    confirm.drop_weights(session.command.spec, now)
-    best = board.best.trial_id
-    view.say(f"opening the test split for {best}")
-    with chosen_is_tested(search, board, basis.prepared, basis.forks) as has_results:
-
-        def end_test() -> None:
-            if not has_results():
-                view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
-
-        write_search_artifacts(search, board, basis.splits, end_test=end_test)
+    write_search_artifacts(search, board, basis.splits)
     return board
 
 

@@ -1,6 +1,6 @@
 """Everything the trials of a search share, made once before the first of them.
 
-What takes seconds to import is imported in the functions: a fork may run them, see `tune.engine.forks`.
+What takes seconds to import is imported in the functions, so that a wrong call is refused before.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goemo.data import Splits
-from goemo.training.memory_estimate import estimate_memory
 from tune.engine.resources import per_trial, trials_per_gpu
-from tune.environment import describe
 from tune.records import runs_folder
 from tune.spec import SearchSpec, asked_for, configuration, possible_values
 
@@ -83,15 +81,6 @@ def check_model(spec: SearchSpec, splits: Splits) -> ModelCheck:
     return told_by(spec, checked_model(spec, splits))
 
 
-def look_around(spec: SearchSpec, splits: Splits) -> tuple[ModelCheck, dict[str, Any]]:
-    """Return what `check_model` and `tune.environment.describe` tell, from one process that starts the GPU.
-
-    Raises:
-        InputError: As of ``checked_model``.
-    """
-    return check_model(spec, splits), describe()
-
-
 def told_by(spec: SearchSpec, model: Any) -> ModelCheck:
     """Tell what a model from ``checked_model`` takes."""
     import torch
@@ -113,6 +102,8 @@ def memory_needed(spec: SearchSpec, model: Any) -> float:
         spec: The search.
         model: From ``checked_model``.
     """
+    from goemo.training.memory_estimate import estimate_memory
+
     first = asked_for(spec.varying, {name: domain.values[0] for name, domain in spec.varying.items()})
     largest = {name: max(possible_values(spec, name)) for name in _SIZES}
     c = replace(configuration(spec, first), **largest)
@@ -165,6 +156,8 @@ def prepare(
     Returns:
         The folder, for `goemo.training.prepared.Prepared.open`.
     """
+    import torch
+
     from goemo.training.prepared import prepare as prepare_shared
 
     prepared = prepare_shared(
@@ -179,4 +172,6 @@ def prepare(
         on_progress=on_progress,
         on_note=on_note,
     )
+    # What this process holds of a GPU is the trials' from here on.
+    torch.cuda.empty_cache()
     return prepared.folder

@@ -20,7 +20,6 @@ import numpy as np
 import ray.tune as ray_tune
 
 from goemo.errors import GoemoError
-from tune.engine.preloading import preload
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
 from tune.stopping.full_disk import full_disk_error, is_full_disk
@@ -58,7 +57,10 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial; the work starts with the first `step`, where errors are caught."""
-        preload()
+        # Here, where what takes seconds to import does not count as the first trial's time.
+        import goemo.bundle
+        import goemo.training.prepared  # noqa: F401
+
         self.reset_config(config)
         _keep_to_share(config["gpus"])
 

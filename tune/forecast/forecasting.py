@@ -18,7 +18,6 @@ from goemo.training import report_progress, report_step
 from goemo.training.memory_estimate import estimate_memory
 from goemo.training.precision import uses_bfloat16
 from goemo.training.prepared import prepare as prepare_shared
-from tune.engine.forks import fork_server
 from tune.engine.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
 from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
@@ -66,7 +65,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
     checkpoint = found_checkpoint(spec)
-    with fork_server() as forks, connect(address, forks) as nodes:
+    with connect(address) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
         model = checked_model(spec, splits)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from goemo.metrics import averages
 from goemo.report import figures
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.significance.threshold_stability import threshold_band, threshold_draws
-from tune.engine.forks import Forks
 from tune.ranking import leaderboard
 from tune.ranking.cuts import Cuts, cuts_of
 from tune.ranking.insight import Importance, edge_warnings, hyperparameter_importance
@@ -61,20 +59,13 @@ class Findings:
     cuts: Cuts
 
 
-def write_search_artifacts(
-    search: SearchFolder,
-    board: Leaderboard,
-    splits: Splits,
-    *,
-    end_test: Callable[[], object] | None = None,
-) -> None:
+def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Splits) -> None:
     """Write what the parent run shows into the search's ``artifacts/``.
 
     Args:
         search: The records.
         board: Its leaderboard.
         splits: Its data.
-        end_test: Called before what the page says of the test split is read.
     """
     folder = search.path / "artifacts"
     write_text(folder / "leaderboard.csv", board.to_csv())
@@ -83,57 +74,36 @@ def write_search_artifacts(
     (folder / "figures").mkdir(exist_ok=True)
     for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
         (folder / "figures" / name).write_bytes(png)
-    if end_test is not None:
-        end_test()
     write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
 
 
-@contextmanager
-def chosen_is_tested(
-    search: SearchFolder, board: Leaderboard, prepared: Path, forks: Forks
-) -> Iterator[Callable[[], bool]]:
-    """Open the test split for the chosen trial, while other work goes on.
+def open_test_split(search: SearchFolder, board: Leaderboard, prepared: Path) -> bool:
+    """Open the test split for the chosen trial, and keep the results among the search's files.
 
     Args:
         search: The records.
         board: Its leaderboard.
         prepared: The folder of what its trials were trained from.
-        forks: Where the model is loaded.
 
-    Yields:
-        Waits, and keeps the results among the search's files; False where the trial's weights were not kept.
+    Returns:
+        False where the trial's weights were not kept: there is no bundle, or one of another report than its
+        best, where a leader that failed later stood in its way.
     """
     best = board.best
     folder = search.trial(best.trial_id).path / "model"
-
-    def end() -> bool:
-        found = results()
-        if found is None:
-            return False
-        write_json(search.path / "artifacts" / "test_results.json", {"trial_id": best.trial_id, **found})
-        return True
-
-    with forks.started(_test_results_of, folder, best.best_progress, prepared) as results:
-        yield end
-
-
-def _test_results_of(model: Path, progress: int, prepared: Path) -> dict[str, Any] | None:
-    """Return what `goemo.evaluation.results` gives for a bundle on the test split.
-
-    None where there is no bundle, or one of another report than that at ``progress``: a leader that failed
-    later stood in the way of the best one.
-    """
-    if not model.is_dir():
-        return None
+    if not folder.is_dir():
+        return False
     from goemo import bundle
     from goemo.training.prepared import Prepared
 
-    loaded = bundle.load(model)
-    if loaded.provenance.get("progress") != progress:
-        return None
+    loaded = bundle.load(folder)
+    if loaded.provenance.get("progress") != best.best_progress:
+        return False
     data = Prepared.open(prepared)
     scores = evaluation.as_kept(loaded.prepared_scores(data, "test"))
-    return evaluation.results(data.labels, loaded.thresholds, scores, np.asarray(data.targets["test"]))
+    found = evaluation.results(data.labels, loaded.thresholds, scores, np.asarray(data.targets["test"]))
+    write_json(search.path / "artifacts" / "test_results.json", {"trial_id": best.trial_id, **found})
+    return True
 
 
 def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,14 +14,10 @@ from ray._private import worker
 
 from goemo.errors import InputError
 from tune.engine.cluster.inspection import PATIENCE_S, Inspection
-from tune.engine.cluster.lean import ray_for_trials
-from tune.engine.forks import Forks
 
 _log = logging.getLogger(__name__)
 
 Note = Callable[[str], None]
-
-NO_FORKS = Forks()
 
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
@@ -42,7 +36,7 @@ RAY_SETTINGS = {
 
 
 class Nodes(Protocol):
-    """Waits for Ray and tells of its nodes."""
+    """Tells of the nodes of a Ray."""
 
     def __call__(
         self, *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
@@ -63,15 +57,14 @@ class Nodes(Protocol):
 
 
 @contextmanager
-def connect(address: str | None, forks: Forks = NO_FORKS) -> Iterator[Nodes]:
-    """Connect to Ray in a thread, for it takes seconds; leave a Ray that was there as it was.
+def connect(address: str | None) -> Iterator[Nodes]:
+    """Start a Ray for the block, or connect to a cluster; a Ray that was there is left as it was.
 
     Args:
         address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
-        forks: What workers of a Ray that is started on this machine start from.
 
     Raises:
-        InputError: The address is none.
+        InputError: The address is none, or no cluster answers there.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
     where, target = "--address", address
@@ -80,29 +73,20 @@ def connect(address: str | None, forks: Forks = NO_FORKS) -> Iterator[Nodes]:
     if target and target.startswith("ray://"):
         raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
 
-    starting: Future[None] | None = None
-
     def nodes(
         *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
     ) -> list[dict[str, float]]:
-        if starting is not None:
-            starting.result()
         told = _inspect(where, shared, needed, note) if target and shared is not None else {}
         return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
 
     if ray.is_initialized():
         yield nodes
         return
-    # Linux ends Ray's processes with the thread that has started them: it stays until Ray has ended.
-    with (
-        _words_of_ray_logged(),
-        ThreadPoolExecutor(1, thread_name_prefix="ray-start") as starter,
-    ):
-        starting = starter.submit(_start, where, target, forks)
+    with _words_of_ray_logged():
         try:
+            _start(where, target)
             yield nodes
         finally:
-            wait([starting])
             ray.shutdown()
 
 
@@ -120,43 +104,27 @@ def _words_of_ray_logged() -> Iterator[None]:
         worker.print_to_stdstream = before
 
 
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Keep the garbage collector from running, in any thread.
-
-    Where Ray forks, it holds the lock of logging and waits for that of imports. The main thread imports
-    meanwhile; a collection in the middle of it that finds a logging handler waits for the former, for ever.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def alive_nodes() -> list[dict[str, Any]]:
     """Return those entries of `ray.nodes` that are alive."""
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _start(where: str, target: str | None, forks: Forks) -> None:
+def _start(where: str, target: str | None) -> None:
     """Start a Ray on this machine, or connect to the cluster at ``target``.
 
     Args:
         where: What names the target.
         target: The cluster; None for this machine.
-        forks: What workers of this machine start from.
     """
     try:
-        with _nothing_collected(), nullcontext() if target else ray_for_trials(forks.setup_worker):
-            ray.init(
-                address=target or "local",
-                include_dashboard=None if target else False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+        ray.init(
+            address=target or "local",
+            include_dashboard=None if target else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except SystemExit as error:  # Ray's own handler of SIGTERM is in place while it starts
+        raise KeyboardInterrupt from error
     except (ConnectionError, ValueError) as error:
         problem = (
             f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "

@@ -1,5 +1,7 @@
 # make quickstart   from nothing to a model: environment, search, leaderboard, export, retrain, predictions
 # make test         the tests
+# make quick        the tests that need neither Ray nor a store: under a minute on two cores
+# make versions     the tests against the lowest and the newest versions that pyproject.toml allows
 # make faults       the tests that kill processes and fill disks, for many minutes
 # make check        ruff and mypy
 # make clean        remove the environment
@@ -12,7 +14,7 @@ NAME := quickstart-$(shell date +%m%d-%H%M%S)
 endif
 OUT := mlruns/$(NAME)
 
-.PHONY: quickstart install test faults check clean
+.PHONY: quickstart install test quick versions faults check clean
 .DEFAULT_GOAL := quickstart
 
 install: $(VENV)/.installed
@@ -39,6 +41,13 @@ quickstart: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+quick: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "quick" -q
+
+# Torch stays what it is: it decides nothing that the others do not, and is gigabytes. A failure shows the versions.
+versions:
+	$(PYTHON) tests/versions.py lowest newest
 
 faults: install
 	$(BIN)/python -m pytest -m faults

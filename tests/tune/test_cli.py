@@ -246,6 +246,20 @@ def test_an_unexpected_error_is_one_line_unless_debugged(here, capsys, monkeypat
         main(["spaces", "--debug"])
 
 
+@pytest.mark.parametrize("package", ["ray", "mlflow", "optuna"])
+def test_what_the_extra_for_searches_installs_is_named_where_it_is_missing(
+    here, capsys, monkeypatch, package
+):
+    """Without the extra, a command that needs it says so in a line with the way to get it."""
+
+    def fail():
+        raise ModuleNotFoundError(f"No module named '{package}.x'", name=f"{package}.x")
+
+    monkeypatch.setattr("tune.spec.shipped_spaces", fail)
+    told = f'this needs {package}, which is not installed: pip install "goemo[search]"'
+    assert told in fails(capsys, 1, "spaces")
+
+
 def test_the_end_of_a_file_is_no_interrupt(here, capsys, monkeypatch):
     """A reader that comes to the end of a damaged file is an unexpected error as any other."""
 

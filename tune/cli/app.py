@@ -57,6 +57,9 @@ def _reader_is_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
+SEARCH_PACKAGES = ("mlflow", "optuna", "ray")  # what the extra `search` installs
+
+
 SECTIONS = {
     "tune.cli.searching": "Search",
     "tune.cli.results": "Results",
@@ -130,6 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _message(error: Exception) -> str:
     if isinstance(error, GoemoError):
         return str(error)
+    missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing in SEARCH_PACKAGES:
+        return f'this needs {missing}, which is not installed: pip install "goemo[search]"'
     kind = type(error).__name__
     return f"unexpected {kind}: {str(error) or 'no message'} (add --debug for the traceback)"
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.data.built_in import read_sample
-from goemo.data.files import read_path
-from goemo.data.hub import read_hub
-from goemo.data.labels import label_names, label_targets, reject_multi_hot
-from goemo.data.tables import PUBLISHED, SOURCES, SPLIT_FILES, Read, nearest, refuse
+from goemo.configuration.data import DataOptions
+from goemo.data.own_splits import assign
+from goemo.data.reading import Part, Reading, read_source
+from goemo.data.report import ReadReport
+from goemo.data.tables import listed
 from goemo.data.taxonomy import check_taxonomy, group_targets
+from goemo.data.words import SPLIT_FILES
 from goemo.errors import InputError
 
-SCHEMES = ("sample", "dir", "file", "hub")
 # The fewest rows of which a tenth, rounded, is LEAST_VALIDATION_ROWS.
 LEAST_ROWS_TO_SPLIT = 15
 # Thresholds are fitted on some rows of validation and judged on others.
@@ -62,7 +61,8 @@ class Splits:
         validation: What selects and fits thresholds.
         test: What is opened at the end.
         splitting: Who made the splits: ``official``, or ``seeded 80/10/10, seed 42``.
-        notes: What a user should see: texts that stand in two splits, labels without training rows.
+        notes: What a user should see: texts that stand in two splits, labels without positives, likely slips.
+        report: How it was read; None for splits that were not.
     """
 
     source: str
@@ -73,6 +73,7 @@ class Splits:
     test: Split
     splitting: str
     notes: tuple[str, ...]
+    report: ReadReport | None = None
 
     @property
     def digest(self) -> str:
@@ -84,76 +85,61 @@ class Splits:
         return self.train, self.validation, self.test
 
 
-def load_splits(source: str, taxonomy: str = "fine", *, seed: int = 42) -> Splits:
+def load_splits(
+    source: str, taxonomy: str = "fine", *, seed: int = 42, options: DataOptions | None = None
+) -> Splits:
     """Load train, validation and test, and refuse data with a single unreadable row.
 
     Sources:
 
-    * ``sample:`` or ``sample:ROWS``: the built-in corpus, ROWS rows in all (see ``goemo.data.sample``).
-    * ``dir:PATH``: a folder with ``train``, ``dev`` (or ``validation``, ``valid``, ``val``) and
-      ``test`` as ``.tsv`` (text, comma-separated labels, optional id; no header, no quoting) or as
-      ``.csv``, ``.parquet`` or ``.jsonl`` with ``text`` and ``labels`` (and an optional ``id``).
-    * ``file:PATH``, or a folder that holds one such file with ``text`` and ``labels`` and nothing
-      else: no official splits, so 80/10/10 by a permutation seeded with ``seed``; at least 15 rows.
+    * ``sample:`` or ``sample:ROWS``: the built-in corpus, made by ``seed``.
+    * ``dir:PATH``: a folder: a file or shards a split, one file without splits, folders of configurations, or
+      what ``datasets`` saved. ``file:PATH``: one file. ``docs/data.md`` has the layouts.
     * ``hub:ID`` or ``hub:ID:CONFIGURATION``: a data set of the Hugging Face hub, or of its local cache.
 
-    A path that exists may stand without ``dir:`` or ``file:``.
+    A path that exists may stand without ``dir:`` or ``file:``. A split that is missing is cut from train.
 
-    Labels are indices or names, as a list or as text that separates them by ``,``, ``;`` or ``|``.
-    Their names come from ``labels.txt`` in the folder (one a line, in index order). Without it they
-    are the sorted names of all splits (published order when they are the 28 of GoEmotions); indices
-    alone mean the 28 of GoEmotions where they fit (below 28 in a ``.tsv``; reaching 27 elsewhere).
-    A name outside train that is almost one of train's is then a problem: it is likely misspelt.
-    No row may have a label twice, which is how rows of 0 and 1, one a label, show themselves. A row
-    without labels is all false, except in a ``.tsv``: that layout always has one, so an empty
-    column there is damage. Validation has at least 2 rows.
+    Labels are indices or names. Names come from ``options.label_names``, else from ``labels.txt`` beside the
+    data (one a line, in index order), else from the data set's own features, else from the columns or the
+    rows (sorted; in published order when they are the 28 of GoEmotions). Indices without names are
+    ``label_0``, ``label_1``, ...; in the layout in which GoEmotions is published (a ``.tsv`` of text, indices
+    and id), its 28.
+    A name outside train that is almost one of train's is a problem: it is likely misspelt. Validation has at
+    least 2 rows.
 
     Args:
         source: Where the data is.
         taxonomy: ``fine`` keeps the labels; ``ekman`` and ``sentiment`` group those of GoEmotions.
-        seed: Seeds the built-in corpus, and the splits of data that has none.
+        seed: Seeds the built-in corpus, and the splits that data does not have.
+        options: How to read it, where that cannot be found out.
 
     Raises:
         InputError: The source or its data is wrong: all problems at once, the first 20 in full.
         GoemoError: The hub cannot be reached and its cache does not have the data.
     """
     check_taxonomy(taxonomy)
-    read, rest = _reader(source)
-    found = read(rest, seed)
-    labels, named_by = label_names(found)
-    for table in found.tables:
-        reject_multi_hot(table, len(labels))
-    targets = [label_targets(table, labels, named_by) for table in found.tables]
-    refuse(source, [*found.problems, *itertools.chain(*(table.messages() for table in found.tables))])
-    splitting = found.splitting
-    parts = [(table.texts, table.ids, rows) for table, rows in zip(found.tables, targets, strict=True)]
-    if len(parts) == 1:
-        splitting, parts = f"seeded 80/10/10, seed {seed}", _seeded_split(source, *parts[0], seed)
-    _refuse_short_validation(source, parts[1])
-    grouped = [group_targets(rows, labels, taxonomy) for _, _, rows in parts]
+    options = options or DataOptions()
+    reading = read_source(source, seed, options)
+    parts, splitting = _all_parts(source, reading, seed)
+    _refuse_short(source, parts)
+    grouped = [
+        group_targets(part.stacked(len(reading.names.names)), reading.names.names, taxonomy) for part in parts
+    ]
     labels = grouped[0][1]
     train, validation, test = (
-        Split(name, texts, rows, ids, _digest(labels, texts, rows))
-        for name, (texts, ids, _), (rows, _) in zip(SPLIT_FILES, parts, grouped, strict=True)
+        Split(name, part.texts, rows, part.ids, _digest(labels, part.texts, rows))
+        for name, part, (rows, _) in zip(SPLIT_FILES, parts, grouped, strict=True)
     )
-    notes = (
-        *_naming_note(named_by),
+    warnings = (
+        *reading.warnings,
         *_overlap_notes(train, validation, test),
-        *_absence_notes(labels, train),
+        *_absence_notes(labels, train, validation, test),
     )
-    return Splits(source, taxonomy, labels, train, validation, test, splitting, notes)
-
-
-def _reader(source: str) -> tuple[Callable[[str, int], Read], str]:
-    scheme, colon, rest = source.partition(":")
-    readers = {"sample": read_sample, "dir": read_path, "file": read_path, "hub": read_hub}
-    if colon and scheme in readers:
-        return readers[scheme], rest
-    if source and Path(source).expanduser().exists():
-        return read_path, source
-    if colon:
-        raise InputError(source, [f"unknown kind of source{nearest(scheme, SCHEMES)}; {SOURCES}"])
-    raise InputError(source or "data source", [f"no such file or folder; {SOURCES}"])
+    report = _report(
+        reading, (train, validation, test), labels, splitting, warnings=warnings, options=options
+    )
+    notes = (*(note for note in reading.notes if note.startswith("labels.txt is missing")), *warnings)
+    return Splits(source, taxonomy, labels, train, validation, test, splitting, notes, report)
 
 
 def _digest(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.bool_]) -> str:
@@ -162,29 +148,52 @@ def _digest(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.boo
     return content.hexdigest()
 
 
-_Part = tuple[list[str], list[str], NDArray[np.bool_]]  # texts, ids, targets
+def _all_parts(source: str, reading: Reading, seed: int) -> tuple[list[Part], str]:
+    """Return train, validation and test, those that are missing cut from train, and who made them."""
+    labels = len(reading.names.names)
+    has = {split: part for split, part in reading.parts.items() if split is not None}
+    if not has or has.keys() == {"train"}:
+        shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
+        whole = next(iter(reading.parts.values()))
+        return list(_cut(source, whole, labels, shares, seed).values()), f"seeded 80/10/10, seed {seed}"
+    missing = [split for split in SPLIT_FILES if split not in has]
+    if "train" in missing:
+        raise InputError(source, [f"no rows of train; there are {', '.join(has)}"])
+    if not missing:
+        return [has[split] for split in SPLIT_FILES], reading.splitting
+    shares = {"train": 1 - len(missing) / 10} | dict.fromkeys(missing, 0.1)
+    has |= _cut(source, has["train"], labels, shares, seed)
+    official = " and ".join(split for split in SPLIT_FILES if split not in missing)
+    cut = " and ".join(f"10 % of train for {split}" for split in missing)
+    return [has[split] for split in SPLIT_FILES], f"official {official}; seeded {cut}, seed {seed}"
 
 
-def _seeded_split(
-    source: str, texts: list[str], ids: list[str], targets: NDArray[np.bool_], seed: int
-) -> list[_Part]:
-    """Deal rows into 80/10/10 by a permutation that depends on the seed and the number of rows."""
-    if len(texts) < LEAST_ROWS_TO_SPLIT:
-        raise InputError(
-            source, [f"must have at least {LEAST_ROWS_TO_SPLIT} rows to be split, got {len(texts)}"]
-        )
-    order = np.random.default_rng(seed).permutation(len(texts))
-    tenth = round(len(texts) / 10)
-    # Sorted: within a split, rows keep the order of the file.
-    parts = [np.sort(part) for part in np.split(order, [len(texts) - 2 * tenth, len(texts) - tenth])]
-    return [([texts[row] for row in rows], [ids[row] for row in rows], targets[rows]) for rows in parts]
+def _cut(source: str, part: Part, labels: int, shares: dict[str, float], seed: int) -> dict[str, Part]:
+    """Deal the rows of a part into new ones; within each, rows keep the order of the file."""
+    rows = len(part.texts)
+    if rows < LEAST_ROWS_TO_SPLIT:
+        cut = [split for split in shares if split != "train"]
+        why = "" if len(cut) == 2 else f", from which {cut[0]} is cut, as there is none"
+        what = f"must have at least {LEAST_ROWS_TO_SPLIT} rows to be split{why}, got {rows}"
+        raise InputError(source, [what if len(cut) == 2 else f"train {what}"])
+    targets = part.stacked(labels)
+    assignment = assign(part.texts, targets, shares, seed)
+    dealt = {}
+    for position, split in enumerate(shares):
+        chosen = np.flatnonzero(assignment == position)
+        texts, ids = [part.texts[row] for row in chosen], [part.ids[row] for row in chosen]
+        dealt[split] = Part(texts, ids, [targets[chosen]], part.files)
+    return dealt
 
 
-def _refuse_short_validation(source: str, validation: _Part) -> None:
-    rows = len(validation[0])
+def _refuse_short(source: str, parts: Sequence[Part]) -> None:
+    rows = len(parts[1].texts)
     if rows < LEAST_VALIDATION_ROWS:
         rule = f"validation must have at least {LEAST_VALIDATION_ROWS} rows, got {rows}"
         raise InputError(source, [f"{rule}; thresholds are fitted on some and judged on others: add rows"])
+    empty = [split for split, part in zip(SPLIT_FILES, parts, strict=True) if not part.texts]
+    if empty:
+        raise InputError(source, [f"{split} has no rows" for split in empty])
 
 
 def _overlap_notes(*splits: Split) -> list[str]:
@@ -197,10 +206,47 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun} stands" if number == 1 else f"{number} {noun}s stand"
 
 
-def _absence_notes(labels: Sequence[str], train: Split) -> list[str]:
-    absent = [labels[column] for column in np.flatnonzero(~train.targets.any(axis=0)).tolist()]
-    return [f"no training row has the label {', '.join(absent)}"] if absent else []
+def _absence_notes(labels: Sequence[str], *splits: Split) -> list[str]:
+    names = {"train": "training"}
+    absent = {
+        split.name: [labels[column] for column in np.flatnonzero(~split.targets.any(axis=0)).tolist()]
+        for split in splits
+    }
+    never = set(absent["train"])
+    notes = []
+    for split, missing in absent.items():
+        # What training never sees is said once.
+        named = missing if split == "train" else [label for label in missing if label not in never]
+        if named:
+            notes.append(f"no {names.get(split, split)} row has the label {listed(named)}")
+    return notes
 
 
-def _naming_note(named_by: str) -> list[str]:
-    return [f"labels.txt is missing: the indices are read as {PUBLISHED}"] if named_by == PUBLISHED else []
+def _report(
+    reading: Reading,
+    splits: tuple[Split, Split, Split],
+    labels: Sequence[str],
+    splitting: str,
+    *,
+    warnings: Sequence[str],
+    options: DataOptions,
+) -> ReadReport:
+    positives = [split.targets.sum(axis=0).tolist() for split in splits]
+    return ReadReport(
+        files={split or "all": list(part.files) for split, part in reading.parts.items()},
+        layout=reading.layout,
+        text=list(reading.roles.text),
+        label_columns=list(reading.roles.labels),
+        left_out=dict(reading.roles.left_out),
+        labels={
+            label: {split.name: counts[column] for split, counts in zip(splits, positives, strict=True)}
+            for column, label in enumerate(labels)
+        },
+        named_by=reading.names.named_by,
+        examples={split.name: len(split) for split in splits},
+        rows_left_out=dict(reading.left_out),
+        splitting=splitting,
+        notes=list(reading.notes),
+        warnings=list(warnings),
+        options=options.changed(),
+    )

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from goemo.errors import InputError
 
+# What gives labels the names below, for messages.
+PUBLISHED = "the 28 GoEmotions labels"
+
 GOEMOTIONS: tuple[str, ...] = (
     "admiration",
     "amusement",

@@ -9,10 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from goemo.data import hub, load_splits
+from goemo.configuration.data import DataOptions
+from goemo.data import load_splits
+from goemo.data.sources import hub
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError, InputError
 
+MISSING_LABELS = "data.missing_labels: leave_out passes over such rows, no_labels reads them as having none"
 MOODS = ["merry", "grumpy", "calm"]  # not sorted: the order of labels.txt counts
 ROWS = [
     ('Such a day, "really"', ["merry"]),
@@ -162,12 +165,16 @@ def test_a_list_of_labels_is_read_whole_or_refused(folder, written, message):
 
 @pytest.mark.parametrize("labels", [2, 3])
 def test_rows_of_zeros_and_ones_are_not_taken_for_indices(tmp_path, labels):
-    """One column a label is another layout; read as indices, every row would get labels 0 and 1."""
+    """As indices, every row would have labels 0 and 1: three are one a label, of two nobody knows."""
     rows = [(f"row {row}", [int(row % labels == column) for column in range(labels)]) for row in range(30)]
     (tmp_path / "labels.txt").write_text("".join(f"{mood}\n" for mood in MOODS[:labels]))
     save(tmp_path, "all", "jsonl", rows)
-    found = problems(tmp_path)
-    assert all("must be written as the indices of its ones" in problem for problem in found[:20])
+    if labels == 2:
+        assert all("must be written as the indices of its ones" in problem for problem in problems(tmp_path))
+    else:
+        for split in load_splits(str(tmp_path)).splits():
+            at = [int(text.split()[1]) % labels for text in split.texts]
+            np.testing.assert_array_equal(split.targets, np.eye(labels, dtype=bool)[at])
     save(tmp_path, "all", "jsonl", [*((f"row {row}", [0, 1]) for row in range(20)), ("last", [1])])
     assert load_splits(str(tmp_path)).train.targets.any()
 
@@ -211,7 +218,11 @@ def test_names_without_a_label_file_are_sorted_over_all_splits(tmp_path):
     save(tmp_path, "test", "jsonl", [("d", ["grumpy"])])
     splits = load_splits(f"dir:{tmp_path}")
     assert splits.labels == ("calm", "grumpy", "merry")
-    assert splits.notes == ("no training row has the label grumpy",)
+    assert splits.notes == (
+        "no training row has the label grumpy",
+        "no validation row has the label merry",
+        "no test row has the label calm, merry",
+    )
 
 
 def test_the_28_names_keep_the_published_order(tmp_path):
@@ -231,10 +242,17 @@ def test_indices_without_names_are_goemotions_only_where_they_fit(folder):
     assert "label indices up to 28 and no names; put labels.txt" in problems(folder)[0]
 
 
-def test_a_few_indices_in_a_csv_need_names(tmp_path):
-    """A three-label CSV is not silently given the first three emotions of another data set."""
-    save(tmp_path, "all", "csv", [(f"row {row}", [row % 3]) for row in range(20)])
-    assert "label indices up to 2 and no names; put labels.txt" in problems(tmp_path)[0]
+@pytest.mark.parametrize("last", [2, 27])
+def test_indices_in_a_csv_are_not_given_the_names_of_another_data_set(tmp_path, last):
+    """They are numbered, which is said with the way to name them; data.label_names does."""
+    save(tmp_path, "all", "csv", [(f"row {row}", [row % (last + 1)]) for row in range(60)])
+    splits = load_splits(str(tmp_path))
+    assert splits.labels == tuple(f"label_{index}" for index in range(last + 1))
+    assert any("data.label_names names them" in note for note in splits.report.notes)
+    names = [f"mood {index}" for index in range(last + 1)]
+    named = load_splits(str(tmp_path), options=DataOptions.parse({"label_names": names}))
+    assert named.labels == tuple(names)
+    np.testing.assert_array_equal(named.train.targets, splits.train.targets)
 
 
 # ------------------------------------------------------------------------------------ splitting
@@ -364,28 +382,34 @@ def test_many_problems_are_counted_and_not_shown(folder):
     assert found[-1] == "and 30 more"
 
 
-@pytest.mark.parametrize("missing", ["train", "dev", "test"])
-def test_a_missing_split_file_is_an_error(folder, missing):
-    """The message names the split and the files that were looked for; nothing is split instead."""
+def test_a_missing_train_file_is_an_error(folder):
+    """The message names the split, the files that were looked for, those that are there, and the way out."""
+    (folder / "train.tsv").unlink()
+    (found,) = problems(folder)
+    assert found.startswith("no train file: looked for train.tsv, and the same as .csv, .parquet")
+    assert found.endswith("beside dev.tsv, test.tsv; data.splits names the files of each split")
+
+
+@pytest.mark.parametrize("missing", ["dev", "test"])
+def test_a_missing_split_cannot_be_cut_from_too_few_rows(folder, missing):
+    """It is train that is too short, and why it is to be cut is said."""
     (folder / f"{missing}.tsv").unlink()
-    found = problems(folder)
-    assert len(found) == 1
     name = "validation" if missing == "dev" else missing
-    assert found[0].startswith(f"no {name} file: looked for {missing}.tsv")
-    assert ".parquet" in found[0]
+    rule = f"train must have at least 15 rows to be split, from which {name} is cut, as there is none, got 4"
+    assert problems(folder) == [rule]
 
 
-def test_an_empty_folder_names_all_three(tmp_path):
-    """Three missing files are three problems."""
-    assert [problem.split(" file")[0] for problem in problems(tmp_path)] == [
-        "no train", "no validation", "no test",
-    ]  # fmt: skip
+def test_an_empty_folder_says_what_was_looked_for(tmp_path):
+    """The names and the endings."""
+    (found,) = problems(tmp_path)
+    assert found.startswith("no data files: looked for train.csv, validation.csv, test.csv and others")
 
 
 def test_two_files_for_one_split_are_ambiguous(folder):
     """Having dev and validation beside each other: the user chooses."""
     write_tsv(folder, validation=["hello\t1\tx"])
-    assert problems(folder) == ["validation has dev.tsv and validation.tsv; keep one"]
+    way_out = "data.splits names the files of each split"
+    assert problems(folder) == [f"validation has dev.tsv and validation.tsv; keep one, or {way_out}"]
 
 
 @pytest.mark.parametrize(
@@ -431,7 +455,8 @@ def test_bad_label_files(folder, content, message):
         ("csv", "text,labels\n", "dev.csv: has no rows"),
         ("csv", "", "dev.csv: has no rows"),
         ("jsonl", "[1]", "dev.jsonl:1: must be an object with text and labels, got [1]"),
-        ("jsonl", '{"text": "a"}', "dev.jsonl:1: no labels"),
+        ("jsonl", '{"text": "a"}', "dev.jsonl: no column labels. Columns are text"),
+        ("jsonl", '{"text": "a", "labels": []}\n{"text": "b"}', "dev.jsonl:2: no labels"),
         ("jsonl", '{"text": 3, "labels": []}', "dev.jsonl:1: text must be a string, got 3"),
         (
             "jsonl",
@@ -441,7 +466,7 @@ def test_bad_label_files(folder, content, message):
         (
             "jsonl",
             '{"text": "a", "labels": null}',
-            "dev.jsonl:1: labels must be indices or names, or a list of them, got None",
+            f"dev.jsonl:1: labels must be indices or names, or a list of them, got None; {MISSING_LABELS}",
         ),
         (
             "jsonl",
@@ -450,8 +475,8 @@ def test_bad_label_files(folder, content, message):
         ),
         (
             "jsonl",
-            '{"text": "a", "labels": [1.0]}',
-            "dev.jsonl:1: a label must be an index or a name, got 1.0",
+            '{"text": "a", "labels": [1.5]}',
+            "dev.jsonl:1: a label must be an index or a name, got 1.5",
         ),
         (
             "jsonl",
@@ -522,7 +547,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     """The endings that can be read are listed."""
     path = tmp_path / "data.xlsx"
     path.write_bytes(b"PK")
-    assert problems(path) == ["data.xlsx: must end in .tsv, .csv, .parquet, .jsonl, got .xlsx"]
+    (found,) = problems(path)
+    assert found.startswith("data.xlsx: must end in .tsv, .csv, .parquet, .jsonl, ")
+    assert found.endswith(", got .xlsx")
 
 
 # ------------------------------------------------------------------------------------ the hub
@@ -557,26 +584,32 @@ def test_hub_data_gives_names_in_the_order_of_its_features(monkeypatch):
 
 
 def test_hub_data_with_train_alone_is_split(monkeypatch):
-    """No official splits: seeded ones, recorded; two of three splits are an error."""
+    """No official splits: seeded ones, recorded; of two splits, the missing one is cut from train."""
     monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train"))
     splits = load_splits("hub:someone/moods", seed=5)
     assert [len(split) for split in splits.splits()] == [16, 2, 2]
     assert splits.splitting == "seeded 80/10/10, seed 5"
     monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train", "test"))
-    assert "it has train, test" in problems("hub:someone/moods")[0]
+    splits = load_splits("hub:someone/moods", seed=5)
+    assert [len(split) for split in splits.splits()] == [18, 2, 20]
+    assert splits.splitting == "official train and test; seeded 10 % of train for validation, seed 5"
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict(MOODS, "validation", "test"))
+    assert "it has validation, test" in problems("hub:someone/moods")[0]
 
 
 def test_hub_data_without_the_columns_is_refused(monkeypatch):
     """The message lists the columns that are there."""
-    loaded = dataset_dict(MOODS, "train", "validation", "test").rename_column("labels", "emotion")
+    loaded = dataset_dict(MOODS, "train", "validation", "test").rename_column("labels", "moods")
     monkeypatch.setattr(hub, "_load_from_hub", lambda *_: loaded)
-    assert problems("hub:a/b")[0] == "train: no column labels. Columns are text, emotion, id"
+    assert problems("hub:a/b")[0].startswith("train: no column labels. Columns are text, moods, id;")
 
 
 def test_hub_labels_with_control_characters_are_refused(monkeypatch):
     """A name is a cell of tables and a line of files."""
     monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict([*MOODS, "a\nb"], "train"))
-    assert problems("hub:a/b") == ["label 'a\\nb' holds a control character or line break, which no name may"]
+    assert problems("hub:a/b") == [
+        "train: label 'a\\nb' holds a control character or line break, which no name may"
+    ]
 
 
 def test_a_data_set_that_is_a_script_is_an_input_error(monkeypatch):

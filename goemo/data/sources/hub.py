@@ -1,4 +1,4 @@
-"""Read a data set of the Hugging Face hub, or of its local cache."""
+"""A data set of the Hugging Face hub, or of its local cache."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from goemo.data.rows import add_columns, has_columns, has_control_characters
-from goemo.data.tables import SPLIT_FILES, Read, Table
+from goemo.configuration.data import DataOptions
+from goemo.data.sources.datasets import from_dataset
+from goemo.data.sources.found import Found
 from goemo.errors import GoemoError, InputError
 
 HUB_CONFIGURATIONS = {"google-research-datasets/go_emotions": "simplified"}
 HUB_TIMEOUT_S = 5.0
 
 
-def read_hub(name: str, _seed: int) -> Read:
+def read_hub(name: str, _seed: int, options: DataOptions) -> Found:
     """Read a data set by ``ID`` or ``ID:CONFIGURATION``.
 
     Raises:
@@ -27,7 +28,7 @@ def read_hub(name: str, _seed: int) -> Read:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub_id):
         raise InputError(source, ["must be hub:OWNER/NAME or hub:OWNER/NAME:CONFIGURATION"])
     dataset = _load_from_hub(source, hub_id, configuration or HUB_CONFIGURATIONS.get(hub_id))
-    return _from_dataset(source, dataset)
+    return from_dataset(source, dataset, options)
 
 
 def _load_from_hub(source: str, hub_id: str, configuration: str | None) -> Mapping[str, Any]:
@@ -47,7 +48,7 @@ def _load_from_hub(source: str, hub_id: str, configuration: str | None) -> Mappi
     except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
         reason = _first_sentence(error)
         if failure is None and isinstance(error, ValueError):
-            raise InputError(source, [reason]) from error
+            raise InputError(source, [_which_configuration(hub_id, error) or reason]) from error
         if failure is None:
             raise GoemoError(f"{source}: could not be downloaded ({reason}); try again later") from error
         remedy = "connect to the network once, or download the files and use dir:PATH"
@@ -92,30 +93,10 @@ def _hub_calls(config: Any, *, are_allowed: bool) -> Iterator[None]:
         config.HF_HUB_OFFLINE = before
 
 
-def _from_dataset(source: str, dataset: Mapping[str, Any]) -> Read:
-    """Read a ``datasets.DatasetDict``: its usual three splits, or train alone, to be split."""
-    chosen = {name: [key for key in stems if key in dataset] for name, stems in SPLIT_FILES.items()}
-    missing = [name for name, keys in chosen.items() if not keys]
-    if missing and missing != ["validation", "test"]:
-        rule = "must have train, validation (or dev) and test, or train alone"
-        raise InputError(source, [f"{rule}; it has {', '.join(map(str, dataset))}"])
-    tables: list[Table] = []
-    for keys in filter(None, chosen.values()):
-        rows = dataset[keys[0]]
-        table = Table(keys[0])
-        if has_columns(table, rows.column_names):
-            add_columns(table, rows.with_format(None)[:])
-            if not table.texts and not table.problems:
-                table.reject(0, "has no rows")
-        tables.append(table)
-    names = _class_names(dataset[chosen["train"][0]].features.get("labels"))
-    bad = [name for name in names or () if has_control_characters(name)]
-    problems = [f"label {name!r} holds a control character or line break, which no name may" for name in bad]
-    return Read(tables, names, "the data set's features", problems)
-
-
-def _class_names(feature: Any) -> tuple[str, ...] | None:
-    """Return the names of a ClassLabel, or of a list of them; None where labels are plain values."""
-    inner = getattr(feature, "feature", feature)
-    names = getattr(inner, "names", None)
-    return None if names is None else tuple(names)
+def _which_configuration(hub_id: str, error: Exception) -> str | None:
+    """Return how to say which of several configurations is meant, where that is what is missing."""
+    found = re.search(r"available configs:\s*\[(.*?)\]", str(error), re.DOTALL)
+    names = re.findall(r"['\"](.*?)['\"]", found[1]) if found else []
+    if not names:
+        return None
+    return f"holds several data sets: {', '.join(names)}; say which, for example hub:{hub_id}:{names[0]}"

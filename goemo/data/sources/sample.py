@@ -1,17 +1,20 @@
-"""Read the built-in corpus, which has no files."""
+"""The built-in corpus, which has no files."""
 
 from __future__ import annotations
 
 import itertools
 import re
 
+from goemo.configuration.data import DataOptions
 from goemo.data import sample
-from goemo.data.tables import PUBLISHED, SPLIT_FILES, Read, Table
-from goemo.data.taxonomy import GOEMOTIONS
+from goemo.data.sources.found import Found
+from goemo.data.tables import Table
+from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
+from goemo.data.words import SPLIT_FILES
 from goemo.errors import InputError
 
 
-def read_sample(rows: str, seed: int) -> Read:
+def read_sample(rows: str, seed: int, _options: DataOptions) -> Found:
     """Generate the corpus, of so many rows where any number is given, dealt 80/10/10.
 
     Raises:
@@ -25,8 +28,10 @@ def read_sample(rows: str, seed: int) -> Read:
     examples = sample.generate(number or sample.DEFAULT_ROWS, seed)
     tenth = round(len(examples) / 10)
     bounds = [0, len(examples) - 2 * tenth, len(examples) - tenth, len(examples)]
-    tables = [Table(name) for name in SPLIT_FILES]
-    for table, (start, end) in zip(tables, itertools.pairwise(bounds), strict=True):
-        for line, (text, labels) in enumerate(examples[start:end], start=1):
-            table.add(line, text, labels, None)
-    return Read(tables, GOEMOTIONS, PUBLISHED + " of the sample", splitting=f"seeded 80/10/10, seed {seed}")
+    tables = []
+    for name, (start, end) in zip(SPLIT_FILES, itertools.pairwise(bounds), strict=True):
+        texts, labels = zip(*examples[start:end], strict=True)
+        columns = {"text": list(texts), "labels": list(labels)}
+        tables.append((name, Table(name, columns, range(1, end - start + 1))))
+    splitting = f"seeded 80/10/10, seed {seed}"
+    return Found(tables, GOEMOTIONS, PUBLISHED + " of the sample", splitting=splitting)

@@ -1,0 +1,138 @@
+"""What cannot be a label is refused; what is likely a slip is warned of."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from goemo.configuration.data import DataOptions
+from goemo.data.layouts.base import LabelRows
+from goemo.data.tables import Table, listed
+from goemo.data.words import MISSING
+
+_SHOWN = 3
+_JOINS = {" ": "a space", "#": "#", "&": "&", "/": "/", "+": "+", "|": "|", ";": ";"}
+_BRACKETS = re.compile(r"^[{}\[\]\"]|[{}\[\]\"]$|np\.float64\(")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def name_problems(
+    read: Sequence[tuple[Table, LabelRows]], meant: frozenset[str], options: DataOptions
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with names that stand in text cells, and what to warn of.
+
+    Such names may be what another program's list looks like when it is written into a cell. Names that were
+    given (``meant``) are right however they look.
+    """
+    first: dict[str, str] = {}
+    for table, labels in read:
+        for name, line in labels.written.items():
+            first.setdefault(name, table.place(line))
+    unsure = {name: place for name, place in first.items() if name not in meant}
+    joining, warnings = _joins(unsure, set(first), options)
+    return [*_no_names(unsure), *joining], warnings
+
+
+def _no_names(first: Mapping[str, str]) -> list[str]:
+    kinds = (
+        (
+            [name for name in first if _BRACKETS.search(name)],
+            "is no name but a part of a list that cannot be read",
+            "write names separated by commas, or a list in JSON; labels.txt may name what has brackets",
+        ),
+        (
+            [name for name in first if _NUMBER.fullmatch(name)],
+            "is a number, and no index of a label",
+            "indices are whole numbers from 0; data.binarize: 0.5 reads one share a label, as [0.2, 0.8]",
+        ),
+        (
+            [name for name in first if name.casefold() in MISSING],
+            "is a word for a missing value",
+            "leave the cell empty where no label applies, say data.missing_labels, or name it in labels.txt",
+        ),
+    )
+    return [
+        f"{first[names[0]]}: label {listed(list(map(repr, names[:_SHOWN])))} {rule}{_others(names, first)}; "
+        f"{way_out}"
+        for names, rule, way_out in kinds
+        if names
+    ]
+
+
+def _others(names: Sequence[str], first: Mapping[str, str]) -> str:
+    if len(names) == 1:
+        return ""
+    places = listed([first[name] for name in names[1:_SHOWN]])
+    return f" (also {places}; {len(names)} such labels)"
+
+
+def _joins(first: Mapping[str, str], names: set[str], options: DataOptions) -> tuple[list[str], list[str]]:
+    """Find names that join others by a separator: ``joy love`` beside ``joy`` and ``love``."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    if options.label_separator is not None:
+        return problems, warnings
+    for separator, called in _JOINS.items():
+        holding = [name for name in first if separator in name]
+        joined = [name for name in holding if all(part.strip() in names for part in name.split(separator))]
+        if not joined:
+            continue
+        example = f"{joined[0]!r} ({first[joined[0]]})"
+        option = "space" if separator == " " else repr(separator)
+        most = 2 * len(joined) > len(holding)
+        if most and (len(joined) >= _SHOWN or 4 * len(joined) > len(names)):
+            problems.append(
+                f"{len(joined)} of {len(names)} labels join others by {called}, as "
+                f"{listed([f'{name!r} ({first[name]})' for name in joined[:_SHOWN]])}; data.label_separator: "
+                f"{option} takes them apart, none keeps whole names"
+            )
+        else:
+            warnings.append(
+                f"label {example} joins others by {called}; if it is two, say data.label_separator: {option}"
+            )
+    return problems, warnings
+
+
+def repeated_headers(table: Table, text: Sequence[str], labels: str) -> list[int]:
+    """Return the lines of rows that say the columns' names again, as files that were joined do."""
+    if not table.is_headed or len(text) != 1 or labels not in table.columns:
+        return []
+    rows = zip(table.lines, table.columns[text[0]], table.columns[labels], strict=True)
+    return [
+        line
+        for line, value, label in rows
+        if value == text[0] and isinstance(label, str) and label.strip() == labels
+    ]
+
+
+def likeness_warnings(names: Sequence[str]) -> list[str]:
+    """Warn of names that differ by case, by the form of accents or by invisible characters alone."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[folded(name)].append(name)
+    groups = [group for group in alike.values() if len(group) > 1]
+    shown = [" and ".join(_visible(name) for name in group) for group in groups]
+    if not shown:
+        hidden = [name for name in names if _has_invisible(name)]
+        return (
+            [f"labels hold invisible characters: {listed(list(map(_visible, hidden)), 6)}"] if hidden else []
+        )
+    what = "are separate labels that differ by case, accents' form or invisible characters alone"
+    return [f"{listed(shown, 6)} {what}; are they the same?"]
+
+
+def folded(name: str) -> str:
+    """Return a name without what the eye cannot tell: case, the form of accents, invisible characters."""
+    plain = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(c for c in plain if unicodedata.category(c) != "Cf").replace("\xa0", " ").strip()
+
+
+def _has_invisible(name: str) -> bool:
+    # A joiner inside an emoji is part of it.
+    return any(unicodedata.category(c) == "Cf" and c != "\u200d" for c in name)
+
+
+def _visible(name: str) -> str:
+    return ascii(name) if _has_invisible(name) or unicodedata.normalize("NFC", name) != name else repr(name)

@@ -1,0 +1,31 @@
+"""Layouts of labels: each is one file with a class, and is registered here.
+
+The first that claims the columns of labels reads them, so that the most particular ones stand first. Records
+of annotation tools are put into columns before, each by one function of ``TOOLS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from goemo.data.layouts.base import Layout
+from goemo.data.layouts.label_studio import label_studio_columns
+from goemo.data.layouts.lists import AppliedLabels
+from goemo.data.layouts.mappings import NamesToShares
+from goemo.data.layouts.one_hot import OneColumnALabel
+from goemo.data.layouts.prodigy import prodigy_columns
+from goemo.data.layouts.vectors import OneNumberALabel
+from goemo.data.tables import Table
+
+LAYOUTS: tuple[Layout, ...] = (OneColumnALabel(), NamesToShares(), OneNumberALabel(), AppliedLabels())
+
+# Each returns the columns of a table that its tool wrote, or None for any other table.
+TOOLS: tuple[Callable[[Table], Table | None], ...] = (label_studio_columns, prodigy_columns)
+
+
+def from_tools(table: Table) -> Table:
+    """Return the columns text and labels of what an annotation tool wrote, or the table as it is."""
+    for columns_of in TOOLS:
+        if (found := columns_of(table)) is not None:
+            return found
+    return table

@@ -1,0 +1,169 @@
+"""From a table and the roles of its columns to rows: texts, ids, labels as written."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from goemo.configuration.data import DataOptions
+from goemo.data.labels.cells import Label
+from goemo.data.labels.checks import repeated_headers
+from goemo.data.layouts.base import LabelRows
+from goemo.data.layouts.shares import share
+from goemo.data.roles import Roles
+from goemo.data.tables import ABSENT, MOST_TEXT_CHARACTERS, TEXT_SEPARATOR, Table, listed, nearest
+from goemo.data.words import split_of
+
+UNCLEAR = "marked unclear"
+
+
+@dataclass
+class Taken:
+    """The rows of a table that are read.
+
+    Attributes:
+        table: Where they stood.
+        split: The table's split, None where it has none.
+        texts: None empty, unless empty ones were allowed.
+        ids: The rows' own, else file and line.
+        labels: As written; empty where none were read.
+        lines: Of each row.
+        splits: Of each row, where a column says so.
+        rows: Positions in the table.
+        left_out: Rows that were left out, by reason.
+        unclear: Rows that are marked unclear and were kept.
+    """
+
+    table: Table
+    split: str | None
+    texts: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    labels: list[tuple[Label, ...]] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    splits: list[str] = field(default_factory=list)
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    left_out: Counter[str] = field(default_factory=Counter)
+    unclear: int = 0
+
+
+def has_columns(table: Table, roles: Roles) -> bool:
+    """Say whether the columns that are needed are there, once each; reject the table where they are not."""
+    needed = [*roles.text, *roles.labels, *([roles.split] if roles.split else [])]
+    missing = [name for name in needed if name not in table.columns]
+    names = list(table.columns)
+    if len(missing) > 1 and roles.is_one_a_label:
+        table.reject(0, f"no columns {listed(missing, 8)}. Columns are {listed(names)}")
+    else:
+        for name in missing:
+            table.reject(0, f"no column {name}{nearest(name, names) or '.'} Columns are {listed(names)}")
+    repeated = [name for name in roles.used if table.repeated.get(name, 1) > 1]
+    for name in repeated:
+        table.reject(0, f"has {table.repeated[name]} columns called {name}; keep one")
+    return not missing and not repeated
+
+
+def take(
+    table: Table,
+    split: str | None,
+    roles: Roles,
+    labels: LabelRows | None,
+    options: DataOptions,
+    *,
+    may_be_empty: bool,
+) -> Taken:
+    """Return the rows of a table; the others are left out, counted, or stand in its problems.
+
+    Args:
+        table: It has the columns that ``roles`` names.
+        split: Of the table.
+        roles: Which column is what.
+        labels: Of each row of the table; None where they are not asked for.
+        options: What happens to unclear rows.
+        may_be_empty: True where an empty text is a row like any other.
+    """
+    found = Taken(table, split)
+    refused = {line for line, _ in table.problems}
+    repeated = set(repeated_headers(table, roles.text, roles.labels[0])) if len(roles.labels) == 1 else set()
+    texts = [table.columns[name] for name in roles.text]
+    ids = table.columns.get(roles.id) if roles.id else None
+    unclear = table.columns.get(roles.unclear) if roles.unclear else None
+    splits = table.columns[roles.split] if roles.split else None
+    if labels is not None:
+        found.left_out += labels.left_out
+    for row, line in enumerate(table.lines):
+        if line in repeated:
+            table.problems = [problem for problem in table.problems if problem[0] != line]
+            table.reject(line, f"repeats the header ({roles.text[0]}, {roles.labels[0]}); remove the line")
+            continue
+        value = texts[0][row] if len(texts) == 1 else _joined([column[row] for column in texts])
+        if may_be_empty and (value is None or value is ABSENT):
+            value = ""
+        if why := _text_problem(value, roles.text[0], may_be_empty=may_be_empty):
+            if line in refused:  # the text comes first, and one reason a row is enough
+                table.problems = [problem for problem in table.problems if problem[0] != line]
+            table.reject(line, why)
+            continue
+        if labels is not None:
+            applying = labels.rows[row]
+            if applying is None:
+                continue
+            found.labels.append(applying)
+        if unclear is not None and share(unclear[row]) == 1:
+            if options.unclear == "leave_out":
+                found.left_out[UNCLEAR] += 1
+                if labels is not None:
+                    found.labels.pop()
+                continue
+            found.unclear += 1
+        if splits is not None:
+            found.splits.append(_row_split(table, line, splits[row], options))
+        row_id = None if ids is None else ids[row]
+        found.texts.append(value)
+        found.ids.append(f"{table.name}:{line}" if is_nothing(row_id) else str(row_id))
+        found.lines.append(line)
+        found.rows.append(row)
+    return found
+
+
+def is_nothing(row_id: Any) -> bool:
+    """Say whether a row has no id."""
+    return row_id is None or row_id is ABSENT or row_id == ""
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Join the columns of a text; one that is missing leaves the others."""
+    there = ["" if part is None or part is ABSENT else part for part in parts]
+    odd = next((part for part in there if not isinstance(part, str)), None)
+    return odd if odd is not None else TEXT_SEPARATOR.join(part for part in there if part.strip())
+
+
+def _text_problem(text: Any, column: str, *, may_be_empty: bool) -> str | None:
+    why = None
+    if text is ABSENT:
+        why = f"no {column}"
+    elif not isinstance(text, str):
+        why = f"text must be a string, got {repr(text)[:60]}"
+    elif not may_be_empty and not text.strip():
+        why = "empty text"
+    elif not text.isascii() and re.search("[\ud800-\udfff]", text):
+        why = "text holds half a surrogate pair, which is not a character"
+    elif len(text) > MOST_TEXT_CHARACTERS:
+        why = f"text must have at most {MOST_TEXT_CHARACTERS:,} characters, got {len(text):,}; split it"
+    return why
+
+
+def _row_split(table: Table, line: int, value: Any, options: DataOptions) -> str:
+    given = options.splits.given()
+    for split, values in given.items():
+        if str(value) in values:
+            return split
+    found = None if given or not isinstance(value, str) else split_of(value)
+    if found is None:
+        way_out = "data.splits says which values are train, validation and test"
+        table.reject(line, f"split must be train, validation or test, got {value!r}; {way_out}")
+        return "train"
+    return found

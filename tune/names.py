@@ -30,8 +30,8 @@ def short_value(value: Any) -> str:
 
 
 def short_name(varied: Mapping[str, Any]) -> str:
-    """Return what varies in a few letters: ``bs16 lr2e-05 len32``; empty where nothing does."""
+    """Return what varies, a short word each: ``bs16 lr2e-05 sched=cosine``; empty where nothing does."""
     return " ".join(
-        f"{SHORT_NAMES.get(key, key)}{' ' if isinstance(value, str) else ''}{short_value(value)}"
+        f"{SHORT_NAMES.get(key, key)}{'=' if isinstance(value, str) else ''}{short_value(value)}"
         for key, value in varied.items()
     )

@@ -15,6 +15,7 @@ import click
 
 from goemo import __version__
 from goemo.errors import GoemoError, InputError
+from tune.live.plain import echo
 
 
 class Command(click.Command):
@@ -141,5 +142,5 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"goemo: {message}", err=True)
+    echo(f"goemo: {message}", err=True)
     sys.exit(code)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import click
-
 from goemo.errors import GoemoError, InputError
 from tune.cli.app import cli
 from tune.cli.options import store_option
+from tune.live.plain import echo
 
 
 @cli.command(example="goemo spaces")
@@ -23,9 +22,7 @@ def spaces() -> None:
             continue
         model = f"{spec.model.checkpoint} ({spec.model.trainable})"
         varies = ", ".join(spec.varying)
-        click.echo(
-            f"{path.stem:<18} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}"
-        )
+        echo(f"{path.stem:<18} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}")
     if wrong:
         raise InputError("search spaces", wrong)
 
@@ -38,7 +35,7 @@ def doctor(tracking_uri: str | None) -> None:
 
     findings = examine(tracking_uri)
     for finding in findings:
-        click.echo(finding)
+        echo(finding)
     wrong = [finding for finding in findings if finding.problem]
     if wrong:
         raise GoemoError(f"{len(wrong)} problems")

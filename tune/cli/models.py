@@ -11,6 +11,7 @@ import click
 from goemo.errors import GoemoError
 from tune.cli.app import cli
 from tune.cli.options import format_option, store_option
+from tune.live.plain import echo
 
 
 @cli.command(
@@ -24,7 +25,7 @@ def export(name: str, trial: str | None, output: Path) -> None:
     from tune.models.export import write_export
     from tune.records import SearchFolder
 
-    click.echo(write_export(SearchFolder.open(name), output, trial_id=trial))
+    echo(write_export(SearchFolder.open(name), output, trial_id=trial))
 
 
 @cli.command(
@@ -85,8 +86,8 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     )
     results_console().print(results_table(done.results))
     if done.registered is not None:
-        click.echo(done.registered.summary)
-    click.echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
+        echo(done.registered.summary)
+    echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
     if done.trouble is not None:
         raise GoemoError(done.trouble)
 
@@ -101,7 +102,7 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
     from tune.models.registry import register as register_bundle
 
     done = register_bundle(folder, name=name, is_registered=not log_only, tracking_uri=tracking_uri)
-    click.echo(done.summary)
+    echo(done.summary)
 
 
 @cli.command(example="goemo evaluate model --data dir:goemotions --format json")
@@ -115,7 +116,7 @@ def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
 
     results = evaluate_bundle(folder, data=data, split=split)
     if form == "json":
-        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        echo(json.dumps(results, indent=2, ensure_ascii=False), is_data=True)
         return
     from tune.cli.tables import per_label_table, results_table
     from tune.live.consoles import results_console
@@ -182,7 +183,7 @@ def onnx(folder: Path, output: Path | None) -> None:
     from goemo.bundle.onnx_export import export_onnx
 
     done = export_onnx(folder, output or folder / "model.onnx")
-    click.echo(
+    echo(
         f"{done.path}: {done.megabytes:.1f} MB; scores of {done.texts} texts within "
         f"{done.largest_difference:.1e} of torch"
     )

@@ -20,7 +20,8 @@ from goemo.errors import GoemoError, InputError
 from goemo.files import built_file
 from tune.cli.tables import predictions_table
 from tune.durations import duration
-from tune.live.consoles import progress_console
+from tune.live.consoles import CommandConsole, progress_console
+from tune.live.plain import printable
 
 # Without a terminal, a line of progress this often.
 _LINE_EVERY_S = 15.0
@@ -44,7 +45,7 @@ def predict_texts(folder: Path, texts: Sequence[str], *, form: str, output: Path
         model = bundle.load(folder)
         whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
         for piece in _pieces(iter([model.predict(whole)]), model.labels, form, is_long=False):
-            _write(file, piece)
+            _write(file, piece, is_data=form != "table")
 
 
 def predict_file(
@@ -75,7 +76,7 @@ def predict_file(
             with meter:
                 for piece in _pieces(predicted, model.labels, form, is_long=True):
                     with meter.aside():
-                        _write(file, piece)
+                        _write(file, piece, is_data=form != "table")
                     meter.written = meter.done
         except KeyboardInterrupt:
             kept = f"nothing was written to {output}" if output else "those are written"
@@ -86,7 +87,6 @@ def predict_file(
         console.print(
             f"{lines} no UTF-8, line {replaced[0]:,} first: what cannot be read stands as \ufffd",
             soft_wrap=True,
-            markup=False,
         )
 
 
@@ -105,7 +105,7 @@ def _pieces(
 
 def _tables(predicted: Iterator[Chunk], *, is_long: bool) -> Iterator[bytes]:
     """Yield tables as the terminal shall get them; what it cannot show becomes a question mark."""
-    console = Console(highlight=False)
+    console = CommandConsole(highlight=False, markup=False)
     for number, chunk in enumerate(predicted):
         with console.capture() as captured:
             console.print(predictions_table(chunk, part=number if is_long else None))
@@ -123,7 +123,10 @@ def _opened(output: Path | None) -> Iterator[BinaryIO]:
         yield file
 
 
-def _write(file: BinaryIO, piece: bytes) -> None:
+def _write(file: BinaryIO, piece: bytes, *, is_data: bool) -> None:
+    """Write a piece at once; data on a terminal without what that would obey, tables have lost it already."""
+    if is_data and file.isatty():
+        piece = printable(piece.decode("utf-8", "replace")).encode()
     file.write(piece)
     file.flush()
 
@@ -189,7 +192,7 @@ class _Meter:
             of = "" if self.total is None else f" of {self.total:,}"
             left = "" if self.total is None else f", about {duration((self.total - done) / pace)} left"
             line = f"predicted {done:,}{of} texts, {pace:,.0f} texts/s{left}"
-            self._console.print(line, soft_wrap=True, markup=False)
+            self._console.print(line, soft_wrap=True)
 
     def show_part(self, before: int, done: int, _: int) -> None:
         """Tell how many texts of a chunk are predicted, and how many there were before it."""

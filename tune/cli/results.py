@@ -9,6 +9,7 @@ import click
 
 from tune.cli.app import cli
 from tune.cli.options import format_option
+from tune.live.plain import echo
 
 if TYPE_CHECKING:
     from tune.records import Snapshot
@@ -36,9 +37,9 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
 
     board = boards.build(found[0])
     if form == "json":
-        click.echo(board.to_json())
+        echo(board.to_json(), is_data=True)
     elif form == "csv":
-        click.echo(board.to_csv(), nl=False)
+        echo(board.to_csv(), nl=False, is_data=True)
     else:
         from tune.live.consoles import results_console
 
@@ -48,9 +49,9 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
         if board.confirmed:
             console.print(confirmed_table(board))
         if board.rows:
-            console.print(boards.summary(board), soft_wrap=True, markup=False)
+            console.print(boards.summary(board), soft_wrap=True)
         for line in left_out(board):
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=True)
         if not found[0].trials:
             console.print("no trial has started yet")
 
@@ -62,9 +63,9 @@ def _show_comparison(found: list[Snapshot], form: str) -> None:
 
     compared = comparison.compare(found)
     if form == "json":
-        click.echo(compared.to_json())
+        echo(compared.to_json(), is_data=True)
     elif form == "csv":
-        click.echo(compared.to_csv(), nl=False)
+        echo(compared.to_csv(), nl=False, is_data=True)
     else:
         console = results_console()
         console.print(comparison_table(compared))
@@ -80,4 +81,4 @@ def report(name: str, output: Path | None) -> None:
     from tune.reporting.report import write_report
 
     for path in write_report(SearchFolder.open(name), output or Path(f"{name}.html")):
-        click.echo(path)
+        echo(path)

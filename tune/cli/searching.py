@@ -13,6 +13,7 @@ import click
 from goemo.errors import GoemoError
 from tune.cli.app import cli
 from tune.cli.options import Running, running, trials_option
+from tune.live.plain import echo
 
 if TYPE_CHECKING:
     from tune.driver import SearchResult
@@ -57,15 +58,15 @@ def search(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         from tune.driver.plan import plan
 
-        click.echo(plan(spec))
+        echo(plan(spec))
         if not no_probe:
             from tune.forecast import forecast, lines, over_budget
 
             found = forecast(spec, address=running.address)
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            click.echo(lines(found, width))
+            echo(lines(found, width))
             for sentence in over_budget(found, running.time_budget, running.gpu_hours):
-                click.echo(sentence)
+                echo(sentence)
         return
     with _stoppable():
         from tune.driver import run_search
@@ -145,12 +146,12 @@ def show_result(result: SearchResult) -> None:
         console.print(leaderboard_table(result.leaderboard, most=10))
         if result.leaderboard.confirmed:
             console.print(confirmed_table(result.leaderboard))
-        click.echo(leaderboard.summary(result.leaderboard))
+        echo(leaderboard.summary(result.leaderboard))
         for line in left_out(result.leaderboard):
-            click.echo(line)
-        click.echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
+            echo(line)
+        echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
     if result.unlogged:
-        click.echo(
+        echo(
             f"The MLflow store has not taken {len(result.unlogged)} runs; when it answers again: "
             f"goemo resume {result.name}",
             err=True,
@@ -158,7 +159,7 @@ def show_result(result: SearchResult) -> None:
     left = result.remaining
     trials, remain = ("1 trial", "remains") if left == 1 else (f"{left} trials", "remain")
     if result.cut_by:
-        click.echo(f"{result.cut_by}; {trials} {remain}: goemo resume {result.name}")
+        echo(f"{result.cut_by}; {trials} {remain}: goemo resume {result.name}")
         return
     if not result.is_complete:
         raise GoemoError(f"interrupted with {trials} to go; go on with: goemo resume {result.name}")

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from tune.live.listing import Column, Listing
 from tune.names import SHORT_NAMES, short_value
 from tune.ranking.comparison import Comparison
 from tune.ranking.leaderboard import Leaderboard
@@ -21,97 +22,122 @@ RESULT_NAMES = {
 }
 
 
-def leaderboard_table(board: Leaderboard, most: int | None = None) -> Table:
-    """Return the ranking; ``=`` marks trials that cannot be told apart from the best."""
+def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
+    """Return the ranking; ``=`` marks trials that are statistically tied with the best."""
     metric = board.objective.replace("_f1", "-F1")
-    table = _table(title=f"{board.search}: {metric} on validation, thresholds cross-fitted")
-    table.add_column("#", justify="right")
-    table.add_column("trial", no_wrap=True)
-    for key in board.varied_names:
-        table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
-    table.add_column(metric, justify="right", no_wrap=True)
-    table.add_column("95 % interval", no_wrap=True)
     at_half = "at 0.5" if board.objective == "macro_f1" else "macro at 0.5"
-    table.add_column(at_half, justify="right", no_wrap=True)
-    table.add_column("ended", no_wrap=True)
     rows = board.rows[:most]
+    cells = []
     for row in rows:
         reason = {"stopped_early": "stopped"}.get(row.stop_reason, row.stop_reason)
         early = f" at {row.progress} %" if row.stop_reason != "completed" else ""
-        table.add_row(
-            str(row.rank),
-            row.trial_id + (" =" if row.tied_with_best and row.rank > 1 else ""),
-            *(short_value(row.varied.get(name, "")) for name in board.varied_names),
-            f"{row.objective:.4f}",
-            f"{row.low:.3f} to {row.high:.3f}",
-            f"{row.val_macro_f1_at_half:.4f}",
-            reason + early,
+        cells.append(
+            (
+                str(row.rank),
+                row.trial_id + (" =" if row.tied_with_best and row.rank > 1 else ""),
+                score(row.objective),
+                interval(row.low, row.high),
+                score(row.val_macro_f1_at_half),
+                reason + early,
+            )
         )
     hidden = len(board.rows) - len(rows)
-    more = f"{hidden} more: goemo leaderboard {board.search}" if hidden else ""
-    tied = "= cannot be told apart from the best" if any(r.tied_with_best for r in rows[1:]) else ""
-    table.caption = "; ".join(part for part in (tied, more) if part) or None
-    return table
+    caption = ["= statistically tied with the best"] if any(r.tied_with_best for r in rows[1:]) else []
+    caption += [f"{hidden} more: goemo leaderboard {board.search}"] if hidden else []
+    return Listing(
+        title=f"{board.search}: {metric} on validation, thresholds cross-fitted",
+        columns=(
+            Column("#", is_number=True),
+            Column("trial"),
+            Column(metric, is_number=True),
+            Column("95 % interval"),
+            Column(at_half, is_number=True, spare=2),
+            Column("ended", spare=1),
+        ),
+        rows=cells,
+        settings=[_settings(row.varied) for row in rows],
+        at=2,
+        caption=caption,
+        elsewhere="--format csv",
+    )
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: Comparison) -> Listing:
     """Return the best trial of each search and how far it is behind the best of all."""
     metric = comparison.objective.replace("_f1", "-F1")
-    table = _table(title=f"best of each search: {metric} on validation, thresholds cross-fitted")
-    table.add_column("search", no_wrap=True)
-    table.add_column("model")
-    table.add_column("best trial", no_wrap=True)
-    table.add_column(metric, justify="right", no_wrap=True)
-    table.add_column("95 % interval", no_wrap=True)
-    table.add_column("behind", justify="right", no_wrap=True)
-    table.add_column("95 % interval", no_wrap=True)
+    cells = []
     for contender in comparison.contenders:
         is_first = contender.probability_best_beats_it is None
-        table.add_row(
-            contender.search + ("" if is_first or not contender.is_tied else " ="),
-            contender.model,
-            f"{contender.trial_id} of {contender.trials}",
-            f"{contender.objective:.4f}",
-            f"{contender.low:.3f} to {contender.high:.3f}",
-            "" if is_first else f"{contender.behind:.4f}",
-            "" if is_first else f"{contender.behind_low:.4f} to {contender.behind_high:.4f}",
+        cells.append(
+            (
+                contender.search + ("" if is_first or not contender.is_tied else " ="),
+                contender.model,
+                f"{contender.trial_id} of {contender.trials}",
+                score(contender.objective),
+                interval(contender.low, contender.high),
+                "" if is_first else score(contender.behind),
+                "" if is_first else interval(contender.behind_low, contender.behind_high),
+            )
         )
     tied = any(c.is_tied for c in comparison.contenders[1:])
-    table.caption = (
-        "= cannot be told apart from the best; " if tied else ""
-    ) + "behind: on the same validation rows, paired. The best of many trials is a little lucky"
-    return table
+    return Listing(
+        title=f"best of each search: {metric} on validation, thresholds cross-fitted",
+        columns=(
+            Column("search"),
+            Column("model", spare=1),
+            Column("best trial", spare=2),
+            Column(metric, is_number=True),
+            Column("95 % interval"),
+            Column("behind", is_number=True, spare=3),
+            Column("95 % interval of that", spare=4),
+        ),
+        rows=cells,
+        caption=[
+            *(["= statistically tied with the best"] if tied else []),
+            "behind: on the same validation rows, paired. The best of many trials is a little lucky",
+        ],
+        elsewhere="--format csv",
+    )
 
 
-def confirmed_table(board: Leaderboard) -> Table:
+def confirmed_table(board: Leaderboard) -> Listing:
     """Return the leaders that were trained with several seeds, by their means; ``=`` as above."""
     metric = board.objective.replace("_f1", "-F1")
-    table = _table(title=f"{board.search}: the leaders with further seeds, mean {metric} on validation")
-    table.add_column("#", justify="right")
-    table.add_column("trial", no_wrap=True)
-    for key in board.varied_names:
-        table.add_column(SHORT_NAMES.get(key, key), justify="right", no_wrap=True)
-    table.add_column("mean", justify="right", no_wrap=True)
-    table.add_column("95 % interval", no_wrap=True)
-    for name in ("seeds", "between seeds", "in the search"):
-        table.add_column(name, justify="right", no_wrap=True)
+    cells = []
     for leader in board.confirmed:
         row = board.row(leader.trial_id)
-        table.add_row(
-            str(leader.rank),
-            leader.trial_id + (" =" if leader.tied_with_best and leader.rank > 1 else ""),
-            *(short_value(leader.varied.get(name, "")) for name in board.varied_names),
-            f"{leader.mean:.4f}",
-            "" if leader.low is None or leader.high is None else f"{leader.low:.3f} to {leader.high:.3f}",
-            f"{len(leader.seeds)} of {len(leader.seeds) + len(leader.lost) + leader.waiting}",
-            "" if leader.deviation is None else f"{leader.deviation:.4f}",
-            f"{row.objective:.4f} (# {row.rank})",
+        cells.append(
+            (
+                str(leader.rank),
+                leader.trial_id + (" =" if leader.tied_with_best and leader.rank > 1 else ""),
+                score(leader.mean),
+                "" if leader.low is None or leader.high is None else interval(leader.low, leader.high),
+                f"{len(leader.seeds)} of {len(leader.seeds) + len(leader.lost) + leader.waiting}",
+                "" if leader.deviation is None else score(leader.deviation),
+                f"{score(row.objective)} (# {row.rank})",
+            )
         )
     tied = any(leader.tied_with_best for leader in board.confirmed[1:])
-    table.caption = ("= cannot be told apart from the first; " if tied else "") + (
-        "interval: other seeds and other examples; between seeds: standard deviation"
+    return Listing(
+        title=f"{board.search}: the leaders with further seeds, mean {metric} on validation",
+        columns=(
+            Column("#", is_number=True),
+            Column("trial"),
+            Column("mean", is_number=True),
+            Column("95 % interval"),
+            Column("seeds", is_number=True),
+            Column("between seeds", is_number=True, spare=1),
+            Column("in the search", is_number=True, spare=2),
+        ),
+        rows=cells,
+        settings=[_settings(leader.varied) for leader in board.confirmed],
+        at=2,
+        caption=[
+            *(["= statistically tied with the first"] if tied else []),
+            "interval: other seeds and other examples; between seeds: standard deviation",
+        ],
+        elsewhere="--format csv",
     )
-    return table
 
 
 def left_out(board: Leaderboard, most: int = 6) -> list[str]:
@@ -146,48 +172,86 @@ def _some(names: list[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def results_table(results: Mapping[str, Any]) -> Table:
+def results_table(results: Mapping[str, Any]) -> Listing:
     """Return the averages of an evaluation, one row per origin of the thresholds."""
-    table = _table(title=f"{results['split']} split, {results['examples']} examples")
-    table.add_column("thresholds", no_wrap=True)
-    for name in ("macro-F1", "95 % interval", "weighted", "micro", "precision", "recall"):
-        table.add_column(name, justify="right", no_wrap=True)
+    cells = []
     for key, name in RESULT_NAMES.items():
         result = results["results"].get(key)
         if result is None:
             continue
-        low, high = result["macro_f1_interval"]
-        table.add_row(
-            name,
-            f"{result['macro']['f1']:.4f}",
-            f"{low:.3f} to {high:.3f}",
-            f"{result['weighted']['f1']:.4f}",
-            f"{result['micro']['f1']:.4f}",
-            f"{result['macro']['precision']:.4f}",
-            f"{result['macro']['recall']:.4f}",
+        macro = result["macro"]
+        cells.append(
+            (
+                name,
+                score(macro["f1"]),
+                interval(*result["macro_f1_interval"]),
+                score(result["weighted"]["f1"]),
+                score(result["micro"]["f1"]),
+                score(macro["precision"]),
+                score(macro["recall"]),
+            )
         )
-    table.caption = "* tuned on the very split that they judge; weighted, micro: F1; precision, recall: macro"
-    return table
+    return Listing(
+        title=f"{results['split']} split, {results['examples']} examples",
+        columns=(
+            Column("thresholds"),
+            Column("macro-F1", is_number=True),
+            Column("95 % interval"),
+            Column("weighted", is_number=True),
+            Column("micro", is_number=True),
+            Column("precision", is_number=True, spare=1),
+            Column("recall", is_number=True, spare=2),
+        ),
+        rows=cells,
+        caption=[
+            "* tuned on the very split that they judge; weighted, micro: F1; precision, recall: macro",
+        ],
+        elsewhere="--format json",
+    )
 
 
-def per_label_table(results: Mapping[str, Any]) -> Table:
+def per_label_table(results: Mapping[str, Any]) -> Listing:
     """Return one row a label, with thresholds from validation, beside F1 at 0.5."""
-    table = _table(title="per label, thresholds from validation")
-    table.add_column("label")
-    for name in ("precision", "recall", "F1", "F1 at 0.5", "MCC", "support", "threshold"):
-        table.add_column(name, justify="right", no_wrap=True)
     at_half = {row["label"]: row["f1"] for row in results["results"]["fixed_0.5"]["per_label"]}
-    for row in results["results"]["validation"]["per_label"]:
-        cut = row["threshold"]
-        table.add_row(
-            row["label"],
-            *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")),
-            f"{at_half[row['label']]:.3f}",
-            f"{row['mcc']:.3f}",
-            str(row["support"]),
-            "never" if cut is None else f"{cut:.3f}",
-        )
-    return table
+    return Listing(
+        title="per label, thresholds from validation",
+        columns=(
+            Column("label"),
+            Column("precision", is_number=True, spare=2),
+            Column("recall", is_number=True, spare=3),
+            Column("F1", is_number=True),
+            Column("F1 at 0.5", is_number=True, spare=4),
+            Column("MCC", is_number=True, spare=5),
+            Column("support", is_number=True),
+            Column("threshold", is_number=True, spare=1),
+        ),
+        rows=[
+            (
+                row["label"],
+                *(score(row[key]) for key in ("precision", "recall", "f1")),
+                score(at_half[row["label"]]),
+                score(row["mcc"]),
+                str(row["support"]),
+                "never" if row["threshold"] is None else score(row["threshold"]),
+            )
+            for row in results["results"]["validation"]["per_label"]
+        ],
+        elsewhere="--format json",
+    )
+
+
+def score(value: float) -> str:
+    """Return a score as tables show it, with four decimals."""
+    return f"{value:.4f}"
+
+
+def interval(low: float, high: float) -> str:
+    """Return an interval of scores."""
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _settings(varied: Mapping[str, Any]) -> dict[str, str]:
+    return {SHORT_NAMES.get(name, name): short_value(value) for name, value in varied.items()}
 
 
 def predictions_table(predictions: Iterable[Mapping[str, Any]], *, part: int | None = None) -> Table:
@@ -198,7 +262,7 @@ def predictions_table(predictions: Iterable[Mapping[str, Any]], *, part: int | N
         part: Number from 0 of the part of a longer table. Parts are equally wide, and the first has the head;
             a table that is whole is as wide as its content.
     """
-    table = _table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     is_part = part is not None
     table.expand, table.show_header = is_part, not part
     ratios = (3, 2, 3) if is_part else (None, None, None)
@@ -217,15 +281,3 @@ def _one_line(text: str, most: int = 200) -> str:
     """Return a text as a terminal can take it: nothing that moves the cursor, and not page upon page."""
     shown = text if len(text) <= most else text[: most - 1] + "…"
     return "".join(character if character.isprintable() else " " for character in shown)
-
-
-def _table(title: str | None = None) -> Table:
-    return Table(
-        title=title,
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )

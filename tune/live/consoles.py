@@ -1,19 +1,34 @@
-"""What commands print to: results on stdout, progress on stderr, as long as somebody reads them."""
+"""What commands print to: results on stdout, progress on stderr, as long as somebody reads them.
+
+What the terminal would obey is taken out on the way, see `tune.live.plain`.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from tune.live.plain import printable
 
 WIDE = 1000  # characters: wider than any table that we print, and a table takes no more than it needs
 
 
 class CommandConsole(Console):
     """A console whose reader may go away; rich by itself would end the process, with 1 and no word."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of what is printed, without characters that the terminal would obey.
+
+        Styles are added later, by rich itself, so that none of them is taken out here.
+        """
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Stop printing progress, which is no reason to stop the work; with results, end the command.
@@ -29,12 +44,12 @@ class CommandConsole(Console):
 
 def results_console() -> Console:
     """Return the console for results; in a pipe or a file it is as wide as they are and crops nothing."""
-    return CommandConsole(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    return CommandConsole(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 def progress_console() -> Console:
     """Return the console for progress."""
-    return CommandConsole(stderr=True, highlight=False)
+    return CommandConsole(stderr=True, highlight=False, markup=False)
 
 
 def discard(stream: TextIO) -> None:

@@ -20,6 +20,7 @@ from typing import Self
 
 from goemo import __version__
 from goemo.errors import GoemoError
+from tune.live.plain import printable
 from tune.records import SearchFolder
 
 OWN = "tune"  # the logger of this package, whose lines are bounded by what they tell of
@@ -175,4 +176,4 @@ class _Formatter(logging.Formatter):
         self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._hide(super().format(record))
+        return self._hide(printable(super().format(record)))

@@ -22,6 +22,7 @@ from rich.text import Text
 from goemo.configuration.outcomes import RANKED
 from tune.durations import duration
 from tune.live.consoles import progress_console
+from tune.live.listing import first_words
 from tune.live.machine import Load, Machine
 from tune.records import Outcome
 
@@ -266,7 +267,8 @@ class View:
             score = f"{state.objective} {best.objective:.4f}"
             if interval is not None and interval[0] == best:
                 score += f" [{interval[1]:.4f}, {interval[2]:.4f}]"
-            yield Text(f"best so far  {best.trial_id}  {score}  {best.label}", "green")
+            line = f"best so far  {best.trial_id}  {score}  "
+            yield Text(line + first_words(best.label.split(), self.console.width - len(line)), "green")
         if self._machine is not None and time.monotonic() - self._looked >= LOOK_EVERY_S:
             self._looked = time.monotonic()
             self._load = self._machine.look()
@@ -280,14 +282,15 @@ class View:
     def _trials(self, running: list[tuple[str, TrialState]], room: int) -> Iterator[RenderableType]:
         shown = running if len(running) <= room else running[: max(0, room - 1)]
         if shown:
-            table = Table.grid(padding=(0, 2), expand=True)
-            for ratio in (None, None, None, None, 1):
-                table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+            table = Table.grid(padding=(0, 2))
             width = 10 if self.console.width < 100 else 30
+            ids = max(len(trial_id) for trial_id, _ in shown)
+            room = self.console.width - (ids + width + len("100 %") + len("0.1234") + 4 * 2)
             for trial_id, trial in shown:
                 score = "" if trial.objective is None else f"{trial.objective:.4f}"
                 bar = ProgressBar(total=100, completed=trial.progress, width=width)
-                table.add_row(trial_id, bar, f"{trial.progress:>3} %", score, Text(trial.label))
+                label = first_words(trial.label.split(), room)
+                table.add_row(trial_id, bar, f"{trial.progress:>3} %", score, Text(label))
             yield table
         if len(shown) < len(running):
             more = len(running) - len(shown)

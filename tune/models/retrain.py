@@ -126,7 +126,7 @@ def retrain(
     splits = _load(exported, data)
     environment = describe()
     for difference in _differences(exported, splits, environment):
-        console.print(f"changed since the search: {difference}", soft_wrap=True, markup=False)
+        console.print(f"changed since the search: {difference}", soft_wrap=True)
     started = time.time()
     prepared = _prepare(exported, splits, console)
     selection = _best_of(exported, prepared, seeds, console)
@@ -188,7 +188,7 @@ def evaluate_bundle(
         warnings.simplefilter("always", evaluation.OptimisticThresholdsWarning)
         results = evaluation.results(splits.labels, loaded.thresholds, scores, chosen.targets, split=split)
     for warning in caught:
-        console.print(f"note: {warning.message}", soft_wrap=True, markup=False)
+        console.print(f"note: {warning.message}", soft_wrap=True)
     return results
 
 
@@ -237,7 +237,7 @@ def _warn_of_store(tracking_uri: str | None, output: Path, register: str | bool,
     except GoemoError as error:
         later = _later(output, register, tracking_uri)
         note = f"note: {error}; training goes on, and this logs the model later: {later}"
-        console.print(note, soft_wrap=True, markup=False)
+        console.print(note, soft_wrap=True)
 
 
 def _differences(exported: Exported, splits: Splits, environment: Mapping[str, Any]) -> list[str]:
@@ -315,7 +315,7 @@ def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Consol
                 raise
             reason = "diverged" if isinstance(error, Diverged) else "out_of_memory"
             line = f"seed {seed}: {reason.replace('_', ' ')}: {next(iter(str(error).splitlines()), '')}"
-            console.print(line.removesuffix(": "), soft_wrap=True, markup=False)
+            console.print(line.removesuffix(": "), soft_wrap=True)
             outcomes.append({"seed": seed, "value": None, "progress": None, "stop_reason": reason})
             continue
         assert run.best is not None

@@ -4,6 +4,7 @@
 # make versions     the tests against the lowest and the newest versions that pyproject.toml allows
 # make faults       the tests that kill processes and fill disks, for many minutes
 # make check        ruff and mypy
+# make docs-tables  the tables of docs/ and the schema of search spaces, from the declarations
 # make clean        remove the environment
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ NAME := quickstart-$(shell date +%m%d-%H%M%S)
 endif
 OUT := mlruns/$(NAME)
 
-.PHONY: quickstart install test quick versions faults check clean
+.PHONY: quickstart install test quick versions faults check docs-tables clean
 .DEFAULT_GOAL := quickstart
 
 install: $(VENV)/.installed
@@ -56,6 +57,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs-tables: install
+	$(BIN)/python docs/tables.py
 
 clean:
 	rm -rf $(VENV)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+LONGEST = 4096  # bytes of a message about wrong input
+
 
 class GoemoError(Exception):
     """The work failed; the message is one clear line that says what to do. Exit code 1."""
@@ -24,8 +26,24 @@ class InputError(GoemoError):
 
     def __str__(self) -> str:
         if len(self.problems) == 1:
-            return f"{self.where}: {self.problems[0]}"
-        return "\n".join([f"{self.where}: {len(self.problems)} problems", *(f"  {p}" for p in self.problems)])
+            return _cut(f"{self.where}: {self.problems[0]}", LONGEST)
+        lines, left = (
+            [_cut(f"{self.where}: {len(self.problems)} problems", LONGEST // 4)],
+            3 * LONGEST // 4 - 40,
+        )
+        for place, problem in enumerate(self.problems):
+            line = _cut(f"  {problem}", LONGEST // 4)
+            left -= len(line.encode(errors="replace")) + 1
+            if left < 0:
+                return "\n".join([*lines, f"  and {len(self.problems) - place} more"])
+            lines.append(line)
+        return "\n".join(lines)
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text of at most ``most`` bytes."""
+    content = text.encode(errors="replace")
+    return text if len(content) <= most else content[: most - 3].decode(errors="ignore") + "..."
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

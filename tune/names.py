@@ -5,23 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-SHORT_NAMES = {
-    "batch_size": "bs",
-    "learning_rate": "lr",
-    "max_length": "len",
-    "epochs": "ep",
-    "weight_decay": "wd",
-    "warmup_fraction": "wu",
-    "label_smoothing": "ls",
-    "schedule": "sched",
-    "dropout": "drop",
-    "layer_decay": "ld",
-    "head_lr_multiplier": "head",
-    "max_grad_norm": "clip",
-    "accumulation_steps": "acc",
-    "beta1": "b1",
-    "beta2": "b2",
-}
+from goemo.configuration import HYPERPARAMETERS
+
+SHORT_NAMES = {name: key.short for name, key in HYPERPARAMETERS.items() if key.short}
 
 
 def short_value(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from goemo.configuration.settings import (
     HYPERPARAMETER_DEFAULTS,
+    HYPERPARAMETERS,
     METRICS,
     MIXED_PRECISION,
     POOLING,
@@ -15,6 +16,7 @@ from goemo.configuration.settings import (
 )
 
 __all__ = [
+    "HYPERPARAMETERS",
     "HYPERPARAMETER_DEFAULTS",
     "METRICS",
     "MIXED_PRECISION",

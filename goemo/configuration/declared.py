@@ -5,19 +5,17 @@ From them come the checks, the messages, the tables of the documentation and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from goemo.configuration.rules import KeyPath, Rule
 from goemo.configuration.wording import nearest, show
-
-# How the members of a union are called; no part of a path that a user sees.
-VALUE, DOMAIN = "<value>", "<domain>"
 
 Made = TypeVar("Made")
 
@@ -25,6 +23,13 @@ Made = TypeVar("Made")
 def meaning(text: str) -> Any:
     """Return the part of a key's annotation that says what the key means, in one line of Markdown."""
     return Field(description=text)
+
+
+@dataclass(frozen=True)
+class Short:
+    """The part of a key's annotation that says how it is called where there is little room."""
+
+    name: str
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -41,7 +46,7 @@ def declared(cls: type[Made]) -> type[Made]:
         try:
             check(self, *args, **values)
         except ValidationError as error:
-            problems = problems_of(error, lambda path: known_keys(made, path))
+            problems = problems_of(error, made)
             raise ValueError("; ".join(f"{dotted(path)} {message}" for path, message in problems)) from None
 
     __init__.__wrapped__ = check  # type: ignore[attr-defined]  # its signature
@@ -60,6 +65,7 @@ class Key:
         default: `MISSING` where the key must be given.
         meaning: In one line of Markdown.
         may_be_absent: Whether nothing, ``null``, is a value.
+        short: How it is called where there is little room; empty for by its name.
     """
 
     name: str
@@ -68,6 +74,18 @@ class Key:
     default: Any
     meaning: str
     may_be_absent: bool
+    short: str = ""
+
+    def check(self, value: Any) -> Any:
+        """Return a value in its type; raises as `Rule.check` does."""
+        if value is None and self.may_be_absent:
+            return None
+        return value if self.rule is None else self.rule.check(value)
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the key may be left out."""
+        return self.default is not MISSING
 
     @property
     def type(self) -> type:
@@ -98,17 +116,26 @@ def _key(name: str, field: FieldInfo) -> Key:
         annotation = getattr(annotation, "__origin__", annotation)
     rule = next((part for part in metadata if isinstance(part, Rule)), None)
     default = MISSING if field.is_required() else field.get_default(call_default_factory=True)
-    return Key(name, annotation, rule, default, field.description or "", may_be_absent)
+    short = next((part.name for part in metadata if isinstance(part, Short)), "")
+    return Key(name, annotation, rule, default, field.description or "", may_be_absent, short)
 
 
-def known_keys(cls: Any, path: KeyPath) -> Sequence[str]:
-    """Return the keys that a class declares at a path inside it; none where it declares nothing there."""
+def key_at(cls: Any, path: KeyPath) -> Key | None:
+    """Return the key that a class declares at a path inside it, if any."""
+    key = None
     for part in path:
-        key = keys_of(cls).get(part) if isinstance(part, str) else None
+        key = keys_of(cls).get(part) if isinstance(part, str) and isinstance(cls, type) else None
         if key is None:
-            return ()
+            return None
         cls = key.annotation
-    return tuple(_fields(cls)) if isinstance(cls, type) else ()
+    return key
+
+
+def known_keys(cls: Any, path: KeyPath) -> tuple[str, ...]:
+    """Return the keys that a class declares at a path inside it; none where it declares nothing there."""
+    key = key_at(cls, path)
+    inside = cls if not path else None if key is None else key.annotation
+    return tuple(_fields(inside)) if isinstance(inside, type) else ()
 
 
 def dotted(path: KeyPath) -> str:
@@ -125,47 +152,42 @@ def dotted(path: KeyPath) -> str:
 
 
 def problems_of(
-    error: ValidationError,
-    known: Callable[[KeyPath], Sequence[str]],
-    unknown: Callable[[KeyPath], str] | None = None,
+    error: ValidationError, cls: Any, unknown: Callable[[KeyPath], str] | None = None
 ) -> list[tuple[KeyPath, str]]:
     """Return what is wrong, each with its path and a sentence: rule, value and the nearest right name.
 
     Args:
         error: Of a failed validation.
-        known: The keys that there are at a path.
-        unknown: The sentence for a key that is none of them; by default it names the nearest.
+        cls: What was to be made.
+        unknown: The sentence for a key that nobody knows; by default it names the nearest.
     """
-    return list(_problems(error, known, unknown or (lambda path: _unknown(path, known(path[:-1])))))
+    return [_problem(problem, cls, unknown) for problem in error.errors(include_url=False)]
+
+
+def _problem(
+    problem: ErrorDetails, cls: Any, unknown: Callable[[KeyPath], str] | None
+) -> tuple[KeyPath, str]:
+    path: KeyPath = problem["loc"]
+    value, kind, says = problem["input"], problem["type"], problem["msg"]
+    if kind == "rule":
+        return path, says
+    if kind.startswith("missing"):
+        key = key_at(cls, path)
+        example = getattr(key.rule, "example", "") if key is not None else ""
+        return path, f"required: {example}" if example else "required"
+    if kind in {"extra_forbidden", "unexpected_keyword_argument", "invalid_key"}:
+        path = (*path[:-1], str(path[-1]))
+        return path, unknown(path) if unknown else _unknown(path, known_keys(cls, path[:-1]))
+    if kind in {"dataclass_type", "model_type", "dict_type"}:
+        keys = ", ".join(known_keys(cls, path))
+        return path, f"must be a mapping{' with ' if keys else ''}{keys}, got {show(value)}"
+    must, _, rest = says.removeprefix("Value error, ").rpartition("Input should ")
+    return path, f"{must}{'must ' if rest != says else ''}{rest[:1].lower()}{rest[1:]}, got {show(value)}"
 
 
 def _unknown(path: KeyPath, known: Sequence[str]) -> str:
     hint = nearest(path[-1], known) or (f"; known are: {', '.join(known)}" if known else "")
     return f"unknown key{hint}"
-
-
-def _problems(
-    error: ValidationError, known: Callable[[KeyPath], Sequence[str]], unknown: Callable[[KeyPath], str]
-) -> Iterator[tuple[KeyPath, str]]:
-    for problem in error.errors(include_url=False):
-        path: KeyPath = tuple(part for part in problem["loc"] if part not in (VALUE, DOMAIN))
-        value, kind = problem["input"], problem["type"]
-        if kind == "rule":
-            yield path, problem["msg"]
-        elif kind in {"missing", "missing_keyword_only_argument", "missing_argument"}:
-            yield path, "required"
-        elif kind in {"extra_forbidden", "unexpected_keyword_argument", "invalid_key"}:
-            path = (*path[:-1], str(path[-1]))
-            yield path, unknown(path)
-        elif kind in {"dataclass_type", "model_type", "dict_type", "model_attributes_type"}:
-            keys = ", ".join(known(path))
-            yield path, f"must be a mapping{' with ' if keys else ''}{keys}, got {show(value)}"
-        elif kind in {"list_type", "tuple_type"}:
-            yield path, f"must be a list, got {show(value)}"
-        else:
-            message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should ")
-            must = "must " if problem["msg"].startswith("Input should ") else ""
-            yield path, f"{must}{message[:1].lower()}{message[1:]}, got {show(value)}"
 
 
 def json_schema(cls: Any) -> dict[str, Any]:

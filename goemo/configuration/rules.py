@@ -8,6 +8,7 @@ the user: what the value must be, what it is, and the name that was probably mea
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -20,6 +21,9 @@ from goemo.configuration.losses import loss_options
 from goemo.configuration.thresholds import CHOICE_KEYS, METHODS, option_problems
 from goemo.configuration.wording import nearest, show
 
+# What YAML 1.1 takes for text although every reader sees a number: no point, or no sign in the exponent.
+_EXPONENT = re.compile(r"[-+]?(\d{1,400}\.?\d{0,400}|\.\d{1,400})[eE][-+]?\d{1,9}")
+
 KeyPath = tuple[Any, ...]  # keys from the top of a file down; an int is a place in a list
 
 
@@ -28,12 +32,26 @@ def broken(message: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{message}", {"message": message})
 
 
-def all_broken(problems: Iterable[tuple[KeyPath, str]], value: Any) -> ValidationError:
-    """Return the error of a value in which several parts are wrong, each with its path inside the value."""
+def all_broken(problems: Iterable[tuple[KeyPath, str | None]], value: Any) -> ValidationError:
+    """Return the error of a value in which several parts are wrong.
+
+    Args:
+        problems: For each its path inside the value, and the sentence; None for a key that nobody knows.
+        value: All of it.
+    """
+    unknown = PydanticCustomError("extra_forbidden", "unknown key")
     return ValidationError.from_exception_data(
         "rule",
-        [InitErrorDetails(type=broken(message), loc=path, input=value) for path, message in problems],
+        [
+            InitErrorDetails(type=unknown if message is None else broken(message), loc=path, input=value)
+            for path, message in problems
+        ],
     )
+
+
+def as_number(value: Any) -> Any:
+    """Return the number that a text such as ``2e-5`` stands for; anything else as it is."""
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
 class Rule:
@@ -74,6 +92,7 @@ class Number(Rule):
         low: The least value.
         above: What it must be above, where there is no least value.
         high: The greatest value, as part of the rule.
+        least: The least value that anybody can mean, 0 aside; said only to who goes below it.
         most: The greatest value that anybody can mean; said only to who goes beyond it.
         is_whole: Whether it is a whole number.
         word: A name that may stand for it.
@@ -83,6 +102,7 @@ class Number(Rule):
     low: float | None = None
     above: float | None = None
     high: float | None = None
+    least: float | None = None
     most: float | None = None
     is_whole: bool = False
     word: str | None = None
@@ -105,12 +125,14 @@ class Number(Rule):
         """Return an int of a whole number, else a float."""
         if self.word is not None and isinstance(value, str) and value == self.word:
             return value
-        kind: Any = Integral if self.is_whole else Real
-        read = _number(value, whole=self.is_whole) if isinstance(value, kind) else None
+        kind, given = (Integral, value) if self.is_whole else (Real, as_number(value))
+        read = _number(given, whole=self.is_whole) if isinstance(given, kind) else None
         if read is None or not self._is_inside(read):
             raise broken(f"must be {self.words}, got {show(value)}")
         if self.most is not None and read > self.most:
             raise broken(f"must be at most {self.most:,.12g}, got {show(value)}")
+        if self.least is not None and 0 < read < self.least:
+            raise broken(f"must be at least {self.least:g}, got {show(value)}")
         if self.is_share and read > 1 and read != int(read):
             raise broken(f"must be a whole number where it is above 1, got {show(value)}")
         return read
@@ -252,9 +274,10 @@ class Thresholds(Rule):
 
     def check(self, value: Any) -> str | dict[str, Any]:
         """Return the method, or a mapping of its own, plain in YAML and JSON."""
-        if problems := list(option_problems(value)):
+        read = {key: as_number(part) for key, part in value.items()} if isinstance(value, Mapping) else value
+        if problems := list(option_problems(read)):
             raise all_broken(problems, value)
-        return {**value} if isinstance(value, Mapping) else str(value)
+        return read if isinstance(read, dict) else str(read)
 
     def json_schema(self) -> dict[str, Any]:
         """Return the methods, and the options of all of them."""

@@ -41,7 +41,7 @@ def anything():
         ("reports", 101, "must be a whole number from 1 to 100"),
         ("reports", None, "from 1 to 100, got nothing"),
         ("learning_rate", 0.0, "must be a number above 0"),
-        ("learning_rate", "2e-5", "must be a number above 0, got '2e-5'"),
+        ("learning_rate", "0.1", "must be a number above 0, got '0.1'"),
         ("learning_rate", math.nan, "must be a number above 0"),
         ("weight_decay", -0.1, "at least 0"),
         ("weight_decay", math.inf, "must be a number"),
@@ -83,6 +83,14 @@ def test_the_ends_of_the_ranges_and_numpy_numbers_are_allowed():
         weight_decay=0,
         seed=0,
         reports=100,
+    )
+
+
+def test_numbers_that_yaml_takes_for_text_are_numbers():
+    """2e-5, which YAML 1.1 reads as text, is the number that it looks like."""
+    assert Configuration(checkpoint="c", learning_rate="2e-5").learning_rate == 2e-5
+    assert (
+        Configuration(checkpoint="c", thresholds={"method": "grid", "step": "1e-1"}).thresholds["step"] == 0.1
     )
 
 

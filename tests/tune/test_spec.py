@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
+from goemo.configuration import HYPERPARAMETER_DEFAULTS, HYPERPARAMETERS, Configuration
 from goemo.data.taxonomy import TAXONOMIES
 from goemo.errors import InputError
 from tune import spec as spec_module
-from tune.spec import HYPERPARAMETERS, SearchSpec, configuration, load_spec, report_progress, shipped_spaces
+from tune.spec import SearchSpec, configuration, load_spec, report_progress, shipped_spaces
 
 MINIMAL = "model: {checkpoint: scratch:albert-tiny}\n"
 SHIPPED = ["minilm_head", "paper_albert", "paper_xlnet", "quickstart", "quickstart_scratch", "roberta_tpe"]
@@ -51,12 +51,14 @@ def test_the_shipped_spaces_are_those_we_promise():
 
 @pytest.mark.parametrize("path", shipped_spaces(), ids=lambda p: p.stem)
 def test_every_shipped_space_loads_and_opens_with_its_command(path):
-    """A shipped space is valid, comes back from its dict, and its first line runs it by its name."""
+    """A shipped space is valid, comes back from its dict, names its schema, and says what runs it."""
     spec = load_spec(path.stem)
     assert load_spec(f"{path.stem}.yaml") == spec == load_spec(str(path))
     assert SearchSpec.from_dict(spec.to_dict()) == spec
     assert spec.text == path.read_text(encoding="utf-8")
-    command = spec.text.splitlines()[0].removeprefix("# ").split()
+    editor, first = spec.text.splitlines()[:2]
+    assert editor == "# yaml-language-server: $schema=schema.json"
+    command = first.removeprefix("# ").split()
     assert command[:3] == ["goemo", "search", path.stem]
     assert spec.name == path.stem.replace("_", "-")
 
@@ -128,6 +130,7 @@ def test_defaults_fill_a_minimal_file(load):
         "objective": {"metric": "macro_f1", "thresholds": "proportional", "reports": 5, "test": "chosen"},
         "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto", "prefix_limit_gb": 20.0},
         "confirm": {"top": 0, "seeds": 5},
+        "baseline": "words",
         "seed": 42,
         "keep_models": 1,
         "checkpoint_every_s": 300,
@@ -387,7 +390,7 @@ def test_wrong_options_are_named_together(load):
     with pytest.raises(InputError) as caught:
         load(MINIMAL, "seed=x", name="a/b", data=" ")
     assert caught.value.where == "command line"
-    assert [p.split(": ")[0] for p in caught.value.problems] == ["--name a/b", "--set seed=x", "--data  "]
+    assert [p.split(": ")[0] for p in caught.value.problems] == ["--name a/b", "--data  ", "--set seed=x"]
 
 
 NOT_A_FILE = {

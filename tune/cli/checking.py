@@ -1,6 +1,10 @@
-"""Commands that check what is there before anything trains: spaces, doctor."""
+"""Commands that check what is there before anything trains: spaces, schema, doctor."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import click
 
 from goemo.errors import GoemoError, InputError
 from tune.cli.app import cli
@@ -25,6 +29,22 @@ def spaces() -> None:
         echo(f"{path.stem:<18} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}")
     if wrong:
         raise InputError("search spaces", wrong)
+
+
+@cli.command(example="goemo schema -o schema.json")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: stdout).")
+def schema(output: Path | None) -> None:
+    """Write the JSON Schema of a search space, with which editors complete and check it."""
+    from tune.spec.documents import schema_text
+
+    if output is None:
+        click.echo(schema_text(), nl=False)
+        return
+    try:
+        output.write_text(schema_text(), encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(output), [error.strerror or str(error)]) from error
+    echo(f"{output}: name it in a search space with # yaml-language-server: $schema={output}")
 
 
 @cli.command(example="goemo doctor")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from goemo.configuration.thresholds import words
 from tune import space
 from tune.names import short_name
-from tune.spec import SearchSpec, advice, order_in_words, scheduler_in_words
+from tune.spec import Domain, SearchSpec, advice, order_in_words, scheduler_in_words
 
 
 def plan(spec: SearchSpec, most: int = 30) -> str:
@@ -16,10 +18,11 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
     objective = f"{spec.objective.metric} on validation"
     confirm = spec.confirm
     again = f"then the {confirm.top} best again, with {confirm.seeds} seeds each"
+    model = {"model": spec.model.checkpoint, "trainable": spec.model.trainable, "pooling": spec.model.pooling}
     lines = [
         f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {order_in_words(spec)}",
         scheduler_in_words(spec),
-        f"model {spec.model.checkpoint}, trainable {spec.model.trainable}, pooling {spec.model.pooling}",
+        ", ".join(f"{name} {_shown(value)}" for name, value in model.items()),
         f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
         f"objective {objective}, {words(spec.objective.thresholds)} thresholds, cross-fitted",
         *([again] if confirm.top else []),
@@ -36,3 +39,8 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
     if shown < spec.total:
         lines.append(f"  and {spec.total - shown} more")
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    """Return a value of the model, or what it is chosen from."""
+    return f"one of {', '.join(map(str, value.values))}" if isinstance(value, Domain) else str(value)

@@ -158,7 +158,7 @@ def _stages(
     if further is not None and further.remaining:
         view.state.begin_stage(spec.total + further.total)
         view.say(further.words())
-        yield replace(spec, scheduler=SchedulerSpec("none")), further
+        yield replace(spec, scheduler=SchedulerSpec(algorithm="none")), further
 
 
 def _report(command: Command, basis: Basis, search: SearchFolder) -> Leaderboard:

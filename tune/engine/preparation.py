@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goemo.data import Splits
+from goemo.errors import InputError
 from tune.engine.resources import per_trial, trials_per_gpu
 from tune.records import runs_folder
 from tune.spec import SearchSpec, asked_for, configuration, possible_values
@@ -43,8 +44,14 @@ def found_checkpoint(spec: SearchSpec) -> list[Path]:
     """Find the folder of the checkpoint before any data is read; one made from the data has none yet.
 
     Raises:
-        InputError: It is not there.
+        InputError: It is not there, or the search chooses among several models.
     """
+    if choices := spec.model.choices:
+        keys = ", ".join(f"model.{name}" for name in choices)
+        problem = (
+            f"{keys}: a search prepares its data for one model; give one value, and start a search for each"
+        )
+        raise InputError(spec.name, [problem])
     if spec.model.checkpoint.startswith("scratch:"):
         return []
     from goemo.models import resolve_checkpoint

@@ -10,8 +10,7 @@ from typing import Any
 from goemo.configuration.outcomes import RANKED
 from tune.records import TrialRecord
 from tune.space import quiet_optuna
-from tune.spec import HYPERPARAMETERS, Domain, SearchSpec
-from tune.spec.rules import WrongError
+from tune.spec import SEARCHABLE, Domain, SearchSpec
 
 FEWEST_TRIALS = 8  # below this, a forest of regression trees has next to nothing to learn from
 NEAR = 0.05  # of a range's width, on its own scale: closer than this to a bound is on the edge
@@ -173,10 +172,11 @@ def _goes_on(name: str, domain: Domain, edge: str) -> bool:
     """Whether the hyperparameter may take values beyond this edge of its domain."""
     end = max(domain.values) if edge == "high" else min(domain.values)
     sign = 1 if edge == "high" else -1
-    beyond = end + sign if HYPERPARAMETERS[name].type is int else math.nextafter(end, sign * math.inf)
+    key = SEARCHABLE[name]
+    beyond = end + sign if key.type is int else math.nextafter(end, sign * math.inf)
     try:
-        HYPERPARAMETERS[name].rule(beyond)
-    except WrongError:
+        key.check(beyond)
+    except ValueError:
         return False
     return True
 

@@ -9,13 +9,11 @@ from tune.spec.configurations import configuration, hyperparameters, possible_va
 from tune.spec.domain import Domain
 from tune.spec.extending import extended
 from tune.spec.finding import shipped_spaces
-from tune.spec.hyperparameters import HYPERPARAMETERS
-from tune.spec.layout import RULES, TOP_LEVEL
 from tune.spec.loading import load_spec
 from tune.spec.rungs import bar, rungs
 from tune.spec.search_spec import SearchSpec
+from tune.spec.searchable import SEARCHABLE
 from tune.spec.sections import (
-    SECTIONS,
     TAXONOMIES,
     AlgorithmSpec,
     ConfirmSpec,
@@ -29,11 +27,8 @@ from tune.spec.sections import (
 from tune.spec.wording import order_in_words, scheduler_in_words
 
 __all__ = [
-    "HYPERPARAMETERS",
-    "RULES",
-    "SECTIONS",
+    "SEARCHABLE",
     "TAXONOMIES",
-    "TOP_LEVEL",
     "AlgorithmSpec",
     "ConfirmSpec",
     "DataSpec",

@@ -1,73 +1,100 @@
-"""Check all of a search space: plain values in, the fields of `SearchSpec` out."""
+"""Check all of a search space: plain values in, a `SearchSpec` out, every problem at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import replace
 from typing import Any
 
-from tune.spec.checking_space import read_space
-from tune.spec.checking_together import check_together
-from tune.spec.keys import check_keys
-from tune.spec.layout import ABSENT_SECTIONS, REQUIRED, RULES, TOP_LEVEL, section_values
-from tune.spec.problems import Problems, show
-from tune.spec.rules import WrongError
-from tune.spec.sections import SECTIONS
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from goemo.configuration.declared import key_at, keys_of, problems_of
+from tune.spec.domain import Domain
+from tune.spec.keys import known_at, unknown
+from tune.spec.problems import Problems
+from tune.spec.search_spec import SearchSpec
+from tune.spec.searchable import MODEL_KEYS, read_space
+from tune.spec.together import check_together
+
+# What a bare word means, where one stands for a mapping.
+_BARE = {"search": "algorithm", "scheduler": "algorithm", "thresholds": "method"}
+
+_SPEC = TypeAdapter(SearchSpec)
 
 
-def checked_fields(
-    values: Mapping[str, Any], problems: Problems, *, where: str, default_name: str | None = None
-) -> dict[str, Any]:
-    """Return the fields of a `SearchSpec`, except for its text.
+def section_values(values: Mapping[str, Any], section: str) -> Any:
+    """Return what stands for a section, which may be a bare algorithm, or a bare method of thresholds."""
+    absent = keys_of(type(_default("objective")))["thresholds"].default if section == "thresholds" else {}
+    given = values.get(section, absent)
+    return {_BARE[section]: given} if section in _BARE and isinstance(given, str) else given
+
+
+def checked(
+    values: Mapping[str, Any], problems: Problems, *, where: str, text: str, name: str | None = None
+) -> SearchSpec:
+    """Return the search that a file asks for.
 
     Args:
         values: What the file says, overrides included.
         problems: Those found before, with where each value came from.
         where: What the values are called in a message: the path of the file.
-        default_name: The name of a search that has none; without it, a name is required.
+        text: The file as it was given.
+        name: Of a search that names itself nowhere; without it, a name is required.
 
     Raises:
         InputError: Something is wrong; the message has all of it.
     """
-    check_keys(values, (), TOP_LEVEL, problems)
-    top = {key: value for key, value in values.items() if key in RULES[""]}
-    if default_name is not None:
-        top.setdefault("name", default_name)
-    if "name" not in top:
-        problems.add(("name",), "required")
-    good = _read_keys(top, "", problems)
-    sections = {section: _read_section(values, section, problems) for section in SECTIONS}
-    space = read_space(values, problems)
-    check_together(sections, space, problems)
+    whole = {"model": {}, **({} if name is None else {"name": name}), **values}
+    whole |= {
+        section: section_values(whole, section) for section in ("search", "scheduler") if section in whole
+    }
+    if "text" in whole:
+        problems.add(("text",), unknown(("text",)))
+        del whole["text"]
+    spec = None
+    try:
+        spec = _SPEC.validate_python(whole)
+    except ValidationError as error:
+        for path, message in problems_of(error, SearchSpec, unknown):
+            problems.add(path, message)
+    sections, domains = _right_parts(whole)
+    check_together(sections, domains, problems)
     problems.raise_if_any(where)
-    built = {section: build(**sections[section]) for section, build in SECTIONS.items()}
-    return {**good, **built, "space": space}
+    assert spec is not None
+    return replace(spec, text=text)
 
 
-def _read_section(values: Mapping[str, Any], section: str, problems: Problems) -> dict[str, Any]:
-    """Return the values of one section that keep their rules, defaults included."""
-    given = section_values({**ABSENT_SECTIONS, **values}, section)
-    if not isinstance(given, dict):
-        problems.add((section,), f"must be a mapping with {', '.join(RULES[section])}, got {show(given)}")
-        return {}
-    check_keys(given, (section,), tuple(RULES[section]), problems)
-    for key in RULES[section]:
-        if (section, key) in REQUIRED and key not in given:
-            problems.add((section, key), REQUIRED[section, key])
-    defaults = {f.name: f.default for f in fields(SECTIONS[section]) if f.default is not MISSING}
-    absent = {key: value for key, value in defaults.items() if key not in given}
-    return {**absent, **_read_keys(given, section, problems)}
+def _right_parts(values: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, Domain]]:
+    """Return the values of each section that keep their rules, defaults included, and the domains that do.
 
-
-def _read_keys(given: Mapping[str, Any], section: str, problems: Problems) -> dict[str, Any]:
-    """Return the values that keep their rules; the others become problems."""
-    good = {}
-    for key, rule in RULES[section].items():
-        if key in given:
+    What fits each other is checked for these alone: a wrong value has its own problem already.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    for section in known_at(()):
+        key = key_at(SearchSpec, (section,))
+        assert key is not None
+        if key.rule is not None:
+            continue
+        given = values.get(section, {})
+        good = sections[section] = {}
+        for name, inner in keys_of(key.annotation).items():
             try:
-                good[key] = rule(given[key])
-            except WrongError as error:
-                path = (section, key) if section else (key,)
-                for inside, message in error.problems:
-                    problems.add((*path, *inside), message)
-    return good
+                if isinstance(given, dict) and name in given:
+                    good[name] = inner.check(given[name])
+                elif inner.has_default:
+                    good[name] = inner.default
+            except (PydanticCustomError, ValidationError):
+                continue
+    chosen = {name: sections["model"][name] for name in MODEL_KEYS if name in sections["model"]}
+    model = {
+        name: value if isinstance(value, Domain) else Domain("value", (value,))
+        for name, value in chosen.items()
+    }
+    return sections, {**model, **read_space(values.get("space", {}))[0]}
+
+
+def _default(section: str) -> Any:
+    key = key_at(SearchSpec, (section,))
+    assert key is not None
+    return key.default

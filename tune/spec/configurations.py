@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
+from goemo.configuration.declared import keys_of
+from goemo.configuration.settings import ModelSettings
 from tune.spec.conditions import is_asked
-from tune.spec.hyperparameters import HYPERPARAMETERS
+from tune.spec.domain import Domain
 from tune.spec.search_spec import SearchSpec
 
 
 def configuration(spec: SearchSpec, varied: Mapping[str, Any]) -> Configuration:
     """Return the configuration of one trial.
 
-    Hyperparameters come from `hyperparameters`. Whole-number hyperparameters are made ``int``, the others
-    ``float``.
+    What varies comes from ``varied``; what is not asked for has its default.
 
     Raises:
         ValueError: The keys of ``varied`` are not those that the space asks for, given their values.
@@ -26,28 +26,24 @@ def configuration(spec: SearchSpec, varied: Mapping[str, Any]) -> Configuration:
     if set(varied) != asked:
         conditions = "" if asked == set(varying) else " where these values are chosen"
         raise ValueError(f"the space varies {sorted(asked)}{conditions}, got values for {sorted(varied)}")
-    return Configuration.from_dict(
-        {
-            **asdict(spec.model),
-            **{
-                name: None if value is None else HYPERPARAMETERS[name].type(value)
-                for name, value in hyperparameters(spec, varied).items()
-            },
-            "seed": spec.seed,
-            "reports": spec.objective.reports,
-            "metric": spec.objective.metric,
-            "thresholds": spec.objective.thresholds,
-        }
+    model = {name: getattr(spec.model, name) for name in keys_of(ModelSettings)}
+    return Configuration(
+        **{name: value for name, value in model.items() if not isinstance(value, Domain)},
+        **hyperparameters(spec, varied),
+        seed=spec.seed,
+        reports=spec.objective.reports,
+        metric=spec.objective.metric,
+        thresholds=spec.objective.thresholds,
     )
 
 
 def hyperparameters(spec: SearchSpec, varied: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of every hyperparameter that there is.
+    """Return the value of every hyperparameter that there is, and what is chosen of the model.
 
-    From ``varied``, else from the constant domains of the space, else from
+    From ``varied``, else from the constant domains of the search, else from
     `goemo.configuration.HYPERPARAMETER_DEFAULTS`.
     """
-    constant = {name: domain.values[0] for name, domain in spec.space.items() if domain.is_constant}
+    constant = {name: domain.values[0] for name, domain in spec.domains.items() if domain.is_constant}
     return {**HYPERPARAMETER_DEFAULTS, **constant, **varied}
 
 

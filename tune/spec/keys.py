@@ -1,65 +1,80 @@
-"""Which keys are known, and which one was probably meant."""
+"""Which keys a search space may have, and which one was probably meant."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
 
+from goemo.configuration import HYPERPARAMETERS
+from goemo.configuration.declared import known_keys
+from goemo.configuration.rules import KeyPath
 from goemo.configuration.thresholds import CHOICE_KEYS
+from goemo.configuration.wording import nearest
 from tune.spec.domain import DOMAIN_KINDS, ONLY_IF
-from tune.spec.hyperparameters import HYPERPARAMETERS
-from tune.spec.layout import RULES, TOP_LEVEL
-from tune.spec.problems import KeyPath, Problems
+from tune.spec.search_spec import SearchSpec
+from tune.spec.searchable import MODEL_KEYS, SEARCHABLE
+
+# Short forms of the most frequent hyperparameters, for the command line.
+ALIASES = {
+    HYPERPARAMETERS[name].short: name for name in ("learning_rate", "batch_size", "max_length", "epochs")
+}
+
+
+def known_at(path: KeyPath) -> tuple[str, ...]:
+    """Return the keys that there are at a path; none where it goes on with values, or leads nowhere."""
+    match path:
+        case ():
+            return tuple(key for key in known_keys(SearchSpec, ()) if key != "text")
+        case ("space",):
+            return tuple(HYPERPARAMETERS)
+        case ("space" | "model", name) if name in (HYPERPARAMETERS if path[0] == "space" else MODEL_KEYS):
+            return (*DOMAIN_KINDS, ONLY_IF)
+        case ("space" | "model", _, "only_if") | ("search", "enqueue", int()):
+            return tuple(SEARCHABLE)
+        case ("objective", "thresholds"):
+            return CHOICE_KEYS
+    return known_keys(SearchSpec, path)
 
 
 def is_known(path: KeyPath) -> bool:
     """Return whether a search space may have this key."""
-    match path:
-        case (top,):
-            return top in TOP_LEVEL
-        case ("space", name, *within):
-            return name in HYPERPARAMETERS and _is_in_a_domain(within)
-        case ("objective", "thresholds", key):
-            return key in CHOICE_KEYS
-        case (section, key):
-            return key in RULES.get(section, ())
-    return False
+    return all(part in known_at(path[:place]) for place, part in enumerate(path))
 
 
-def _is_in_a_domain(path: Sequence[Any]) -> bool:
-    """Return whether a path may go on like this below a hyperparameter."""
-    match path:
-        case (key,):
-            return key in (*DOMAIN_KINDS, ONLY_IF)
-        case (only_if, other):
-            return only_if == ONLY_IF and other in HYPERPARAMETERS
-    return not path
+def with_aliases(path: KeyPath) -> KeyPath:
+    """Return a path from the command line with ``lr`` or ``space.lr`` as ``space.learning_rate``."""
+    if path[0] in ALIASES:
+        return ("space", ALIASES[path[0]], *path[1:])
+    if path[0] == "space" and len(path) > 1:
+        return ("space", ALIASES.get(path[1], path[1]), *path[2:])
+    return path
 
 
-def check_keys(values: Mapping[Any, Any], path: KeyPath, known: Sequence[str], problems: Problems) -> None:
-    """Add each key of the mapping at ``path`` that is not among ``known``."""
-    for key in values:
-        if key in known:
-            continue
-        elsewhere = [dotted for dotted in _dotted_keys() if dotted.rsplit(".", 1)[-1] == key]
-        nearest = elsewhere or difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"known are: {', '.join(known)}"
-        problems.add((*path, str(key)), f"unknown key; {hint}")
+def unknown(path: KeyPath) -> str:
+    """Return the sentence about a key that nobody knows: the nearest of its place, or where it belongs."""
+    key, known = path[-1], known_at(path[:-1])
+    kind = "hyperparameter" if "enqueue" in path else "key"
+    elsewhere = [] if kind != "key" else [other for other in dotted_keys() if _last(other) == key]
+    if key in ALIASES and ALIASES[key] in known:
+        elsewhere = [ALIASES[key]]
+    hint = f"; did you mean {elsewhere[0]}?" if elsewhere else nearest(key, known)
+    return f"unknown {kind}{hint}" if hint else f"unknown {kind}; known are: {', '.join(known)}"
 
 
 def nearest_dotted(path: KeyPath) -> str:
     """Return the end of a message: the dotted key that was probably meant."""
-    known = _dotted_keys()
-    wanted = ".".join(str(part) for part in path)
-    same_end = [key for key in known if key.rsplit(".", 1)[-1] == path[-1]]
-    nearest = same_end[:1] or difflib.get_close_matches(wanted, known, n=1)
-    if nearest:
-        return f"; did you mean {nearest[0]}?"
-    return f"; known are: {', '.join(known)}"
+    known = dotted_keys()
+    same_end = [key for key in known if _last(key) == path[-1]]
+    hint = f"; did you mean {same_end[0]}?" if same_end else nearest(".".join(map(str, path)), known)
+    return hint or f"; known are: {', '.join(known)}"
 
 
-def _dotted_keys() -> list[str]:
-    sections = [f"{section}.{key}" for section, rules in RULES.items() if section for key in rules]
-    inner = [f"objective.thresholds.{key}" for key in CHOICE_KEYS]
-    return [*TOP_LEVEL, *sections, *(f"space.{name}" for name in HYPERPARAMETERS), *inner]
+@cache
+def dotted_keys() -> tuple[str, ...]:
+    """Return all keys that a search space may have, down to those of a section."""
+    top = known_at(())
+    sections = [f"{section}.{key}" for section in top for key in known_at((section,))]
+    return (*top, *sections, *(f"objective.thresholds.{key}" for key in CHOICE_KEYS))
+
+
+def _last(key: str) -> str:
+    return key.rsplit(".", 1)[-1]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goemo.errors import InputError
-from tune.spec.checking import checked_fields
+from tune.spec.checking import checked
 from tune.spec.finding import find_space
 from tune.spec.overrides import apply_override, place
-from tune.spec.parsing import parse
+from tune.spec.parsing import parse, read_text
 from tune.spec.problems import Problems
 from tune.spec.search_spec import SearchSpec
 
@@ -30,12 +29,7 @@ def load_spec(
         InputError: There is no such file, or something is wrong in it; the message has all of it.
     """
     path = find_space(space)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), [f"must be UTF-8 text: {error.reason} at byte {error.start}"]) from None
-    except OSError as error:
-        raise InputError(str(path), [f"cannot be read: {error.strerror}"]) from None
+    text = read_text(path)
     problems = Problems()
     values = parse(text, path, problems)
     for override in overrides:
@@ -44,5 +38,4 @@ def load_spec(
         if value is not None:
             place(values, key, value)
             problems.origins[key] = f"{option} {value}"
-    fields = checked_fields(values, problems, where=str(path), default_name=path.stem)
-    return SearchSpec(**fields, text=text)
+    return checked(values, problems, where=str(path), text=text, name=path.stem)

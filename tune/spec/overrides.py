@@ -6,10 +6,13 @@ from typing import Any
 
 import yaml
 
+from goemo.configuration.rules import KeyPath
+from goemo.configuration.wording import show
+from tune.spec.checking import section_values
 from tune.spec.domain import ONLY_IF
-from tune.spec.keys import is_known, nearest_dotted
-from tune.spec.layout import section_values
-from tune.spec.problems import KeyPath, Problems
+from tune.spec.keys import is_known, nearest_dotted, with_aliases
+from tune.spec.parsing import bounded
+from tune.spec.problems import Problems
 
 
 def apply_override(values: dict[str, Any], override: str, problems: Problems) -> None:
@@ -20,27 +23,27 @@ def apply_override(values: dict[str, Any], override: str, problems: Problems) ->
     if not equals or not key:
         problems.lost.append((origin, "must be KEY=VALUE, such as space.epochs=3"))
         return
-    path: KeyPath = tuple(key.split("."))
+    path = with_aliases(tuple(key.split(".")))
     if not is_known(path):
         problems.lost.append((origin, f"unknown key{nearest_dotted(path)}"))
         return
     try:
-        value = yaml.safe_load(given)
+        _, value = bounded(given)
     except (yaml.YAMLError, ValueError, RecursionError):
-        problems.lost.append((origin, f"the value must be YAML, got {given!r}"))
+        problems.lost.append((origin, f"the value must be YAML, got {show(given)}"))
         return
-    if path[0] == "space" and len(path) == 3 and path[2] != ONLY_IF:
+    if path[0] in {"space", "model"} and len(path) == 3 and path[2] != ONLY_IF:
         *head, kind = path  # one kind of domain takes the place of another, the condition stays
-        path, value = tuple(head), {kind: value} | _condition(values, path[1])
+        path, value = tuple(head), {kind: value} | _condition(values, tuple(head))
     place(values, path, value)
     for older in [p for p in problems.origins if p[: len(path)] == path]:
         del problems.origins[older]
     problems.origins[path] = origin
 
 
-def _condition(values: dict[str, Any], name: str) -> dict[str, Any]:
-    space = values.get("space")
-    domain = space.get(name) if isinstance(space, dict) else None
+def _condition(values: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    section = values.get(path[0])
+    domain = section.get(path[1]) if isinstance(section, dict) else None
     return {ONLY_IF: domain[ONLY_IF]} if isinstance(domain, dict) and ONLY_IF in domain else {}
 
 

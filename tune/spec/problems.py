@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import reprlib
-from typing import Any
+import math
 
+from goemo.configuration.declared import dotted
+from goemo.configuration.rules import KeyPath
 from goemo.errors import InputError
-
-KeyPath = tuple[Any, ...]  # keys from the top of the file down; an int is a place in a list
-
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 80
-_REPR.maxlist = _REPR.maxdict = 8
 
 
 class Problems:
@@ -36,7 +31,8 @@ class Problems:
 
     def raise_if_any(self, where: str) -> None:
         """Raise `InputError` with everything; about the option itself when options alone are wrong."""
-        named = [self._named(*problem) for problem in self.found] + list(self.lost)
+        in_order = sorted(self.found, key=lambda problem: self._line(problem[0]) or math.inf)
+        named = [self._named(*problem) for problem in in_order] + list(self.lost)
         if not named:
             return
         if any(option is None for option, _ in named):
@@ -50,23 +46,11 @@ class Problems:
     def _named(self, path: KeyPath, message: str, show_line: bool) -> tuple[str | None, str]:
         for length in range(len(path), 0, -1):
             if origin := self.origins.get(path[:length]):
-                return origin, message if length == len(path) else f"{_dotted(path)}: {message}"
-        line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
+                return origin, message if length == len(path) else f"{dotted(path)}: {message}"
+        line = self._line(path)
         end = f" (line {line})" if show_line and line is not None else ""
-        return None, f"{_dotted(path)}: {message}{end}"
+        return None, f"{dotted(path)}: {message}{end}"
 
-
-def _dotted(path: KeyPath) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def show(value: Any) -> str:
-    """Return a value as the user would recognise it, never long."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return _REPR.repr(value)
+    def _line(self, path: KeyPath) -> int | None:
+        """Return the line of a path, or of the nearest that is above it in the file."""
+        return next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)

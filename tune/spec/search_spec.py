@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 
-from tune.spec.checking import checked_fields
+from goemo.configuration.declared import declared, keys_of, meaning
+from goemo.configuration.rules import Checked, Number, one_of, whole
+from goemo.configuration.settings import Seed
 from tune.spec.conditions import members
 from tune.spec.domain import Domain
-from tune.spec.problems import Problems
+from tune.spec.searchable import Space
 from tune.spec.sections import (
+    FOLDER_NAME,
+    MOST_TRIALS,
     AlgorithmSpec,
     ConfirmSpec,
     DataSpec,
@@ -23,47 +27,76 @@ from tune.spec.sections import (
     SchedulerSpec,
 )
 
+Baseline = Literal["words", "none"]
 
-@dataclass(frozen=True)
+
+@declared
 class SearchSpec:
-    """One search, with every default filled in.
+    """One search, with every default filled in; ``text`` is the file as given, without the overrides."""
 
-    Attributes:
-        name: The search's name in its store; safe as the name of a folder.
-        model: What trains.
-        data: What it trains on.
-        space: Hyperparameter to domain, in the order of the file: the last varies fastest in a grid.
-        search: How configurations are chosen.
-        scheduler: Who stops losers.
-        objective: What ranks.
-        resources: What one trial occupies.
-        confirm: Which leaders are trained again with further seeds.
-        seed: Seeds the order of a grid, the draws of random and TPE, and every training.
-        keep_models: How many leaders keep their weights.
-        checkpoint_every_s: Seconds of training between two checkpoints of a trial.
-        trial_timeout_s: Seconds that a trial may take; None for as many as it takes.
-        text: The file as given, without the overrides; not part of equality.
-    """
-
-    name: str
+    name: Annotated[
+        str,
+        FOLDER_NAME,
+        meaning("names the search and its folder; `--name` wins"),
+    ]
     model: ModelSpec
-    data: DataSpec
-    space: Mapping[str, Domain]
-    search: AlgorithmSpec
-    scheduler: SchedulerSpec
-    objective: ObjectiveSpec
-    resources: ResourcesSpec
-    confirm: ConfirmSpec
-    seed: int = 42
-    keep_models: int = 1
-    checkpoint_every_s: float = 300
-    trial_timeout_s: float | None = None
-    text: str = field(default="", compare=False, repr=False)
+    data: DataSpec = DataSpec()
+    space: Annotated[Mapping[str, Domain], Space(), meaning("what varies")] = field(default_factory=dict)
+    search: AlgorithmSpec = AlgorithmSpec()
+    scheduler: SchedulerSpec = SchedulerSpec()
+    objective: ObjectiveSpec = ObjectiveSpec()
+    resources: ResourcesSpec = ResourcesSpec()
+    confirm: ConfirmSpec = ConfirmSpec(top=0)
+    baseline: Annotated[
+        Baseline,
+        one_of(Baseline),
+        meaning(
+            "what the best trial is compared with: a bag of `words`, trained beside the trials, or `none`"
+        ),
+    ] = "words"
+    seed: Annotated[
+        Seed,
+        meaning(
+            "seeds the order of a grid, the draws of random and TPE, the brackets of trials, every "
+            "training, the built-in sample, and the splits of data that has none"
+        ),
+    ] = 42
+    keep_models: Annotated[
+        int,
+        whole(0, most=MOST_TRIALS),
+        meaning(
+            "how many of the best trials keep their weights; those that are to be confirmed keep theirs "
+            "until that is done"
+        ),
+    ] = 1
+    checkpoint_every_s: Annotated[
+        float,
+        Number(above=0, most=1e8),
+        meaning(
+            "seconds of training between two checkpoints of a trial; trials that are shorter are run again "
+            "after a crash"
+        ),
+    ] = 300
+    trial_timeout_s: Annotated[
+        Annotated[float, Number(above=0, most=1e8)] | None,
+        meaning(
+            "seconds that a trial may take; one that takes longer ends as failed, [with its "
+            "stack](survival.md#a-trial-that-hangs)"
+        ),
+    ] = None
+    text: Annotated[str, Checked("text", str, {"type": "string"})] = field(
+        default="", compare=False, repr=False
+    )
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        """What the search chooses of the model, then the space, each in the order of the file."""
+        return {**self.model.choices, **self.space}
 
     @property
     def varying(self) -> dict[str, Domain]:
         """The domains with more than one value, or with a condition, in the order of the file."""
-        return {name: domain for name, domain in self.space.items() if not domain.is_constant}
+        return {name: domain for name, domain in self.domains.items() if not domain.is_constant}
 
     @cached_property
     def members(self) -> list[dict[str, Any]]:
@@ -103,17 +136,9 @@ class SearchSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values in the layout of the file, defaults included; `from_dict` takes them back."""
-        values: dict[str, Any] = {"name": self.name, "model": asdict(self.model), "data": asdict(self.data)}
-        values["space"] = {name: domain.to_yaml() for name, domain in self.space.items()}
-        values["search"] = {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self.search).items()
-            if value not in (None, ())
-        }
-        for section in ("scheduler", "objective", "resources", "confirm"):
-            values[section] = asdict(getattr(self, section))
-        top = ("seed", "keep_models", "checkpoint_every_s", "trial_timeout_s")
-        return values | {key: getattr(self, key) for key in top if getattr(self, key) is not None}
+        values = {name: _plain(getattr(self, name)) for name in keys_of(type(self)) if name != "text"}
+        values["search"] = {key: value for key, value in values["search"].items() if value not in (None, [])}
+        return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SearchSpec:
@@ -125,5 +150,21 @@ class SearchSpec:
         Raises:
             InputError: Something is wrong; the message has all of it.
         """
+        from tune.spec.checking import checked
+        from tune.spec.problems import Problems
+
         text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
-        return cls(**checked_fields(values, Problems(), where="search space"), text=text)
+        return checked(values, Problems(), where="search space", text=text)
+
+
+def _plain(value: Any) -> Any:
+    """Return a section, a domain or a value as YAML has it."""
+    if isinstance(value, Domain):
+        return value.to_yaml()
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in keys_of(type(value))}
+    return value

@@ -1,14 +1,18 @@
-"""The sections of a search space, each with its defaults."""
+"""The sections of a search space: each key once, with its rule, default and meaning."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from goemo.configuration import Metric, MixedPrecision, Pooling, Trainable
+from goemo.configuration.declared import declared, meaning
 from goemo.configuration.limits import PREFIX_LIMIT_GB
-from goemo.configuration.thresholds import DEFAULT_METHOD, ThresholdChoice
+from goemo.configuration.rules import Checked, Number, Text, all_broken, broken, one_of, whole
+from goemo.configuration.settings import Measuring, ModelSettings
+from goemo.configuration.wording import show
+from tune.spec.domain import Domain
+from tune.spec.searchable import MODEL_KEYS, SEARCHABLE, FoundProblems, Searchable, configurations
 
 Taxonomy = Literal["fine", "ekman", "sentiment"]
 Algorithm = Literal["grid", "random", "tpe"]
@@ -20,108 +24,209 @@ ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
 SCHEDULERS: tuple[str, ...] = get_args(Scheduler)
 TEST_POLICIES: tuple[str, ...] = get_args(TestPolicy)
 
+MOST_TRIALS = 100_000  # a search of more would take years, and is a slip
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """What trains: a checkpoint, which part of it, what the head reads, and in which arithmetic."""
-
-    checkpoint: str
-    trainable: Trainable = "all"
-    pooling: Pooling = "first"
-    mixed_precision: MixedPrecision = "auto"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-@dataclass(frozen=True)
+def folder_name(value: Any) -> str:
+    """Return a name that is safe as the name of a folder."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value or len(value) > 100:
+        raise broken(
+            "must be up to 100 letters, digits and - _ . that start with a letter or digit, without '..', "
+            f"because it names a folder, got {show(value)}"
+        )
+    return value
+
+
+def _search_names(value: Any) -> tuple[str, ...]:
+    """Return names of searches, which differ."""
+    if not isinstance(value, list | tuple):
+        raise broken(f"must be a list of names of searches, got {show(value)}")
+    problems: FoundProblems = []
+    for index, name in enumerate(value):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            problems.append(((index,), f"must be the name of a search, got {show(name)}"))
+        elif name in value[:index]:
+            problems.append(((index,), f"given twice: {name}"))
+    if problems:
+        raise all_broken(problems, value)
+    return tuple(value)
+
+
+FOLDER_NAME = Checked(
+    "letters, digits, `-`, `_`, `.`; at most 100",
+    folder_name,
+    {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": 100},
+)
+_NAMES = Checked(
+    "list of names of searches", _search_names, {"type": "array", "items": FOLDER_NAME.json_schema()}
+)
+_ENQUEUED = Checked(
+    "list of configurations",
+    configurations,
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": False,
+            "properties": {name: key.rule.json_schema() for name, key in SEARCHABLE.items() if key.rule},
+        },
+    },
+)
+
+
+def _searchable(cls: type[ModelSettings]) -> type[ModelSettings]:
+    """Let the keys of the model that may be searched have a domain; nothing else of them changes."""
+    cls.__annotations__ = {
+        name: Annotated[Any, Searchable(key), meaning(key.meaning)] for name, key in MODEL_KEYS.items()
+    }
+    for name, key in MODEL_KEYS.items():
+        if key.has_default:
+            setattr(cls, name, key.default)
+    return cls
+
+
+@declared
+@_searchable
+class ModelSpec(ModelSettings):
+    """What trains: each of `MODEL_KEYS` is a plain value, or a `Domain` where the search chooses it."""
+
+    @property
+    def choices(self) -> dict[str, Domain]:
+        """What the search chooses of the model."""
+        return {name: value for name in MODEL_KEYS if isinstance(value := getattr(self, name), Domain)}
+
+
+@declared
 class DataSpec:
-    """What it trains on: `sample:`, `dir:PATH`, `file:PATH` or `hub:ID`, and how labels are grouped."""
+    """What it trains on, and how labels are grouped."""
 
-    source: str = "sample:"
-    taxonomy: Taxonomy = "fine"
+    source: Annotated[
+        str,
+        Text(),
+        meaning(
+            "`sample:`, `sample:ROWS`, `dir:PATH`, `file:PATH`, `hub:ID` or `hub:ID:CONFIGURATION`; "
+            "`--data` wins"
+        ),
+    ] = "sample:"
+    taxonomy: Annotated[
+        Taxonomy,
+        one_of(Taxonomy),
+        meaning("`fine` keeps the labels; the others group the 28 of GoEmotions into 7 or 4"),
+    ] = "fine"
 
 
-@dataclass(frozen=True)
+@declared
 class AlgorithmSpec:
-    """How configurations are chosen.
+    """How configurations are chosen."""
 
-    Attributes:
-        algorithm: Who chooses.
-        trials: How many; None for a grid, which runs all of its product.
-        enqueue: Configurations that are tried first; what they leave out is drawn.
-        warm_start: Searches whose trials TPE knows before it draws.
-        startup_trials: How many trials with a score TPE waits for, drawing at random; None for a number that
-            goes with `trials` (`SearchSpec.startup_trials`).
-    """
+    algorithm: Annotated[Algorithm, one_of(Algorithm), meaning("how configurations are chosen")] = "grid"
+    trials: Annotated[
+        Annotated[int, whole(1, most=MOST_TRIALS)] | None,
+        meaning("how many trials; required for `random` and `tpe`, refused for `grid`"),
+    ] = None
+    enqueue: Annotated[
+        tuple[Mapping[str, Any], ...], _ENQUEUED, meaning("what is tried first, see below")
+    ] = ()
+    warm_start: Annotated[
+        tuple[str, ...], _NAMES, meaning("whose trials `tpe` knows before it draws, see below")
+    ] = ()
+    startup_trials: Annotated[
+        Annotated[int, whole(1, most=MOST_TRIALS)] | None,
+        meaning(
+            "trials with a score that `tpe` waits for, drawing at random until then; by default a third of "
+            "`trials`, at least 4 and at most 10"
+        ),
+    ] = None
 
-    algorithm: Algorithm = "grid"
-    trials: int | None = None
-    enqueue: tuple[Mapping[str, Any], ...] = ()
-    warm_start: tuple[str, ...] = ()
-    startup_trials: int | None = None
 
-
-@dataclass(frozen=True)
+@declared
 class SchedulerSpec:
-    """Who stops losers, if anybody: see `tune.engine.schedulers`.
+    """Who stops losers, if anybody: see `tune.engine.schedulers`."""
 
-    Attributes:
-        algorithm: ASHA and Hyperband have rungs at grace * reduction_factor ** k per cent.
-        grace: Per cent of its training that every trial gets.
-        reduction_factor: About one in this many goes on at a rung.
-        brackets: How many rungs of ASHA trials begin at, from the lowest on; Hyperband uses all.
-    """
+    algorithm: Annotated[Scheduler, one_of(Scheduler), meaning("who is stopped early")] = "asha"
+    grace: Annotated[
+        int,
+        whole(1, 100),
+        meaning("per cent of its training that every trial gets; must be the progress of a report"),
+    ] = 20
+    reduction_factor: Annotated[
+        float,
+        Number(above=1, least=1.1, most=100),
+        meaning("about one in this many goes on at each rung; not for `median`"),
+    ] = 3
+    brackets: Annotated[
+        int,
+        whole(1, most=100),
+        meaning("how many rungs of ASHA trials begin at; for `asha` alone"),
+    ] = 1
 
-    algorithm: Scheduler = "asha"
-    grace: int = 20
-    reduction_factor: float = 3
-    brackets: int = 1
 
-
-@dataclass(frozen=True)
-class ObjectiveSpec:
+@declared
+class ObjectiveSpec(Measuring):
     """What ranks, how thresholds are fitted, how often validation is measured, who sees the test split."""
 
-    metric: Metric = "macro_f1"
-    thresholds: ThresholdChoice = DEFAULT_METHOD
-    reports: int = 5
-    test: TestPolicy = "chosen"
+    test: Annotated[
+        TestPolicy,
+        one_of(TestPolicy),
+        meaning("who sees the test split: the best trial at the end, or each trial; it never ranks"),
+    ] = "chosen"
 
 
-@dataclass(frozen=True)
+@declared
 class ResourcesSpec:
-    """What one trial occupies, and how many gigabytes of a frozen encoder's output are kept for all of them.
+    """What one trial occupies, and how much of a frozen encoder's output is kept for all of them."""
 
-    `gpus_per_trial: auto` takes a GPU where there is any, or a share of it (`tune.engine.resources`).
-    """
+    cpus_per_trial: Annotated[
+        float,
+        Number(above=0, least=0.01, most=4_096, is_share=True),
+        meaning("CPU cores, and threads, of a trial; whole where above 1"),
+    ] = 1
+    gpus_per_trial: Annotated[
+        float | Literal["auto"],
+        Number(low=0, least=0.01, most=64, is_share=True, word="auto"),
+        meaning(
+            "`auto` is a GPU where there is any, shared by up to four trials where the largest of them "
+            "fits that often by an estimate of its memory, else none; 0.5 puts two trials on a GPU. No "
+            "trial gets more of the memory than its share"
+        ),
+    ] = "auto"
+    prefix_limit_gb: Annotated[
+        float,
+        Number(low=0, most=1_000_000),
+        meaning(
+            "gigabytes of a frozen encoder's output that are kept on disk for all trials; where more is "
+            "needed, every trial computes it in every step"
+        ),
+    ] = PREFIX_LIMIT_GB
 
-    cpus_per_trial: float = 1
-    gpus_per_trial: float | Literal["auto"] = "auto"
-    prefix_limit_gb: float = PREFIX_LIMIT_GB
 
-
-@dataclass(frozen=True)
+@declared
 class ConfirmSpec:
     """How many leaders are trained again with further seeds, and how many each then has, its own included.
 
     A file without this section has a `top` of 0: nothing is trained again.
     """
 
-    top: int = 3
-    seeds: int = 5
+    top: Annotated[
+        int,
+        whole(0, most=1_000),
+        meaning(
+            "how many leaders are trained again once the search has ended; 0, as without the section, for "
+            "none"
+        ),
+    ] = 3
+    seeds: Annotated[
+        int,
+        whole(2, most=1_000),
+        meaning("how many seeds each of them then has, its own included"),
+    ] = 5
 
     def most_trials(self, of: int) -> int:
         """Return how many trials that makes at most, in a search of so many: each may be a leader."""
         return min(self.top, of) * (self.seeds - 1)
-
-
-SECTIONS: dict[str, Any] = {
-    "model": ModelSpec,
-    "data": DataSpec,
-    "search": AlgorithmSpec,
-    "scheduler": SchedulerSpec,
-    "objective": ObjectiveSpec,
-    "resources": ResourcesSpec,
-    "confirm": ConfirmSpec,
-}
 
 
 def report_progress(reports: int) -> tuple[int, ...]:

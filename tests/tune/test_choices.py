@@ -1,0 +1,130 @@
+"""Which encoder, what of it trains and what the head reads, searched like any hyperparameter."""
+
+from __future__ import annotations
+
+import pytest
+
+from goemo.errors import InputError
+from tune.driver.plan import plan
+from tune.engine.preparation import found_checkpoint
+from tune.space import suggestions
+from tune.spec import SearchSpec, configuration, load_spec
+
+MODEL = {
+    "checkpoint": {"choice": ["albert-base-v2", "xlnet-base-cased"]},
+    "trainable": {"choice": ["head", "all"]},
+    "pooling": {"choice": ["first", "mean"], "only_if": {"trainable": ["head"]}},
+}
+SPACE = {
+    "learning_rate": {"grid": [1e-3, 1e-2], "only_if": {"trainable": ["head"]}},
+    "layer_decay": {"grid": [0.8, 0.9], "only_if": {"trainable": ["all"], "checkpoint": ["albert-base-v2"]}},
+}
+
+
+def make_spec(algorithm="grid", trials=None, model=MODEL, space=SPACE, **search):
+    return SearchSpec.from_dict(
+        {
+            "name": "choices",
+            "model": model,
+            "space": space,
+            "search": {"algorithm": algorithm, "trials": trials, **search},
+        }
+    )
+
+
+def test_a_grid_is_the_product_with_the_model_first():
+    """Per encoder: head with two poolings and two rates; all with two decays for ALBERT, once for XLNet."""
+    spec = make_spec()
+    assert list(spec.varying) == ["checkpoint", "trainable", "pooling", "learning_rate", "layer_decay"]
+    assert spec.total == 2 * (2 * 2) + 2 + 1
+    made = [configuration(spec, member) for member in spec.members]
+    assert len(set(made)) == spec.total
+    for config in made:
+        if config.trainable == "all":
+            assert (config.pooling, config.learning_rate) == ("first", 2e-5)
+        else:
+            assert config.learning_rate in {1e-3, 1e-2}
+        if config.checkpoint == "xlnet-base-cased":
+            assert config.layer_decay == 1.0
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe"])
+def test_draws_choose_the_model_too(algorithm):
+    """Each draw has a model and what it asks for; over some draws each value comes."""
+    spec = make_spec(algorithm, 30)
+    source = suggestions(spec)
+    seen = set()
+    for trial_id, varied in iter(source.ask, None):
+        config = configuration(spec, varied)
+        seen |= {config.checkpoint, config.trainable, config.pooling}
+        assert ("pooling" in varied) == ("learning_rate" in varied) == (config.trainable == "head")
+        source.tell(trial_id, 0.5, "completed")
+    assert seen == {"albert-base-v2", "xlnet-base-cased", "head", "all", "first", "mean"}
+
+
+def test_a_spec_with_choices_comes_back_from_its_dict():
+    """to_dict and from_dict are inverses, and the model's domains stand in the model's section."""
+    spec = make_spec("tpe", 5, enqueue=[{"checkpoint": "xlnet-base-cased", "trainable": "all"}])
+    assert SearchSpec.from_dict(spec.to_dict()) == spec
+    assert spec.to_dict()["model"] == {**MODEL, "mixed_precision": "auto"}
+    assert suggestions(spec).ask()[1] == {"checkpoint": "xlnet-base-cased", "trainable": "all"}
+
+
+def test_one_value_is_no_choice():
+    """A list of one value is that value."""
+    spec = make_spec(model={"checkpoint": {"choice": ["c"]}}, space={})
+    assert (spec.model.checkpoint, spec.total) == ("c", 1)
+
+
+def test_several_models_are_shown_and_refused_before_anything_starts():
+    """The plan shows the choice; a search is refused in one line that names the keys."""
+    spec = make_spec()
+    assert "model one of albert-base-v2, xlnet-base-cased, trainable one of head, all" in plan(spec)
+    with pytest.raises(
+        InputError, match=r"model\.checkpoint, model\.trainable, model\.pooling: a search prep"
+    ):
+        found_checkpoint(spec)
+
+
+WRONG = {
+    "checkpoint: {choice: []}": "model.checkpoint.choice: must not be empty, got []",
+    "checkpoint: [a, b]": "model.checkpoint: a list must say how it is meant: {choice: ['a', 'b']}",
+    "checkpoint: {choice: [a, 3]}": "model.checkpoint.choice[1]: must be text, got 3",
+    "checkpoint: {choice: [a, a]}": "model.checkpoint.choice: values must differ, got 'a' more than once",
+    "checkpoint: {chioce: [a, b]}": "model.checkpoint.chioce: unknown key; did you mean choice?",
+    "checkpoint: {int: [1, 2]}": "model.checkpoint.int: checkpoint takes names; list them with",
+    "checkpoint: {choice: [a, b], only_if: {epochs: [1]}}": "model.checkpoint.only_if: every trial needs a "
+    "checkpoint: it can have no condition",
+    "checkpoint: c, trainable: {choice: [head, tail]}": "model.trainable.choice[1]: must be one of all, "
+    "last_layer, head, got 'tail'",
+    "checkpoint: c, mixed_precision: {choice: [auto, none]}": "model.mixed_precision: must be one of auto",
+    "checkpoint: {choice: [a, b]}, pooling: {choice: [first, mean], only_if: {checkpoint: [c]}}": "model."
+    "pooling.only_if.checkpoint[0]: 'c' is not in its domain, {'choice': ['a', 'b']}",
+    "checkpoint: c, pooling: {choice: [first, mean], only_if: {trainable: [head]}}": "model.pooling.only_if."
+    "trainable: must vary for pooling to depend on it; trainable is always 'all'",
+}
+
+
+@pytest.mark.parametrize(("model", "problem"), WRONG.items(), ids=WRONG)
+def test_a_wrong_choice_has_one_problem(tmp_path, model, problem):
+    """Each rule is refused by itself, with path, rule, value and line."""
+    path = tmp_path / "s.yaml"
+    path.write_text(f"model: {{{model}}}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_spec(str(path))
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith(problem)
+    assert caught.value.problems[0].endswith("(line 1)")
+
+
+def test_choices_from_the_command_line(tmp_path):
+    """A plain value takes the place of a choice, and a choice that of a value; a condition stays."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "model: {checkpoint: c, trainable: {choice: [head, all]}}\n"
+        "space: {epochs: {grid: [1, 2], only_if: {trainable: [head]}}}\n"
+    )
+    changed = load_spec(str(path), overrides=["model.checkpoint.choice=[a, b]"])
+    assert changed.domains["checkpoint"].values == ("a", "b")
+    with pytest.raises(InputError, match=r"trainable is always 'all'"):
+        load_spec(str(path), overrides=["model.trainable=all"])

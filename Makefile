@@ -5,6 +5,7 @@
 # make faults       the tests that kill processes and fill disks, for many minutes
 # make check        ruff and mypy
 # make docs-tables  the tables of docs/ and the schema of search spaces, from the declarations
+# make docs         the documentation site, into build/site
 # make clean        remove the environment
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ NAME := quickstart-$(shell date +%m%d-%H%M%S)
 endif
 OUT := mlruns/$(NAME)
 
-.PHONY: quickstart install test quick versions faults check docs-tables clean
+.PHONY: quickstart install test quick versions faults check docs docs-tables clean
 .DEFAULT_GOAL := quickstart
 
 install: $(VENV)/.installed
@@ -60,6 +61,10 @@ check: install
 
 docs-tables: install
 	$(BIN)/python docs/tables.py
+
+docs: install
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
+	$(BIN)/python docs/site.py
 
 clean:
 	rm -rf $(VENV)

@@ -26,6 +26,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
     REPOSITORY / "README.md",
     REPOSITORY / "CHANGELOG.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    REPOSITORY / "SECURITY.md",
     *sorted((REPOSITORY / "docs").rglob("*.md")),
     REPOSITORY / "deploy" / "mlflow" / "README.md",
     REPOSITORY / "benchmarks" / "README.md",

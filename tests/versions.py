@@ -2,9 +2,9 @@
 
     python tests/versions.py lowest newest [--only tests/goemo]
 
-Each gets an environment of its own under ``build/``. Torch has the tested version in both: it is gigabytes, and
-not every machine has a second build at hand. Prints the versions of the direct dependencies, and ends with 1
-where the installation or a test fails.
+Each gets an environment of its own under ``build/``. Torch has the tested version in both: it is gigabytes,
+and not every machine has a second build at hand. Prints the versions of the direct dependencies, and ends
+with 1 where the installation or a test fails.
 """
 
 from __future__ import annotations

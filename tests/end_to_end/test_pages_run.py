@@ -19,7 +19,16 @@ import pytest
 from goemo.data import load_splits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [REPOSITORY / "README.md", *(REPOSITORY / "docs" / f"{name}.md" for name in ("team", "extending"))]
+NAMES = (
+    "tutorial",
+    "searching",
+    "results",
+    "models",
+    "python",
+    "team",
+    "extending",
+)  # in the order of a reader
+PAGES = [REPOSITORY / "README.md", *(REPOSITORY / "docs" / f"{name}.md" for name in NAMES)]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # These make the environment that is there already, serve until they are stopped (tests/tune/test_ui.py), or
@@ -44,7 +53,7 @@ import sys
 from tune.cli import main
 
 arguments = sys.argv[1:]
-if arguments[0] == "search" and {{"second", "mine", "mine-ekman", "confirmed"}} & {{*arguments}}:
+if arguments[0] == "search" and {{"second", "mine", "mine-ekman", "from-csv", "confirmed"}} & {{*arguments}}:
     arguments += ["--dry-run", "--no-probe"]  # what they show beyond the others is read: the day is short
 elif arguments[:2] == ["search", "my_space.yaml"] and "--dry-run" in arguments:
     arguments += ["--no-probe"]  # its checkpoint is on the hub

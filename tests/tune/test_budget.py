@@ -103,4 +103,4 @@ def test_the_command_refuses_a_duration_without_a_unit(capsys, option):
     with pytest.raises(SystemExit) as ended:
         main(["resume", "nothing", option, "90"])
     assert ended.value.code == 2
-    assert "90s, 30m, 2h or 1h30m" in capsys.readouterr().err
+    assert "90s, 30m, 2h, 1h30m or 30d" in capsys.readouterr().err

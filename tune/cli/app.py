@@ -66,6 +66,7 @@ SECTIONS = {
     "tune.cli.results": "Results",
     "tune.cli.models": "Models",
     "tune.cli.store": "MLflow",
+    "tune.cli.housekeeping": "Searches on this machine",
     "tune.cli.checking": "Before anything trains",
 }  # module with commands to its heading in the help, both in the order of a user's path
 

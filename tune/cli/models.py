@@ -10,6 +10,7 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import cli
+from tune.cli.names import SearchName
 from tune.cli.options import format_option, store_option
 from tune.live.plain import echo
 
@@ -17,7 +18,7 @@ from tune.live.plain import echo
 @cli.command(
     example="goemo export minilm-head -o best.yaml\ngoemo export minilm-head --trial t014 -o t014.yaml"
 )
-@click.argument("name")
+@click.argument("name", type=SearchName(is_read=True))
 @click.option("--trial", metavar="ID", help="A trial (default: the best by validation).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
 def export(name: str, trial: str | None, output: Path) -> None:

@@ -41,6 +41,11 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
         raise click.BadParameter(str(error), ctx, param) from None
 
 
+def duration_option(name: str, *, metavar: str, help: str) -> Callable[[Decorated], Decorated]:  # noqa: A002
+    """Return an option that takes ``30m``, ``2h`` or ``30d`` and gives seconds; None where it is left out."""
+    return click.option(name, callback=_seconds, metavar=metavar, help=help)
+
+
 @dataclass(frozen=True)
 class Running:
     """Where trials run, what they are logged to, and what ends them: the options of `running`.
@@ -76,9 +81,8 @@ _RUNNING = (
         help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI); "
         "none logs nothing.",
     ),
-    click.option(
+    duration_option(
         "--time-budget",
-        callback=_seconds,
         metavar="2h",
         help="Stop after this long, preparing included; trials that run then report what they have.",
     ),
@@ -88,9 +92,8 @@ _RUNNING = (
         metavar="H",
         help="The same, after this many hours of GPUs, those of earlier commands included.",
     ),
-    click.option(
+    duration_option(
         "--trial-timeout",
-        callback=_seconds,
         metavar="30m",
         help="A trial that takes longer ends as failed (default: trial_timeout_s of the search space).",
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tune.cli.app import cli
+from tune.cli.names import SearchName
 from tune.cli.options import format_option
 from tune.live.plain import echo
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     example="goemo leaderboard minilm-head --format csv > trials.csv\n"
     "goemo leaderboard paper-albert paper-xlnet"
 )
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
 @format_option("table", "json", "csv")
 def leaderboard(names: tuple[str, ...], form: str) -> None:
     """Rank the trials of a search by validation, with intervals; works while it runs.
@@ -73,7 +74,7 @@ def _show_comparison(found: list[Snapshot], form: str) -> None:
 
 
 @cli.command(example="goemo report minilm-head -o minilm-head.html")
-@click.argument("name")
+@click.argument("name", type=SearchName(is_read=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: NAME.html).")
 def report(name: str, output: Path | None) -> None:
     """Write a search as one self-contained HTML page, with a JSON twin beside it."""

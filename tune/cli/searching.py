@@ -12,6 +12,7 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import cli
+from tune.cli.names import SearchName, SpaceName
 from tune.cli.options import Running, running, trials_option
 from tune.live.plain import echo
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     example="goemo search minilm_head --data dir:goemotions --name first --time-budget 2h\n"
     "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none"
 )
-@click.argument("space")
+@click.argument("space", type=SpaceName())
 @click.option("--data", metavar="SRC", help="dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
 @click.option("--name", help="Name of the search, instead of the file's.")
 @click.option(
@@ -81,7 +82,7 @@ def search(  # noqa: PLR0917 - click passes them by name
 
 
 @cli.command(example="goemo resume minilm-head\ngoemo resume minilm-head --trials 5 --trial-timeout 30m")
-@click.argument("name")
+@click.argument("name", type=SearchName())
 @running
 @trials_option
 def resume(name: str, running: Running, trials: int | None) -> None:
@@ -100,7 +101,7 @@ def resume(name: str, running: Running, trials: int | None) -> None:
 
 
 @cli.command(example="goemo extend roberta-tpe --trials 20")
-@click.argument("name")
+@click.argument("name", type=SearchName())
 @click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
 @running
 def extend(name: str, trials: int, running: Running) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
 
 from goemo.data import load_splits
-from goemo.errors import GoemoError
 from tune.driver import session
 from tune.driver.basis import basis_without_trials, check, ready_for_trials
 from tune.driver.command import command_on
@@ -19,6 +15,7 @@ from tune.driver.facts import same_splits, same_store, store_fact
 from tune.driver.result import SearchResult
 from tune.live.consoles import progress_console
 from tune.records import SearchFolder, runs_folder
+from tune.records.holding import held
 from tune.space.warm_start import check_sources
 from tune.spec import SearchSpec, extended
 from tune.stopping.budget import Budget
@@ -61,7 +58,7 @@ def run_search(
         with ready_for_trials(command, checked, shared=runs_folder()) as basis:
             facts = {"address": address, **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
-            with _held(search):
+            with held(search):
                 command.log.open(search, find_store(tracking_uri).hide)
                 return session.run(command, basis, search)
 
@@ -94,7 +91,7 @@ def resume_search(
         SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
     search = SearchFolder.open(name)
-    with _held(search):
+    with held(search):
         spec = SearchSpec.from_dict(search.spec)
         if trial_timeout_s is not None:
             spec = replace(spec, trial_timeout_s=trial_timeout_s)
@@ -146,7 +143,7 @@ def extend_search(
         SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
     search = SearchFolder.open(name)
-    with _held(search):
+    with held(search):
         spec = extended(SearchSpec.from_dict(search.spec), trials)
         search.write_spec(spec.to_dict())
     console = console or progress_console()
@@ -159,16 +156,3 @@ def extend_search(
         trial_timeout_s=trial_timeout_s,
         console=console,
     )
-
-
-@contextmanager
-def _held(search: SearchFolder) -> Iterator[None]:
-    """Hold the search, so that two drivers never write to it; the lock goes with the process."""
-    with (search.path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GoemoError(
-                f"{search.name} is running in another process; wait for it or stop it"
-            ) from error
-        yield

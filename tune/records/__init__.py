@@ -25,7 +25,7 @@ derived from them, so that none of them has to survive a crash.
 """
 
 from tune.records.declared import STOP_REASONS, Confirming, Outcome, StopReason
-from tune.records.search import SearchFolder, search_names
+from tune.records.search import SearchFolder, known_searches, search_names
 from tune.records.snapshot import Damaged, Snapshot
 from tune.records.trial import DAMAGED, DamagedTrialError, TrialFolder, TrialRecord, leaders_beaten_by
 from tune.records.writing import runs_folder, write_json, write_text
@@ -42,6 +42,7 @@ __all__ = [
     "StopReason",
     "TrialFolder",
     "TrialRecord",
+    "known_searches",
     "leaders_beaten_by",
     "runs_folder",
     "search_names",

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,11 +81,9 @@ class SearchFolder:
         Raises:
             InputError: There is none; the message lists those there are.
         """
-        path = runs_folder() / "searches" / name
-        if not (path / "search.yaml").is_file():
-            known = ", ".join(search_names()) or "none yet"
-            raise InputError(name, [f"no search of that name in {runs_folder()}; there are: {known}"])
-        return cls(path)
+        if name not in search_names():
+            raise InputError(name, [f"no search of that name in {runs_folder()}; {known_searches(name)}"])
+        return cls(runs_folder() / "searches" / name)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -226,3 +225,14 @@ def search_names() -> list[str]:
     """Return the names of the searches in the store, oldest first."""
     files = (runs_folder() / "searches").glob("*/search.yaml")
     return [p.parent.name for p in sorted(files, key=lambda p: p.stat().st_mtime)]
+
+
+def known_searches(meant: str = "", most: int = 12) -> str:
+    """Return a line that names the searches there are, the newest first, and the one nearest to a name."""
+    names = search_names()[::-1]
+    if not names:
+        return "there are none yet; to start one: goemo search quickstart"
+    near = get_close_matches(meant, names, n=1)
+    more = f" and {len(names) - most} more (goemo list)" if len(names) > most else ""
+    told = f"there are: {', '.join(names[:most])}{more}"
+    return f"did you mean {near[0]}? {told}" if near else told

@@ -1,0 +1,110 @@
+"""What can be removed without losing a result: caches, weights of ended searches, what was left half done."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from goemo.errors import GoemoError
+from tune.housekeeping.deleting import TRASH
+from tune.housekeeping.sizes import size_of
+from tune.records import SearchFolder, runs_folder, search_names
+from tune.records.holding import is_held
+
+HALF_DONE_S = 24 * 3600  # after this, what was left half done belongs to a process that was killed
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Something that can be removed.
+
+    Attributes:
+        path: A folder.
+        what: What it is, and what makes it again.
+        size: In bytes.
+        used: When it was last used, in seconds since the epoch.
+    """
+
+    path: Path
+    what: str
+    size: int
+    used: float
+
+
+def find_waste(*, older_than_s: float = 0.0, keep_bytes: int = 0, models: bool = False) -> list[Waste]:
+    """Return what could be removed, the least recently used first.
+
+    Args:
+        older_than_s: Leave what was used more recently than this.
+        keep_bytes: Leave the most recently used caches, as many as fit into this.
+        models: Also the weights that complete searches keep of their leaders.
+
+    Raises:
+        GoemoError: A search is running: what it reads is not told from the rest.
+    """
+    busy = [name for name in search_names() if is_held(SearchFolder.open(name))]
+    if busy:
+        raise GoemoError(f"{', '.join(busy)} is running, and may read what would be removed; wait for it")
+    found = [*_caches(keep_bytes), *_half_done()]
+    if models:
+        found += _models()
+    now = time.time()
+    return sorted((one for one in found if now - one.used >= older_than_s), key=lambda one: one.used)
+
+
+def clean(waste: Sequence[Waste]) -> int:
+    """Remove what `find_waste` has found; return the bytes that it took."""
+    for one in waste:
+        shutil.rmtree(one.path)
+    return sum(one.size for one in waste)
+
+
+def _caches(keep_bytes: int) -> Iterator[Waste]:
+    cache = runs_folder() / "cache"
+    folders = [path for kind in _folders(cache) for path in _folders(kind)]
+    kept = 0
+    for used, path in sorted(((_used(path), path) for path in folders), reverse=True):
+        size = size_of(path)
+        if kept + size <= keep_bytes:
+            kept += size
+            continue
+        what = {
+            "prepared": "tokens and outputs of a frozen encoder; made again by the next search on the data",
+            "scratch": "a tokenizer and random weights; made again by the next search on the data",
+        }.get(path.parent.name, "a cache; made again when it is needed")
+        yield Waste(path, what, size, used)
+
+
+def _half_done() -> Iterator[Waste]:
+    """Yield records that were being deleted, and folders without a search that are a day old."""
+    for path in _folders(runs_folder() / TRASH):
+        yield Waste(path, "a search that was being deleted", size_of(path), 0.0)
+    for path in _folders(runs_folder() / "searches"):
+        age = time.time() - path.stat().st_mtime
+        if not (path / "search.yaml").exists() and age > HALF_DONE_S:
+            yield Waste(path, "a search that was never begun", size_of(path), path.stat().st_mtime)
+
+
+def _models() -> Iterator[Waste]:
+    for name in search_names():
+        search = SearchFolder.open(name)
+        if search.facts.get("status") != "complete":
+            continue
+        for path in sorted(search.path.glob("trials/*/model")):
+            what = f"weights of {name} {path.parent.name}; goemo export and goemo retrain make them again"
+            yield Waste(path, what, size_of(path), path.stat().st_mtime)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [path for path in sorted(parent.glob("*")) if path.is_dir() and not path.is_symlink()]
+
+
+def _used(folder: Path) -> float:
+    """Return when a cache was last written or read; file systems tell the latter to the day."""
+    times = [folder.stat().st_mtime]
+    for path in folder.glob("*.json"):
+        times += [path.stat().st_atime, path.stat().st_mtime]
+    return max(times)

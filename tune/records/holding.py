@@ -1,0 +1,40 @@
+"""Who works on a search: one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from goemo.errors import GoemoError
+from tune.records.search import SearchFolder
+
+
+@contextmanager
+def held(search: SearchFolder) -> Iterator[None]:
+    """Hold the search, so that two processes never write to it; the lock goes with the process.
+
+    Raises:
+        GoemoError: Another process holds it.
+    """
+    with (search.path / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise GoemoError(
+                f"{search.name} is running in another process; wait for it or stop it"
+            ) from error
+        yield
+
+
+def is_held(search: SearchFolder) -> bool:
+    """Return whether a process works on the search now."""
+    try:
+        with (search.path / ".lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    except OSError:  # no lock was ever taken, or it is another user's
+        return False
+    return False

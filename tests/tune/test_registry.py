@@ -41,6 +41,7 @@ from tune.models.registry import (
     write_record,
 )
 from tune.models.registry.champion import Contender, judge
+from tune.models.registry.record import RESULTS, SCORES
 from tune.models.registry.run import run_name
 
 TEXTS = ["thank you so much!", "wait, how does that work?", "çok teşekkürler 🙏 — 谢谢", "", "word " * 200]
@@ -500,6 +501,55 @@ def test_a_folder_without_a_record_is_refused(trained, tmp_path):
 
 
 # --- what MLflow serves ---
+
+
+def swapped(path):
+    """Give a weight of the model file another value than a number."""
+    from safetensors.numpy import load_file, save_file
+
+    weights = load_file(path)
+    name = next(name for name in weights if name.startswith("classifier"))
+    weights[name] = np.full_like(weights[name], np.nan)
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+NOTHING = np.zeros((5, 28), dtype=np.bool_)
+BROKEN = {
+    "weights that are no numbers": (lambda f: swapped(f / "model.safetensors"), "not finite"),
+    "no weights": (lambda f: (f / "model.safetensors").write_bytes(b"PK"), "does not load"),
+    "a link out of the folder": (
+        lambda f: (f / "x.txt").symlink_to("/etc/hostname"),
+        "leads out of the",
+    ),
+    "scores of other labels": (
+        lambda f: np.savez(f / "record" / SCORES, scores=np.zeros((5, 3)), targets=np.zeros((5, 3), bool)),
+        "has 3 labels",
+    ),
+    "scores beyond 1": (
+        lambda f: np.savez(f / "record" / SCORES, scores=np.full((5, 28), 2.0), targets=NOTHING),
+        "must lie in [0, 1]",
+    ),
+    "a figure beyond 1": (
+        lambda f: (f / RESULTS).write_text(
+            (f / RESULTS).read_text().replace('"f1": 0.', '"f1": 70.', 1), encoding="utf-8"
+        ),
+        "must lie in [0, 1], got 70",
+    ),
+}
+
+
+@pytest.mark.parametrize("breaks", BROKEN)
+def test_what_does_not_work_is_not_logged(client, trained, tmp_path, breaks):
+    """Nothing reaches the store of a bundle whose model, scores or figures cannot be right."""
+    folder = tmp_path / "broken"
+    shutil.copytree(trained.folder, folder)
+    change, says = BROKEN[breaks]
+    change(folder)
+    with pytest.raises(InputError) as caught:
+        register(folder)
+    assert says in str(caught.value)
+    assert client.search_registered_models() == []
+    assert all(not client.search_runs([e.experiment_id]) for e in client.search_experiments())
 
 
 @pytest.fixture(scope="module")

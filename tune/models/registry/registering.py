@@ -17,6 +17,7 @@ from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from tune.models.registry import champion, logged_model, names, run
 from tune.models.registry.champion import Contender, Verdict
+from tune.models.registry.checking import check_bundle
 from tune.models.registry.record import SCORES, Record, read_json
 from tune.tracking import Store, content, find_experiment, find_store
 
@@ -72,7 +73,8 @@ def register(
         tracking_uri: See `tune.tracking.find_store`.
 
     Raises:
-        InputError: The folder has no record of a retrain, or the name or the URI cannot be used.
+        InputError: The folder has no record of a retrain, its model does not work, or the name or the URI
+            cannot be used.
         GoemoError: The store failed; the folder is as it was.
     """
     store = find_store(tracking_uri)
@@ -80,6 +82,7 @@ def register(
     data = record.provenance["data"]
     name = name or names.default_name(data["source"], data["taxonomy"])
     names.check_name(name)
+    check_bundle(record.folder, record)
     try:
         client = store.client()
         logged = _log(client, store, record, name)

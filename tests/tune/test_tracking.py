@@ -622,6 +622,30 @@ class TestStore:
             with pytest.raises(InputError, match="with the password: it was not kept"):
                 search_facts.same_store(search, None)
 
+    @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "credentials"])
+    def test_a_login_goes_only_where_the_user_sends_it(self, tmp_path, monkeypatch, name):
+        """A record that names a server gets no login, unless the call or the environment names it too."""
+        monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for variable in (*search_facts.LOGINS, "MLFLOW_TRACKING_URI"):
+            monkeypatch.delenv(variable, raising=False)
+        search = SearchFolder.create("s", {})
+        search.add_facts(tracking_uri="http://strange:5000")
+        assert search_facts.same_store(search, None) == "http://strange:5000"  # nothing to send
+        if name == "credentials":
+            (tmp_path / ".mlflow").mkdir()
+            (tmp_path / ".mlflow" / "credentials").write_text("[mlflow]\nmlflow_tracking_password = x\n")
+        else:
+            monkeypatch.setenv(name, "secret")
+        for elsewhere in ("", "http://other:5000", "http://strange:5001", "https://strange:5000"):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
+            with pytest.raises(InputError, match="to send it there: --tracking-uri http://strange:5000"):
+                search_facts.same_store(search, None)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://strange:5000")
+        assert search_facts.same_store(search, None) == "http://strange:5000"
+        monkeypatch.delenv("MLFLOW_TRACKING_URI")
+        assert search_facts.same_store(search, "http://strange:5000") == "http://strange:5000"
+
     @pytest.mark.parametrize(
         ("uri", "remedy"),
         [

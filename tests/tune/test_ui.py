@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -121,6 +122,24 @@ def test_both_signals_end_the_wait_without_an_error(number):
     finally:
         signal.signal(signal.SIGINT, of_ctrl_c)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([], False),
+        ([(0, "/bin/bash"), (33, "/usr/sbin/nologin"), (65534, "/bin/bash")], False),
+        ([(1001, "/usr/sbin/nologin"), (1002, "/bin/false")], False),
+        ([(1001, "/bin/bash")], True),
+        ([(1001, "/bin/zsh"), (1002, "/bin/false")], True),
+    ],
+)
+def test_people_on_the_machine_are_those_who_can_log_in(monkeypatch, others, told):
+    """Accounts of services and those without a shell are nobody who could open the store."""
+    users = [SimpleNamespace(pw_uid=uid, pw_shell=shell) for uid, shell in others]
+    mine = SimpleNamespace(pw_uid=os.getuid(), pw_shell="/bin/bash")
+    monkeypatch.setattr("pwd.getpwall", lambda: [mine, *users])
+    assert ui.has_other_users() is told
 
 
 @pytest.mark.slow

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from goemo.data import Splits, load_splits
 from goemo.errors import InputError
 from tune.records import SearchFolder, runs_folder
 from tune.spec import SearchSpec
+
+# What MLflow's client reads a login from.
+LOGINS = tuple(f"MLFLOW_TRACKING_{name}" for name in ("USERNAME", "PASSWORD", "TOKEN", "AUTH"))
 
 
 def data_facts(splits: Splits, seed: int) -> dict[str, object]:
@@ -59,8 +64,12 @@ def store_fact(tracking_uri: str | None) -> dict[str, str | None]:
 def same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
     """Return the store that a search was logged to, unless another is asked for.
 
+    A login of this machine goes only to a server that the call or the environment names: a record may come
+    from somebody else, and name any.
+
     Raises:
-        InputError: Its URI had a password, which was not kept.
+        InputError: Its URI had a password, which was not kept, or it is a server that a login would be sent
+            to on the word of the record alone.
     """
     facts = search.facts
     if tracking_uri or "tracking_uri" not in facts:
@@ -74,4 +83,20 @@ def same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
         if os.environ.get("MLFLOW_TRACKING_URI") and find_store(None).shown == recorded:
             return None  # the environment has it whole
         raise InputError("--tracking-uri", [f"give {recorded} again, with the password: it was not kept"])
+    if recorded.startswith(("http://", "https://")) and _would_log_in() and not _is_named(recorded):
+        told = f"{search.name} says that it was logged to {recorded}, and a login is set up here"
+        raise InputError("--tracking-uri", [f"{told}; to send it there: --tracking-uri {recorded}"])
     return recorded
+
+
+def _would_log_in() -> bool:
+    """Say whether MLflow's client would send a login with each request."""
+    in_file = Path("~/.mlflow/credentials").expanduser().is_file()
+    return in_file or any(os.environ.get(name) for name in LOGINS)
+
+
+def _is_named(uri: str) -> bool:
+    """Say whether the environment names the same server."""
+    named = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    recorded = urlsplit(uri)
+    return (named.scheme, named.hostname, named.port) == (recorded.scheme, recorded.hostname, recorded.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from tune.tracking.content import RANKING_VIEW, TREE_VIEW, VIEW_TAG
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 120.0
+FIRST_UID, NOBODY = 1000, 65534  # of people, on Linux
 
 
 def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[str], None] = print) -> None:
@@ -49,6 +51,11 @@ def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[s
         _wait_until_ready(server, store, port)
         for line in links(f"http://{HOST}:{port}"):
             say(line)
+        if has_other_users():
+            say(
+                "Note: every user of this machine can read and change the store while this runs. "
+                "A server with a login instead: deploy/mlflow/README.md."
+            )
         say("Ctrl-C ends it.")
         server.wait()
         raise GoemoError(f"the MLflow server ended by itself, with exit code {server.returncode}")
@@ -80,6 +87,14 @@ def links(url: str, experiment: str = EXPERIMENT) -> list[str]:
         view = key.removeprefix(VIEW_TAG)
         lines.append(f"Trials by best {key.removeprefix(prefix)}: {runs}?viewStateShareKey={view}")
     return lines
+
+
+def has_other_users() -> bool:
+    """Say whether other people can log in to this machine."""
+    shells = {"", "/bin/false", "/usr/bin/false", "/sbin/nologin", "/usr/sbin/nologin"}
+    users = (user for user in pwd.getpwall() if user.pw_shell not in shells)
+    people = {user.pw_uid for user in users if FIRST_UID <= user.pw_uid < NOBODY}
+    return bool(people - {os.getuid()})
 
 
 def _refuse_taken(port: int) -> None:

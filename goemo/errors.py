@@ -25,10 +25,11 @@ class InputError(GoemoError):
         super().__init__(where, self.problems)
 
     def __str__(self) -> str:
+        where = self.where.removesuffix(":")  # of a source such as sample:
         if len(self.problems) == 1:
-            return _cut(f"{self.where}: {self.problems[0]}", LONGEST)
+            return _cut(f"{where}: {self.problems[0]}", LONGEST)
         lines, left = (
-            [_cut(f"{self.where}: {len(self.problems)} problems", LONGEST // 4)],
+            [_cut(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
             3 * LONGEST // 4 - 40,
         )
         for place, problem in enumerate(self.problems):

@@ -23,12 +23,12 @@ def make_spec(trials, scheduler=None, algorithm="random", space=SPACE, **search)
 
 
 SAID = [
-    (1, {}, "ASHA cannot work with one trial: at a rung about one in 3 goes on"),
-    (2, {}, "ASHA cannot work with 2 trials: at a rung about one in 3 goes on"),
+    (1, {}, "ASHA hardly helps with one trial: at a rung about one in 3 goes on"),
+    (2, {}, "ASHA hardly helps with 2 trials: at a rung about one in 3 goes on"),
     (3, {}, None),
-    (3, {"reduction_factor": 4}, "ASHA cannot work with 3 trials: at a rung about one in 4 goes on"),
+    (3, {"reduction_factor": 4}, "ASHA hardly helps with 3 trials: at a rung about one in 4 goes on"),
     (12, {"grace": 100}, "ASHA stops nobody: with grace 100"),
-    (8, {"algorithm": "hyperband"}, "Hyperband cannot work with 8 trials: they are spread over 3 brackets"),
+    (8, {"algorithm": "hyperband"}, "Hyperband hardly helps with 8 trials: they are spread over 3 brackets"),
     (9, {"algorithm": "hyperband"}, None),
     (12, {"algorithm": "hyperband", "grace": 100}, "Hyperband stops nobody: with grace 100"),
     (3, {"algorithm": "median"}, "The median rule stops nobody in a search of 3 trials: it compares a trial"),

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from goemo.data.taxonomy import GOEMOTIONS
-from goemo.errors import GoemoError
+from goemo.errors import GoemoError, InputError
 from tune.cli import cli, main
 from tune.cli.doctor import Finding
 from tune.cli.searching import show_result
@@ -373,3 +373,51 @@ def test_the_help_lists_every_command_under_a_heading(capsys):
     main(["--help"])
     listed = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, flags=re.MULTILINE)
     assert listed == list(cli.commands)
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(1, "1 problem\n"), (2, "2 problems\n")])
+def test_doctor_counts_as_people_do(here, capsys, monkeypatch, wrong, words):
+    """One problem is one problem."""
+    monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Finding("disk", "full", "free some")] * wrong)
+    with pytest.raises(SystemExit):
+        main(["doctor"])
+    assert capsys.readouterr().err == f"goemo: {words}"
+
+
+def test_a_source_that_ends_in_a_colon_has_one():
+    """`sample::` would look like a name of something."""
+    assert str(InputError("sample:", ["is small"])) == "sample: is small"
+    assert str(InputError("sample:", ["a", "b"])).startswith("sample: 2 problems")
+
+
+def test_the_dry_run_of_tpe_shows_no_python(here, capsys):
+    """What a hyperparameter is chosen from, in words, a line each."""
+    main(["search", "roberta_tpe", "--dry-run", "--no-probe"])
+    out = capsys.readouterr().out
+    assert not set("{}[]'") & set(out.partition("from:")[2])
+    assert re.search(r"^  learning_rate \S+ to \S+, log-uniform$", out, flags=re.MULTILINE)
+    assert re.search(r"^  batch_size one of 16, 32", out, flags=re.MULTILINE)
+
+
+def test_ui_offers_no_store_that_takes_nothing(capsys):
+    """`none` is for commands that log."""
+    main(["ui", "--help"])
+    assert "none" not in capsys.readouterr().out
+    main(["search", "--help"])
+    assert "none logs nothing" in capsys.readouterr().out
+
+
+def test_an_export_replaces_nothing_but_exports(here, capsys):
+    """A file of another kind stays, with exit code 2."""
+    SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
+    (here / "notes.yaml").write_text("mine: 1\n")
+    assert "no export of goemo" in fails(capsys, 2, "export", "s", "-o", "notes.yaml")
+    assert (here / "notes.yaml").read_text() == "mine: 1\n"
+
+
+def test_a_report_replaces_no_other_json(here, capsys):
+    """The twin of `notes.html` would be `notes.json`: where that is the user's, it stays."""
+    SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
+    (here / "notes.json").write_text("[1]")
+    assert "notes.json, which is none" in fails(capsys, 2, "report", "s", "-o", "notes.html")
+    assert (here / "notes.json").read_text() == "[1]"

@@ -361,3 +361,20 @@ def test_the_shell_completes_searches_and_spaces(runs):
     assert completions("leaderboard", "mini") == ["minilm-head"]
     assert set(completions("delete", "")) == {"minilm-head", "quick"}
     assert "quickstart" in completions("search", "quick")
+
+
+def test_an_export_says_what_it_replaces_and_that_more_may_come(runs, capsys):
+    """An earlier export gives way, and is named; a search that runs is not at its end."""
+    search = make_search("mine")
+    search.add_facts(
+        data={"source": "sample:300", "taxonomy": "sentiment", "seed": 42, "splitting": "x", "digest": "d"}
+        | {"splits": {}},
+        environment={"versions": {}},
+    )
+    main(["export", "mine", "--trial", "t002"])
+    assert "replaces" not in capsys.readouterr().out
+    with held(search):
+        main(["export", "mine"])
+    captured = capsys.readouterr()
+    assert "; it replaces t002 of mine" in captured.out
+    assert "mine is still running" in captured.err

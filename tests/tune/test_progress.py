@@ -254,3 +254,17 @@ def test_long_preparation_speaks_in_a_pipe():
         for done in range(101):
             show("features", done, 100)
     assert len(sink.getvalue().splitlines()) == 11
+
+
+def test_what_is_not_about_trials_counts_none():
+    """`[0/12] writing the report` says nothing; nor does a time left of less than a second."""
+    sink = io.StringIO()
+    state = SearchState("mine", total=12, objective="macro_f1")
+    with View(state, Console(file=sink, width=100)) as view:
+        view.say("writing the report")
+        state.ended = dict.fromkeys([f"t{n:03d}" for n in range(1, 13)], "completed")
+        state.trained = 1200
+        assert state.seconds_left() == 0
+        view.say("done")
+    lines = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in sink.getvalue().splitlines()]
+    assert lines == ["writing the report", "[12/12] done"]

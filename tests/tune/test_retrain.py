@@ -168,7 +168,7 @@ def test_a_seed_that_fails_costs_no_other(  # noqa: PLR0917 - fixtures and cases
     monkeypatch.setattr(module, "train", failing)
     done = retrain(exported, Path("model"), seeds=2, console=console)
     assert f"seed 43: {reason}: {str(error).splitlines()[0]}\n" in said(console)
-    assert "1 of 2 seeds gave a model" in said(console)
+    assert "1 of 2 seeds gave a model; the best of them is kept: seed 4" in said(console)
     record = Record.open(Path("model"))
     assert record.configuration.seed == 42
     assert np.array_equal(record.scores, trained[42].best.scores.astype(np.float32))

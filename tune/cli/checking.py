@@ -58,4 +58,4 @@ def doctor(tracking_uri: str | None) -> None:
         echo(finding)
     wrong = [finding for finding in findings if finding.problem]
     if wrong:
-        raise GoemoError(f"{len(wrong)} problems")
+        raise GoemoError("1 problem" if len(wrong) == 1 else f"{len(wrong)} problems")

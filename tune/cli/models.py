@@ -25,8 +25,12 @@ def export(name: str, trial: str | None, output: Path) -> None:
     """Write a trial's configuration, where it came from and its expected score, as YAML."""
     from tune.models.export import write_export
     from tune.records import SearchFolder
+    from tune.records.holding import is_held
 
-    echo(write_export(SearchFolder.open(name), output, trial_id=trial))
+    search = SearchFolder.open(name)
+    echo(write_export(search, output, trial_id=trial))
+    if is_held(search):
+        echo(f"warning: {name} is still running; a better trial may follow", err=True)
 
 
 @cli.command(

@@ -6,7 +6,7 @@ from typing import Any
 
 from goemo.configuration.thresholds import words
 from tune import space
-from tune.names import short_name
+from tune.names import short_name, short_value
 from tune.spec import Domain, SearchSpec, advice, order_in_words, scheduler_in_words
 
 
@@ -29,8 +29,8 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
         *(f"note: {sentence}" for sentence in advice(spec)),
     ]
     if spec.search.algorithm == "tpe":
-        domains = ", ".join(f"{name} {domain.to_yaml()}" for name, domain in spec.varying.items())
-        return "\n".join([*lines, f"chosen as the search learns, from: {domains}"])
+        domains = [f"  {name} {in_words(domain)}" for name, domain in spec.varying.items()]
+        return "\n".join([*lines, "chosen as the search learns, from:", *domains])
     suggestions = space.suggestions(spec)
     shown = 0
     while shown < most and (asked := suggestions.ask()) is not None:
@@ -39,6 +39,18 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
     if shown < spec.total:
         lines.append(f"  and {spec.total - shown} more")
     return "\n".join(lines)
+
+
+def in_words(domain: Domain) -> str:
+    """Return what a hyperparameter is chosen from: ``one of 16, 32``, ``1e-05 to 0.0001, log-uniform``."""
+    values = [short_value(value) for value in domain.values]
+    if domain.is_listed:
+        told = f"one of {', '.join(values)}" if len(values) > 1 else values[0]
+    else:
+        kinds = {"uniform": "uniform", "log_uniform": "log-uniform", "int": "whole numbers"}
+        told = f"{values[0]} to {values[1]}, {kinds.get(domain.kind, domain.kind.replace('_', '-'))}"
+    conditions = [f"{name} is {' or '.join(map(str, given))}" for name, given in domain.only_if.items()]
+    return f"{told}, only if {' and '.join(conditions)}" if conditions else told
 
 
 def _shown(value: Any) -> str:

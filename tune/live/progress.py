@@ -217,10 +217,10 @@ class View:
         if self.live is not None:
             self.events.append(f"{now}  {line}")
             return
-        left = self.state.seconds_left()
-        count = f"[{len(self.state.ended)}/{self.state.total}"
-        tail = f", about {duration(left)} left" if left else ""
-        self.console.print(Text(f"{now} {count}{tail}] {line}"), soft_wrap=True)
+        count = ""
+        if self.state.ended or self.state.running:  # before and after trials there is nothing to count
+            count = f"[{len(self.state.ended)}/{self.state.total}{self._left()}] "
+        self.console.print(Text(f"{now} {count}{line}"), soft_wrap=True)
 
     def render(self) -> RenderableType:
         """Return the live view: every part a line, as many as the terminal has room for."""
@@ -235,14 +235,17 @@ class View:
         return Group(*head, *gap, *self._trials(running, room - for_events), *gap, *shown)
 
     def _title(self) -> RenderableType:
-        left = self.state.seconds_left()
-        times = f"{duration(time.monotonic() - self.state.started)} so far"
-        times += "" if left is None else f", about {duration(left)} left"
+        times = f"{duration(time.monotonic() - self.state.started)} so far{self._left()}"
         line = Table.grid(padding=(0, 2, 0, 0), expand=True)
         line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         line.add_column(no_wrap=True, overflow="ellipsis", justify="right")
         line.add_row(Text(self.state.name, "bold"), times)
         return line
+
+    def _left(self) -> str:
+        """Return the time left in words; nothing where there is none, or none that is worth a word."""
+        left = self.state.seconds_left()
+        return "" if left is None or left < 1 else f", about {duration(left)} left"
 
     def _bar(self) -> RenderableType:
         state = self.state

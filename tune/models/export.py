@@ -56,11 +56,12 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         trial_id: None for the best by validation: by the mean over seeds where leaders were confirmed.
 
     Raises:
-        InputError: The trial is not ranked, or the path is a folder.
+        InputError: The trial is not ranked, or the path is a folder or a file of another kind.
         GoemoError: No trial is.
     """
     if path.is_dir():
         raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
+    replaced = _replaced(path)
     board = leaderboard.build(search.snapshot())
     row = board.best if trial_id is None else board.row(trial_id)
     confirmed = next((leader for leader in board.confirmed if leader.trial_id == row.trial_id), None)
@@ -95,10 +96,26 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     head = f"# goemo retrain {path} -o model\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     score = f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]"
-    told = f"{path}: {row.trial_id} of {search.name}, validation {board.objective} {score}"
+    told = f"{path}: {row.trial_id} of {search.name}, validation {board.objective} {score}{replaced}"
     if confirmed is None:
         return told
     return f"{told}; mean of {len(confirmed.seeds)} seeds {with_interval(confirmed)}"
+
+
+def _replaced(path: Path) -> str:
+    """Return what an export takes the place of, in a few words; empty where there is no file.
+
+    Raises:
+        InputError: The file is no export, and is left as it is.
+    """
+    if not path.exists():
+        return ""
+    try:
+        before = read_export(path)
+    except InputError as error:
+        problem = "exists and is no export of goemo; name another file with -o, or remove it"
+        raise InputError(str(path), [problem]) from error
+    return f"; it replaces {before.origin['trial']} of {before.origin['search']}"
 
 
 def _confirmed_facts(leader: Confirmed) -> dict[str, Any]:

@@ -327,8 +327,10 @@ def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Consol
         why = ended.replace("_", " ")
         raise GoemoError(f"no seed gave a model ({why}); the configuration cannot be trained here")
     selection = _Selection(best, outcomes, reports)
-    if selection.finished < seeds:
-        console.print(f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept")
+    if seeds > 1:
+        assert best.best is not None
+        kept = f"seed {best.configuration.seed}, {objective} {best.best.metrics[objective]:.4f}"
+        console.print(f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept: {kept}")
     return selection
 
 

@@ -112,18 +112,30 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     Texts that the chosen trial gets most wrong are shown where the data can still be read and is unchanged.
 
     Raises:
-        InputError: The path ends in ``.json``, which is the twin's.
+        InputError: The path ends in ``.json``, which is the twin's; or a file of another kind has its name.
         GoemoError: Nothing has been reported yet.
     """
     twin = path.with_suffix(".json")
     if twin == path:
         raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
+    if twin.exists() and not _is_twin(twin):
+        problem = f"its JSON twin would replace {twin}, which is none; name another page with -o"
+        raise InputError(str(path), [problem])
     board = leaderboard.build(search.snapshot())
     _ = board.best  # before anything else, because it says why there may be nothing to report
     findings, pictures, of_chosen = _found_and_drawn(search, board, _texts(search))
     write_text(path, _page(search, board, findings, pictures, of_chosen))
     write_json(twin, _twin(search, board, findings))
     return path, twin
+
+
+def _is_twin(path: Path) -> bool:
+    """Return whether a file is the JSON twin of a report."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "search_space" in values and "commands" in values
 
 
 def _found_and_drawn(

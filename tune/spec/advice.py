@@ -26,12 +26,12 @@ def _about_rungs(spec: SearchSpec) -> Iterator[str]:
         yield f"{name} stops nobody: with grace 100 it looks at a trial when that has ended. Lower the grace."
     elif spec.total < max(2, factor):
         yield (
-            f"{name} cannot work with {size}: at a rung about one in {factor:g} goes on, and the first to "
+            f"{name} hardly helps with {size}: at a rung about one in {factor:g} goes on, and the first to "
             "reach it always does. Use scheduler: none, or more trials."
         )
     elif spec.scheduler.algorithm == "hyperband" and spec.total < factor * brackets:
         yield (
-            f"{name} cannot work with {size}: they are spread over {brackets} brackets, each of which needs "
+            f"{name} hardly helps with {size}: they are spread over {brackets} brackets, each of which needs "
             f"about {factor:g}. Use scheduler: asha, or more trials."
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
-from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_origin
+from typing import Any, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -107,11 +107,13 @@ def _fields(cls: type) -> dict[str, FieldInfo]:
 
 
 def _key(name: str, field: FieldInfo) -> Key:
-    annotation, metadata = field.annotation, list(field.metadata)
+    annotation: Any = field.annotation
+    metadata = list(field.metadata)
     members = get_args(annotation) if get_origin(annotation) is not None else ()
     may_be_absent = type(None) in members
     if may_be_absent:
-        (annotation,) = (member for member in members if member is not type(None))
+        there = tuple(member for member in members if member is not type(None))
+        annotation = there[0] if len(there) == 1 else Union[there]  # noqa: UP007 - of a tuple of types
         metadata += getattr(annotation, "__metadata__", ())
         annotation = getattr(annotation, "__origin__", annotation)
     rule = next((part for part in metadata if isinstance(part, Rule)), None)
@@ -181,6 +183,8 @@ def _problem(
     if kind in {"dataclass_type", "model_type", "dict_type"}:
         keys = ", ".join(known_keys(cls, path))
         return path, f"must be a mapping{' with ' if keys else ''}{keys}, got {show(value)}"
+    if kind in {"list_type", "tuple_type"}:
+        return path, f"must be a list, got {show(value)}"
     must, _, rest = says.removeprefix("Value error, ").rpartition("Input should ")
     return path, f"{must}{'must ' if rest != says else ''}{rest[:1].lower()}{rest[1:]}, got {show(value)}"
 

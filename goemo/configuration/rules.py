@@ -201,15 +201,17 @@ def one_of(literal: Any) -> OneOf:
 
 @dataclass(frozen=True)
 class Text(Rule):
-    """Text that is not blank.
+    """Text, not blank unless that is allowed.
 
     Attributes:
         longest: In characters.
         example: What it may be, said where it is missing.
+        may_be_blank: Whether nothing but spaces, or nothing, is text too.
     """
 
     longest: int = 1_000
     example: str = ""
+    may_be_blank: bool = False
 
     @property
     def words(self) -> str:
@@ -218,7 +220,7 @@ class Text(Rule):
 
     def check(self, value: Any) -> str:
         """Return the text as it is."""
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not (self.may_be_blank or value.strip()):
             raise broken(f"must be text, got {show(value)}")
         if len(value) > self.longest:
             raise broken(f"must have at most {self.longest:,} characters, got {len(value):,}")
@@ -228,7 +230,7 @@ class Text(Rule):
 
     def json_schema(self) -> dict[str, Any]:
         """Return the type and the greatest length."""
-        return {"type": "string", "minLength": 1, "maxLength": self.longest}
+        return {"type": "string", "minLength": int(not self.may_be_blank), "maxLength": self.longest}
 
 
 class Flag(Rule):

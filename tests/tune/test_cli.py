@@ -195,10 +195,10 @@ def test_a_folder_without_a_bundle_is_refused(here, capsys, command):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("- a list", "mapping"),
-        ("configuration: {checkpoint: x}", "origin: missing"),
-        ("a: [", "not YAML"),
-        ("data: {source: 'sample:', seed: 1, digest: x}", "data.taxonomy: missing"),
+        ("- a list", "must be a mapping with origin, expected"),
+        ("configuration: {checkpoint: x}", "origin: required"),
+        ("a: [", "not valid YAML"),
+        ("data: {source: 'sample:', seed: 1, digest: x}", "data.taxonomy: required (line 1)"),
     ],
 )
 def test_a_wrong_export_is_refused(here, capsys, text, expected):

@@ -14,7 +14,8 @@ from goemo.thresholds import threshold_options
 from tune import space
 from tune.cli.tables import confirmed_table, left_out
 from tune.engine.schedulers import build_scheduler
-from tune.models.export import read_export, write_export
+from tune.models.export import write_export
+from tune.models.exported import read_export
 from tune.ranking import confirm, leaderboard
 from tune.ranking.confirmed import confirmed_best
 from tune.records import Outcome, SearchFolder
@@ -225,10 +226,10 @@ def test_every_format_tells_of_the_confirmation(spec, search, tmp_path):
     path = tmp_path / "best.yaml"
     assert "mean of 3 seeds" in write_export(search, path)
     exported = read_export(path)
-    assert exported.origin["trial"] == "t002"
-    assert exported.expected["value"] == board.best.objective  # of the seed that the configuration has
-    assert exported.expected["confirmed"]["mean"] == leader.mean
-    assert exported.expected["confirmed"]["values"] == list(leader.values)
+    assert exported.origin.trial == "t002"
+    assert exported.expected.value == board.best.objective  # of the seed that the configuration has
+    assert exported.expected.confirmed.mean == leader.mean
+    assert exported.expected.confirmed.values == tuple(leader.values)
     assert yaml.safe_load(path.read_text(encoding="utf-8"))["configuration"]["seed"] == 42
     page, twin = write_report(search, tmp_path / "s.html")
     told = json.loads(twin.read_text(encoding="utf-8"))

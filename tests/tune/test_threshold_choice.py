@@ -15,7 +15,7 @@ from goemo.errors import InputError
 from goemo.evaluation import validation_metrics
 from goemo.thresholds import FittedThresholds, fit_thresholds
 from tune.driver.plan import plan
-from tune.models.export import read_export
+from tune.models.exported import read_export
 from tune.records import TrialFolder
 from tune.spec import SearchSpec, configuration, load_spec
 from tune.tracking.content import space_params

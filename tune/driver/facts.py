@@ -29,6 +29,7 @@ def data_facts(splits: Splits, seed: int) -> dict[str, object]:
             for split in (splits.train, splits.validation, splits.test)
         },
         "notes": list(splits.notes),
+        "options": dict(splits.report.options) if splits.report else {},
     }
 
 

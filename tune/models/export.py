@@ -1,15 +1,12 @@
-"""The best configuration as a YAML that `goemo retrain` takes."""
+"""The best configuration as a YAML that `goemo retrain` takes; `tune.models.exported` declares its keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from goemo.configuration import Configuration
 from goemo.errors import InputError
 from tune.engine.preparation import max_lengths
 from tune.engine.resources import threads_per_trial
@@ -17,34 +14,6 @@ from tune.ranking import leaderboard
 from tune.ranking.confirmed import Confirmed, with_interval
 from tune.records import SearchFolder, write_text
 from tune.spec import SearchSpec
-
-PARTS = {  # of an export, with the keys that `goemo retrain` needs
-    "origin": ("search", "trial", "threads"),
-    "expected": ("metric", "value"),
-    "data": ("source", "taxonomy", "seed", "digest"),
-    "configuration": ("checkpoint",),
-    "versions": (),
-}
-
-
-@dataclass(frozen=True)
-class Exported:
-    """One configuration and where it came from.
-
-    Attributes:
-        configuration: What to train.
-        data: Source, taxonomy, seed of the splits, splitting and digests of what it was found on.
-        origin: The search, the trial, the threads that it trained with on the CPU, and what it ran on.
-        expected: The trial's objective on validation with its interval; under ``confirmed``, where it is one
-            of the leaders that were confirmed, the mean over seeds with its own.
-        versions: Of the packages that decide the results.
-    """
-
-    configuration: Configuration
-    data: dict[str, Any]
-    origin: dict[str, Any]
-    expected: dict[str, Any]
-    versions: dict[str, str]
 
 
 def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = None) -> str:
@@ -66,9 +35,8 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     row = board.best if trial_id is None else board.row(trial_id)
     confirmed = next((leader for leader in board.confirmed if leader.trial_id == row.trial_id), None)
     facts, spec = search.facts, SearchSpec.from_dict(search.spec)
-    data = {
-        key: facts["data"][key] for key in ("source", "taxonomy", "seed", "splitting", "digest", "splits")
-    }
+    keys = ("source", "taxonomy", "seed", "splitting", "digest", "splits", "options")
+    data = {key: facts["data"][key] for key in keys if key in facts["data"]}
     values = {
         "origin": {
             "search": search.name,
@@ -131,45 +99,3 @@ def _confirmed_facts(leader: Confirmed) -> dict[str, Any]:
         "lost": [f"seed {lost.seed}: {lost.stop_reason.replace('_', ' ')}" for lost in leader.lost],
         "waiting": leader.waiting,
     }
-
-
-def read_export(path: Path) -> Exported:
-    """Read what `write_export` wrote.
-
-    Raises:
-        InputError: The file is not there, is no YAML, or lacks or misspells a part.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(str(path), [error.strerror or str(error)]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(str(path), [f"not YAML: {' '.join(str(error).split())}"]) from error
-    problems = _problems(values)
-    if problems:
-        raise InputError(str(path), [*problems, "write it with: goemo export NAME"])
-    try:
-        configuration = Configuration.from_dict(values["configuration"])
-    except (TypeError, ValueError) as error:
-        raise InputError(str(path), [f"configuration: {error}"]) from error
-    return Exported(
-        configuration=configuration,
-        data=values["data"],
-        origin=values["origin"],
-        expected=values["expected"],
-        versions=values["versions"],
-    )
-
-
-def _problems(values: Any) -> list[str]:
-    if not isinstance(values, Mapping):
-        return ["must hold a mapping, as goemo export writes it"]
-    missing = [f"{part}: missing" for part in PARTS if not isinstance(values.get(part), Mapping)]
-    unknown = [f"{key}: unknown key" for key in values if key not in PARTS]
-    inner = [
-        f"{part}.{key}: missing"
-        for part, keys in PARTS.items()
-        for key in keys
-        if isinstance(values.get(part), Mapping) and key not in values[part]
-    ]
-    return missing + unknown + inner

@@ -16,7 +16,6 @@ import numpy as np
 from rich.console import Console
 
 from goemo import bundle, evaluation
-from goemo.configuration.limits import PREFIX_LIMIT_GB
 from goemo.data import Splits, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
@@ -26,7 +25,7 @@ from goemo.training.prepared import Prepared, prepare
 from tune.environment import describe
 from tune.live.consoles import progress_console
 from tune.live.progress import progress_bars
-from tune.models.export import Exported, read_export
+from tune.models.exported import Exported, plain, read_export
 from tune.records import runs_folder
 
 if TYPE_CHECKING:
@@ -139,9 +138,9 @@ def retrain(
         thresholds=thresholds,
         provenance={
             "retrain_id": uuid.uuid4().hex,
-            "origin": exported.origin,
-            "expected": exported.expected,
-            "data": _data_facts(splits, prepared, exported.data["seed"]),
+            "origin": plain(exported.origin),
+            "expected": plain(exported.expected),
+            "data": _data_facts(splits, prepared, exported.data.seed),
             "versions": environment["versions"],
             **_training_facts(selection, run, on),
             "started_at": started,
@@ -211,8 +210,8 @@ def carried_options(choice: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(exported: Exported, data: str | None) -> Splits:
-    source = data or exported.data["source"]
-    return load_splits(source, exported.data["taxonomy"], seed=exported.data["seed"])
+    known = exported.data
+    return load_splits(data or known.source, known.taxonomy, seed=known.seed, options=known.options)
 
 
 def _later(output: Path, register: str | bool, tracking_uri: str | None) -> str:
@@ -243,11 +242,11 @@ def _warn_of_store(tracking_uri: str | None, output: Path, register: str | bool,
 def _differences(exported: Exported, splits: Splits, environment: Mapping[str, Any]) -> list[str]:
     """Return what is not as it was when the configuration was found."""
     found = []
-    if splits.digest != exported.data["digest"]:
-        was = exported.data.get("splits", {})
-        changed = [part.name for part in splits.splits() if was and was[part.name]["digest"] != part.digest]
+    if splits.digest != exported.data.digest:
+        was = {name: split.digest for name, split in (exported.data.splits or {}).items() if split.digest}
+        changed = [part.name for part in splits.splits() if was.get(part.name, part.digest) != part.digest]
         which = f", in {', '.join(changed)}" if changed else ""
-        digests = f"digest {splits.digest[:12]}, was {exported.data['digest'][:12]}"
+        digests = f"digest {splits.digest[:12]}, was {exported.data.digest[:12]}"
         found.append(f"the data{which} ({splits.source}: {digests})")
     now = environment["versions"]
     found.extend(
@@ -255,8 +254,8 @@ def _differences(exported: Exported, splits: Splits, environment: Mapping[str, A
         for package, version in exported.versions.items()
         if now.get(package) != version
     )
-    gpus = exported.origin.get("gpus")
-    if gpus is not None and gpus != environment["gpus"]:
+    gpus = exported.origin.gpus
+    if gpus is not None and list(gpus) != environment["gpus"]:
         here, there = (", ".join(names) or "none" for names in (environment["gpus"], gpus))
         found.append(f"the GPUs are {here}, were {there}; scores will differ a little")
     return found
@@ -274,9 +273,9 @@ def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
             configuration.checkpoint,
             trainable=configuration.trainable,
             pooling=configuration.pooling,
-            max_lengths=exported.origin.get("max_lengths", [configuration.max_length]),
+            max_lengths=list(exported.origin.max_lengths) or [configuration.max_length],
             cache=runs_folder() / "cache",
-            prefix_limit_gb=exported.origin.get("prefix_limit_gb", PREFIX_LIMIT_GB),
+            prefix_limit_gb=exported.origin.prefix_limit_gb,
             on_progress=on_progress,
         )
 
@@ -288,7 +287,7 @@ def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Consol
 
     On the CPU with the trial's number of threads, so that the exported seed gives the trial's very scores.
     """
-    configuration, threads = exported.configuration, exported.origin["threads"]
+    configuration, threads = exported.configuration, exported.origin.threads
     objective = f"val/{configuration.metric}"
     best: TrainingRun | None = None
     reports: list[dict[str, Any]] = []
@@ -345,7 +344,7 @@ def _final(
         options = threshold_options(configuration.thresholds)
         return selection.run, fit_thresholds(scores, targets, **options)
     thresholds = fit_thresholds(scores, targets, **carried_options(configuration.thresholds))
-    run = TrainingRun(configuration, prepared.joined(), threads=exported.origin["threads"])
+    run = TrainingRun(configuration, prepared.joined(), threads=exported.origin.threads)
     with progress_bars(console) as on_progress:
         run.train_to(selection.report.progress, partial(on_progress, "training on train+validation"))
     return run, thresholds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,13 @@ def read_text(path: Path) -> str:
     """Return the text of a YAML file, without a byte order mark.
 
     Raises:
-        InputError: It cannot be read, is too large, or is not UTF-8.
+        InputError: It cannot be read, is no regular file, too large, or not UTF-8.
     """
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError(str(path), ["must be a regular file"])
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(str(path), [f"cannot be read: {error.strerror}"]) from None

@@ -49,7 +49,7 @@ class Problems:
                 return origin, message if length == len(path) else f"{dotted(path)}: {message}"
         line = self._line(path)
         end = f" (line {line})" if show_line and line is not None else ""
-        return None, f"{dotted(path)}: {message}{end}"
+        return None, f"{dotted(path)}: {message}{end}" if path else message
 
     def _line(self, path: KeyPath) -> int | None:
         """Return the line of a path, or of the nearest that is above it in the file."""

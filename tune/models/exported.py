@@ -1,0 +1,140 @@
+"""The file that `goemo export` writes and `goemo retrain` takes, as it is declared."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from goemo.configuration import Configuration
+from goemo.configuration.data import DataOptions
+from goemo.configuration.declared import declared, known_keys, problems_of
+from goemo.configuration.json_files import check_bounds
+from goemo.configuration.limits import PREFIX_LIMIT_GB
+from goemo.configuration.rules import Number, Text, whole
+from goemo.configuration.settings import Seed
+from goemo.errors import InputError
+from tune.spec.parsing import parse, read_text
+from tune.spec.problems import Problems
+
+Name = Annotated[str, Text(longest=200)]
+Note = Annotated[str, Text(longest=1_000, may_be_blank=True)]
+Score = Annotated[float, Number(low=-1, high=1)]
+Count = Annotated[int, whole(0)]
+
+
+@declared
+class Origin:
+    """Where a configuration comes from: search, trial, and what it ran on."""
+
+    search: Name
+    trial: Name
+    threads: Annotated[int, whole(1, most=4_096)]
+    rank: Annotated[int, whole(1)] | None = None
+    trials: Count | None = None
+    max_lengths: tuple[Annotated[int, whole(4, most=131_072)], ...] = ()
+    prefix_limit_gb: Annotated[float, Number(low=0, most=1_000_000)] = PREFIX_LIMIT_GB
+    platform: Note | None = None
+    gpus: tuple[Note, ...] | None = None
+    git_commit: Note | None = None
+
+
+@declared
+class Confirmed:
+    """What further seeds have shown: mean over seeds with its interval, and what became of each seed."""
+
+    mean: Score
+    low: Score | None = None
+    high: Score | None = None
+    interval: Note = ""
+    deviation: Annotated[float, Number(low=0, most=2)] | None = None
+    seeds: tuple[Seed, ...] = ()
+    values: tuple[Score, ...] = ()
+    lost: tuple[Note, ...] = ()
+    waiting: Count = 0
+
+
+@declared
+class Expected:
+    """The trial's objective on validation with its interval."""
+
+    metric: Name
+    value: Score
+    low: Score | None = None
+    high: Score | None = None
+    interval: Note | None = None
+    at_progress: Annotated[int, whole(1, 100)] | None = None
+    confirmed: Confirmed | None = None
+
+
+@declared
+class SplitDigest:
+    """One split of the data."""
+
+    digest: Name | None = None
+    examples: Count | None = None
+
+
+@declared
+class Data:
+    """What the configuration was found on, and how it was read."""
+
+    source: Annotated[str, Text()]
+    taxonomy: Name
+    seed: Seed
+    digest: Name
+    splitting: Note | None = None
+    splits: dict[Name, SplitDigest] | None = None
+    options: DataOptions = DataOptions()
+
+
+@declared
+class Exported:
+    """One configuration and where it came from."""
+
+    origin: Origin
+    expected: Expected
+    data: Data
+    configuration: Configuration
+    versions: dict[Name, Note]
+
+
+_EXPORTED = TypeAdapter(Exported)
+
+
+def plain(value: Any) -> Any:
+    """Return a part of an export as plain values, without what is not known."""
+    if isinstance(value, DataOptions):
+        return value.changed()
+    if is_dataclass(value):
+        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: plain(part) for name, part in pairs if part not in (None, ())}
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def read_export(path: Path) -> Exported:
+    """Read what `tune.models.export.write_export` wrote.
+
+    Raises:
+        InputError: The file is not there, is no YAML, or a key in it is missing, unknown or wrong.
+    """
+    problems = Problems()
+    try:
+        values = parse(read_text(path), path, problems, keys=", ".join(known_keys(Exported, ())))
+        check_bounds(values)
+        exported = _EXPORTED.validate_python(values)
+    except ValidationError as error:
+        for where, message in problems_of(error, Exported):
+            problems.add(where, message)
+    except ValueError as error:
+        problems.add((), str(error))
+    try:
+        problems.raise_if_any(str(path))
+    except InputError as error:
+        *others, last = error.problems
+        raise InputError(str(path), [*others, f"{last}; write it with: goemo export NAME"]) from None
+    return exported

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from goemo.arrays import Values, check_flags, check_scores
 from goemo.significance.resamples import resamples
+from goemo.thresholds.between import halfway
 
 
 def threshold_draws(
@@ -57,45 +58,59 @@ class RankedLabel:
     """One label's scores, ranked once for any number of weightings of the examples.
 
     Attributes:
-        order: The examples by falling score down to the last positive, shape (m,). Of equal scores the
-            positives come last, so that a cut inside such a group, which cannot be made, is never better than
-            the cut below it.
+        order: The examples by falling score, shape (n,). Of equal scores the positives come last, so that a
+            cut inside such a group, which cannot be made, is never better than the cut below it.
         at: Where the positives are in that order, shape (p,); the best cut is at one of them.
-        cuts: Their scores, shape (p,).
+        ranked: The scores in that order, shape (n,).
     """
 
     order: npt.NDArray[np.int64]
     at: npt.NDArray[np.int64]
-    cuts: npt.NDArray[np.floating[Any]]
+    ranked: npt.NDArray[np.floating[Any]]
 
     @classmethod
     def of(cls, scores: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.bool_]) -> RankedLabel:
         """Rank scores in [0, 1] and targets, shape (n,) each."""
         order = np.lexsort((targets, -scores.astype(np.float64)))
-        at = np.flatnonzero(targets[order])
-        order = order[: at[-1] + 1] if len(at) else order[:0]
-        return cls(order, at, scores[order[at]])
+        return cls(order, np.flatnonzero(targets[order]), scores[order])
 
     def best_thresholds(self, weights: npt.NDArray[np.integer[Any]]) -> Values:
         """Return the threshold with the best F1 under each set of weights, shape (sets,).
 
         A weight of 0 is a row removed and a weight of 2 a row doubled; of equal F1 the higher threshold wins.
+        It lies half-way to the next score that has a weight (:mod:`goemo.thresholds.between`).
 
         Args:
             weights: Whole numbers of at least 0, shape (sets, n).
 
         Returns:
-            Scores of positives; ``inf`` where no positive has a weight above 0.
+            Thresholds; ``inf`` where no positive has a weight above 0.
         """
         if not len(self.at):
             return np.full(len(weights), math.inf)
-        ranked = weights[:, self.order]
+        ranked = weights[:, self.order[: self.at[-1] + 1]]
         starts = np.concatenate([[0], self.at[:-1] + 1])
         predicted = np.add.reduceat(ranked, starts, axis=1).cumsum(axis=1)  # (sets, p)
         hits = ranked[:, self.at].cumsum(axis=1)
         positives = hits[:, -1:]
         best = (2 * hits / np.maximum(predicted + positives, 1)).argmax(axis=1)
-        return np.where(positives[:, 0] > 0, self.cuts[best], math.inf)
+        last = self.at[best]
+        after = self._next_weighted(weights, last)
+        above, below = self.ranked[last], self.ranked[np.minimum(after, len(self.ranked) - 1)]
+        values = np.where(after < len(self.ranked), halfway(below, above), above)
+        return np.where(positives[:, 0] > 0, values, math.inf)
+
+    def _next_weighted(
+        self, weights: npt.NDArray[np.integer[Any]], places: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Return the first place in the order after each set's that has a weight; n where there is none."""
+        rows, after = np.arange(len(weights)), places + 1
+        while True:
+            inside = np.minimum(after, len(self.order) - 1)
+            is_empty = (after < len(self.order)) & (weights[rows, self.order[inside]] == 0)
+            if not is_empty.any():
+                return after
+            after = after + is_empty
 
 
 def threshold_band(drawn: npt.ArrayLike, *, level: float = 0.95) -> tuple[Values, Values]:

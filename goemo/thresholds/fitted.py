@@ -24,12 +24,15 @@ class FittedThresholds:
         f1: F1 of each label on the rows that fitted the thresholds, shape (n_labels,): flattering.
         options: The method's options, defaults included; ``target`` and ``fallback``, which nearly all
             methods have, only where they are not ``f1`` and ``none``.
+        borrowed: Places of the labels without a positive among the rows that fitted the thresholds, which
+            have one from other labels (:mod:`goemo.thresholds.borrowing`) or whatever the method gives them.
     """
 
     values: Values
     method: str
     f1: Values
     options: Mapping[str, Any] = field(default_factory=dict)
+    borrowed: tuple[int, ...] = ()
 
     @property
     def fallback(self) -> str:
@@ -43,6 +46,7 @@ class FittedThresholds:
             "options": {k: v.item() if isinstance(v, np.generic) else v for k, v in self.options.items()},
             "values": [value if math.isfinite(value) else None for value in self.values.tolist()],
             "f1": self.f1.tolist(),
+            "borrowed": list(self.borrowed),
         }
 
     @classmethod
@@ -54,6 +58,7 @@ class FittedThresholds:
             method=str(values["method"]),
             f1=np.array(values["f1"], dtype=np.float64),
             options=dict(values["options"]),
+            borrowed=tuple(values.get("borrowed", ())),
         )
 
 

@@ -10,13 +10,17 @@ from numpy.typing import ArrayLike
 
 from goemo.arrays import Targets, check_flags, check_scores
 from goemo.configuration.thresholds import filled_options, threshold_options
+from goemo.thresholds.borrowing import borrow
 from goemo.thresholds.counting import f1_of
 from goemo.thresholds.cross_fit import cross_fit
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds
 from goemo.thresholds.folds import fold_of_rows
-from goemo.thresholds.methods.registry import FITS
+from goemo.thresholds.methods.registry import FITS, REFUSING
 
 _USUAL = {"target": "f1", "fallback": "none"}
+
+# A label without a positive meets none of these, so that "never" is what was asked for.
+_REQUIREMENTS = frozenset({"precision_at_recall", "recall_at_precision"})
 
 
 def fit_thresholds(
@@ -37,7 +41,7 @@ def fit_thresholds(
         **options: The method's own, those of its ``target``, and ``fallback``.
 
     Returns:
-        The thresholds, with each label's F1 on these same rows.
+        The thresholds, with each label's F1 on these same rows, and which labels had no positive among them.
 
     Raises:
         ValueError: The arrays are not two-dimensional, their shapes differ, there are no examples, a score
@@ -50,8 +54,18 @@ def fit_thresholds(
     if not len(score_array):
         raise ValueError("scores must have at least one example to fit thresholds on, got none")
     values = {**FITS, "cross_fit": cross_fit}[method](score_array, target_array, chosen)
+    inner = chosen.get("of", method)
+    if inner not in REFUSING and chosen.get("target") not in _REQUIREMENTS:
+        values = borrow(values, score_array, target_array)
+    is_borrowed = ~target_array.any(axis=0) & np.isfinite(values) & (inner != "fixed")
     own = {name: value for name, value in chosen.items() if _USUAL.get(name) != value}
-    fitted = FittedThresholds(values=values, method=method, f1=np.zeros(len(values)), options=own)
+    fitted = FittedThresholds(
+        values=values,
+        method=method,
+        f1=np.zeros(len(values)),
+        options=own,
+        borrowed=tuple(np.flatnonzero(is_borrowed).tolist()),
+    )
     fitted.f1[:] = f1_of(apply_thresholds(score_array, fitted), target_array)
     return fitted
 
@@ -70,7 +84,8 @@ def cross_fitted_predictions(
 
     Metrics of these predictions do not reward over-fitted thresholds, and still use every row. The folds
     depend on the number of rows, ``folds`` and ``seed`` alone (see :func:`fold_of_rows`), so all trials of a
-    search are judged on the same ones. A label whose only positives lie in one fold is never predicted there.
+    search are judged on the same ones. A label whose only positives lie in one fold is cut there by a
+    borrowed threshold (:mod:`goemo.thresholds.borrowing`).
 
     Args:
         scores: In [0, 1], shape (n_examples, n_labels).

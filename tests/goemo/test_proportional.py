@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -100,12 +98,13 @@ def test_order_of_rows_does_not_matter_with_ties():
     assert np.array_equal(a, b)
 
 
-def test_a_label_without_a_positive_is_never_predicted_and_moves_no_other():
-    """Its threshold is inf, and the thresholds of the other labels are those without it."""
+def test_a_label_without_a_positive_moves_no_other():
+    """The thresholds of the other labels are those without it."""
     scores, targets = _scored()
     targets[:, 2] = False
-    values = _fit(scores, targets).values
-    assert values[2] == math.inf
+    fitted = _fit(scores, targets)
+    values = fitted.values
+    assert fitted.borrowed == (2,)
     others = [0, 1, 3, 4]
     assert np.array_equal(values[others], _fit(scores[:, others], targets[:, others]).values)
 

@@ -23,7 +23,8 @@ from goemo.thresholds import (
     fit_thresholds,
     fold_of_rows,
 )
-from goemo.thresholds.methods.registry import FITS
+from goemo.thresholds.between import between
+from goemo.thresholds.methods.registry import FITS, REFUSING
 
 # Of the methods that maximise something of each label alone.
 PER_LABEL = ("exact", "grid", "smoothed", "fbr", "plug_in")
@@ -50,6 +51,12 @@ def imbalanced(n=300, labels=6, seed=0, dtype=np.float32):
 def cuts_of(scores):
     """All thresholds that make a difference, from never to always."""
     return [math.inf, *sorted({float(score) for score in scores}, reverse=True)]
+
+
+def higher_cuts(scores, value):
+    """Those of them that predict less than the value does."""
+    predicted = sorted({float(score) for score in scores if score >= value})
+    return [*predicted[1:], math.inf] if predicted else []
 
 
 def f1_sizes(predictions, targets):
@@ -123,17 +130,16 @@ class TestEveryMethod:
         strided = fit_thresholds(np.repeat(scores, 2, axis=1)[:, ::2], targets, method=method)
         assert single.values.tolist() == double.values.tolist() == strided.values.tolist()
 
-    def test_thresholds_are_scores_to_the_last_bit(self, method):
-        """Thresholds are in double precision whatever the scores are, and do not round those of a label."""
-        for dtype in (np.float32, np.float64):
+    def test_thresholds_lie_between_scores(self, method):
+        """No threshold is a score, in any precision, ties or not: each lies between two neighbours."""
+        for dtype, digits in itertools.product((np.float16, np.float32, np.float64), (2, 16)):
             scores, targets = imbalanced(dtype=dtype)
-            targets[:, 1] = True  # its lowest score, always predicted, where the method cuts label by label
-            fitted = fit_thresholds(scores, targets, method=method)
-            assert fitted.values.dtype == np.float64
-            if method in PER_LABEL and method != "grid":
-                assert fitted.values[1] == scores[:, 1].min()
-                known = {math.inf, *scores.ravel().tolist()}
-                assert known.issuperset(fitted.values.tolist())
+            scores = scores.astype(np.float64).round(digits).astype(dtype)
+            targets[:, 0] = False
+            values = fit_thresholds(scores, targets, method=method).values
+            assert values.dtype == np.float64
+            if method != "fixed":
+                assert not np.isin(values, scores.astype(np.float64)).any()
 
     def test_inputs_are_left_alone(self, method):
         """Fitting and applying change neither scores nor targets."""
@@ -200,12 +206,18 @@ class TestEveryMethod:
         scores[:, 1] = scores[:, 1].clip(0.1, 0.9)  # apart from the grid's first cuts
         scores[:, 2], targets[:, 0], targets[:, 1] = 0.25, False, True
         values = fit_thresholds(scores, targets, method=method).values
-        top, bottom = scores.max(axis=0), scores.min(axis=0)
+        top = scores.max(axis=0)
         common = fit_thresholds(scores, targets, method="global").values[0]
-        no_positive = {"global": common, "shrunk": common, "fixed": 0.5, "fbr": top[0]}
-        assert values[0] == pytest.approx(no_positive.get(method, math.inf))
+        alone = between([top[0]], scores[:, :1])[0]
+        own = {"global": common, "shrunk": common, "fixed": 0.5, "fbr": alone}
+        if method in REFUSING:
+            assert values[0] == math.inf
+        elif method in own:
+            assert values[0] == pytest.approx(own[method])
+        else:
+            assert alone <= values[0] < 1
         no_negative = {"global": common, "fixed": 0.5, "grid": np.nextafter(0.05, 1), "shrunk": values[1]}
-        assert values[1] == pytest.approx(no_negative.get(method, bottom[1]), rel=1e-6)
+        assert values[1] == pytest.approx(no_negative.get(method, scores[:, 1].min()), rel=1e-6)
         equal = {"global": common, "fixed": 0.5, "grid": np.nextafter(0.05, 1), "shrunk": values[2]}
         never = {"micro_f1", "micro_macro", "example_f1"}  # it may not pay among other labels
         if method not in never:
@@ -251,11 +263,10 @@ def test_micro_f1_is_brute_force_over_all_combinations(case):
     found = micro(scores, targets, values)
     choices = [cuts_of(scores[:, label]) for label in range(scores.shape[1])]
     assert found == max(micro(scores, targets, chosen) for chosen in itertools.product(*choices))
-    for label, cuts in enumerate(choices):
-        for cut in cuts:
-            if cut > values[label]:
-                higher = [*values[:label], cut, *values[label + 1 :]]
-                assert micro(scores, targets, higher) < found
+    for label in range(scores.shape[1]):
+        for cut in higher_cuts(scores[:, label], values[label]):
+            higher = [*values[:label], cut, *values[label + 1 :]]
+            assert micro(scores, targets, higher) < found
 
 
 def test_micro_f1_beats_label_by_label():
@@ -324,7 +335,7 @@ def check_micro_macro(scores, targets):
 
         best = max(joint(cut) for cut in cuts_of(scores[:, label]))
         assert joint(values[label]) == pytest.approx(best, abs=1e-12)
-        assert all(joint(cut) < best for cut in cuts_of(scores[:, label]) if cut > values[label])
+        assert all(joint(cut) < best for cut in higher_cuts(scores[:, label], values[label]))
         twice, own = f1_sizes(scores[:, label] >= values[label], targets[:, label])
         hits, size = hits + twice, size + own
 
@@ -358,7 +369,7 @@ def test_smoothed_is_brute_force_over_all_cuts_and_none(case, constants):
 
         best = max(smoothed(cut) for cut in cuts_of(scores[:, label]))
         expected = max(cut for cut in cuts_of(scores[:, label]) if smoothed(cut) >= best - 1e-12)
-        assert fitted.values[label] == expected
+        assert fitted.values[label] == between([expected], scores[:, [label]])
 
 
 def test_smoothing_without_b_never_predicts_a_label_without_positives():
@@ -374,7 +385,7 @@ def test_smoothing_leaves_a_lonely_positive_alone():
     """One positive far down the ranking: F1 predicts all above it, the smoothed F1 nothing."""
     scores = np.linspace(0.9, 0.1, 50)[:, None]
     targets = (np.arange(50) == 30)[:, None]
-    assert fit_thresholds(scores, targets, method="exact").values[0] == scores[30, 0]
+    assert scores[31, 0] < fit_thresholds(scores, targets, method="exact").values[0] < scores[30, 0]
     assert fit_thresholds(scores, targets, method="smoothed").values[0] == math.inf
 
 
@@ -392,7 +403,7 @@ def test_fbr_gives_up_where_f_is_low(target):
     fitted = fit_thresholds(scores, targets, method="fbr", fbr=between, **target)
     low = reached < between
     assert 0 < low.sum() < len(low)
-    assert fitted.values[low].tolist() == scores.max(axis=0)[low].tolist()
+    assert (apply_thresholds(scores, fitted) == (scores == scores.max(axis=0)))[:, low].all()
     assert fitted.values[~low].tolist() == exact.values[~low].tolist()
     edge = float(reached[2])  # an F of just fbr is not below it
     at_edge = fit_thresholds(scores, targets, method="fbr", fbr=edge, **target)
@@ -428,15 +439,19 @@ def test_the_ends_of_shrinking_are_exact_and_global():
     common = fit_thresholds(scores, targets, method="global")
     np.testing.assert_allclose(all_of_it.values, common.values, rtol=1e-6)
     nothing = fit_thresholds(scores, np.zeros_like(targets), method="shrunk")
-    assert np.isinf(nothing.values).all()
+    exact = fit_thresholds(scores, np.zeros_like(targets))
+    assert nothing.values.tolist() == exact.values.tolist()
 
 
 @pytest.mark.parametrize("score", [0.0, 0.05, 1 / 3, 0.7, 1.0])
 @pytest.mark.parametrize("method", ["shrunk", "cross_fit"])
 def test_the_mean_of_equal_thresholds_is_that_threshold(method, score):
-    """Averaging loses no bit where all agree: the score that the threshold was taken from is predicted."""
+    """Averaging loses no bit where all agree: what was predicted for the very last bit still is."""
     scores, targets = np.full((12, 2), score), np.ones((12, 2), dtype=np.bool_)
-    assert fit_thresholds(scores, targets, method=method).values.tolist() == [score, score]
+    scores[:6] = np.nextafter(score, -1) if score else 0
+    targets[:6] = score == 0
+    fitted = fit_thresholds(scores, targets, method=method)
+    assert fitted.values.tolist() == [score, score]
 
 
 def test_certain_scores_can_be_averaged():
@@ -457,11 +472,12 @@ def test_plug_in_maximises_the_expected_f1(calibration):
     shares = calibrate(scores, targets, method=calibration).apply(scores)
     for label, cut in enumerate(fitted.values):
         column, share = scores[:, label], shares[:, label]
-        expected = {
-            c: 2 * share[column >= c].sum() / ((column >= c).sum() + share.sum()) for c in np.unique(column)
-        }
-        best = max(expected.values())
-        assert expected[cut] == pytest.approx(best)
+
+        def expected(c, column=column, share=share):
+            return 2 * share[column >= c].sum() / ((column >= c).sum() + share.sum())
+
+        best = max(map(expected, np.unique(column)))
+        assert expected(cut) == pytest.approx(best)
         assert share[column >= cut].min() >= best / 2 - 1e-9
         assert share[column < cut].max() <= best / 2 + 1e-9
 
@@ -496,13 +512,20 @@ def test_cross_fit_averages_the_folds(inner):
 
 
 def test_cross_fit_outvotes_folds_that_never_predict():
-    """A label that half of the fits or more would never predict is never predicted."""
+    """A label that half of the fits or more would never predict is never predicted; unseen does not count."""
     scores, targets = np.linspace(0.9, 0.1, 40)[:, None], np.zeros((40, 1), dtype=np.bool_)
     fold_of = fold_of_rows(40, folds=2)
-    targets[np.flatnonzero(fold_of == 0)[0]] = True  # one of the two fits sees it
-    assert fit_thresholds(scores, targets, method="cross_fit", folds=2).values[0] == math.inf
-    targets[np.flatnonzero(fold_of == 1)[0]] = True
-    assert math.isfinite(fit_thresholds(scores, targets, method="cross_fit", folds=2).values[0])
+    top, *_, last = np.flatnonzero(fold_of == 0)
+
+    def fit():
+        return fit_thresholds(scores, targets, method="cross_fit", of="smoothed", folds=2).values[0]
+
+    targets[top] = True  # one of the two fits sees it, and predicts it
+    assert math.isfinite(fit())
+    targets[top], targets[last] = False, True  # one sees it, and it does not pay
+    assert fit() == math.inf
+    targets[np.flatnonzero(fold_of == 1)[0]] = True  # the other one finds that it does
+    assert fit() == math.inf
 
 
 def test_cross_fit_hands_the_options_on():

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.candidates import candidate_blocks
 from goemo.thresholds.quality import UNMET, Quality, quality
 
 
 def exact(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
     """Return the best thresholds over all cut points, (l,); options: those of the target."""
-    return best_scores(scores, targets, quality(options))
+    return between(best_scores(scores, targets, quality(options)), scores)
 
 
 def best_scores(scores: Scores, targets: Targets, wanted: Quality) -> Values:

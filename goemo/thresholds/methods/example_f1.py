@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.methods.micro_f1 import micro_f1
 from goemo.thresholds.quality import ratio
 
@@ -39,13 +40,13 @@ def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) ->
             other_hits, other_size = hits - (on & true), size - on
             gain = ratio(2 * (other_hits + true), other_size + 1) - ratio(2 * other_hits, other_size)
             cut, best = _best_cut(column, gain, same)
-            if cut == values[label] or best <= float(gain[on].sum()) + same:
+            if best <= float(gain[on].sum()) + same:
                 continue
             changed, values[label] = True, cut
             predictions[:, label] = column >= cut
             on = predictions[:, label]
             hits, size = other_hits + (on & true), other_size + on
-    return values
+    return between(values, scores)
 
 
 def _best_cut(scores: Scores, gain: Values, same: float) -> tuple[float, float]:

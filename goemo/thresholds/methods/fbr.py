@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.counting import counts
 from goemo.thresholds.methods.exact import exact
 from goemo.thresholds.quality import quality
@@ -29,4 +30,4 @@ def fbr(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
     values = exact(scores, targets, options)
     true_positives, predicted, positives = counts(scores >= values, targets)
     f = quality(options).worth(true_positives, predicted, positives, len(scores))
-    return np.where(f < options["fbr"], scores.max(axis=0).astype(np.float64), values)
+    return between(np.where(f < options["fbr"], scores.max(axis=0), values), scores)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.candidates import candidate_blocks
 
 
@@ -44,4 +45,4 @@ def micro_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -> V
     values = np.full(scores.shape[1], math.inf)
     for block, at in zip(blocks, chosen, strict=True):
         values[block.columns][block.label[at]] = block.cuts[at]
-    return values
+    return between(values, scores)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.candidates import candidate_blocks
 from goemo.thresholds.quality import ratio
 
@@ -37,4 +38,4 @@ def micro_macro(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -
         twice_hits, size = twice_hits + int(twice[at]), size + int(sizes[at])
         if at:
             values[label] = block.cuts[at - 1]
-    return values
+    return between(values, scores)

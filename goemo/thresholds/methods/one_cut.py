@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.quality import quality
 
 # Sums over labels carry rounding errors far below this, and real differences lie above it.
@@ -27,7 +28,7 @@ def best_cut(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> fl
     """Return the one cut of :func:`one_cut`.
 
     Only scores of positives can be that cut: at any other score, the next higher cut loses no true positive
-    of any label.
+    of any label. It is then moved between the scores of all labels together.
     """
     wanted = quality(options)
     if not targets.any():
@@ -39,4 +40,5 @@ def best_cut(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> fl
         predicted = len(scores) - np.searchsorted(np.sort(scores[:, label]), cuts)
         true_positives = len(positives) - np.searchsorted(positives, cuts)
         total += wanted.worth(true_positives, predicted, np.array(len(positives)), len(scores))
-    return float(cuts[np.flatnonzero(total >= total.max() - _SAME_SUM)[-1]])
+    best = cuts[np.flatnonzero(total >= total.max() - _SAME_SUM)[-1]]
+    return float(between([best], scores.reshape(-1, 1))[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
 from goemo.calibration import calibrate
+from goemo.thresholds.between import between
 from goemo.thresholds.candidates import column_blocks
 from goemo.thresholds.quality import UNMET, quality
 
@@ -26,8 +27,8 @@ def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Val
     example moves the cut little. ``isotonic`` follows the examples so closely that the cut is nearly always
     that of ``exact``.
 
-    The threshold is the raw score of an example; of equally good cuts the higher. A label without a positive
-    gets ``inf``, and one without a negative its lowest score.
+    Of equally good cuts the higher. A label without a positive gets ``inf``, and one without a negative is
+    always predicted.
     """
     n = len(scores)
     wanted = quality(options)
@@ -47,4 +48,4 @@ def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Val
         at = wanted.best(worth)
         rows = np.arange(len(at))
         values[columns] = np.where(worth[rows, at] > UNMET, ranked[rows, at], math.inf)
-    return values
+    return between(values, scores)

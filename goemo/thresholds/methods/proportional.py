@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.methods.exact import exact
 
 # Predictions for each positive, from a quarter to four.
@@ -33,8 +34,8 @@ def proportional(scores: Scores, targets: Targets, options: Mapping[str, Any]) -
     as the simple answer. Standard errors are large where positives are few, so rare labels go far and
     frequent ones stay; a label whose scores say nothing stays too, because its proportional cut is far worse.
 
-    Tolerance 0 has the F1 of ``exact``. Predictions depend on the order of each label's scores alone. The
-    threshold is a score of the label, or ``inf`` for a label without a positive.
+    Tolerance 0 has the F1 of ``exact``. Predictions depend on the order of each label's scores alone. A
+    label without a positive gets ``inf``.
     """
     own = exact(scores, targets, {})
     n, labels = scores.shape
@@ -60,7 +61,7 @@ def proportional(scores: Scores, targets: Targets, options: Mapping[str, Any]) -
         f1 = _f1(hits, errors)
         allowed = options["tolerance"] * _standard_error(hits[-1], errors[-1])
         values[label] = cuts[np.flatnonzero(f1 >= f1[-1] - allowed)[0]]
-    return values
+    return between(values, scores)
 
 
 def _f1(hits: NDArray[Any], errors: NDArray[Any]) -> Values:

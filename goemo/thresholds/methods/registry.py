@@ -36,3 +36,6 @@ FITS: dict[str, Fit] = {
     "micro_f1": micro_f1,
     "example_f1": example_f1,
 }
+
+# These decide whether it pays to predict a label at all, so one without a positive stays without predictions.
+REFUSING = frozenset({"smoothed", "micro_macro", "micro_f1", "example_f1"})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
+from goemo.thresholds.between import between
 from goemo.thresholds.candidates import candidate_blocks
 from goemo.thresholds.quality import f_measure
 
@@ -38,4 +39,4 @@ def smoothed(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Va
             worth[at] > wanted.worth(nothing, nothing, block.positives[at], n)
         )
         values[block.columns] = np.where(found, block.cuts[at], math.inf)
-    return values
+    return between(values, scores)

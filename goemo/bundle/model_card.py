@@ -43,7 +43,7 @@ def model_card(
     parts = [
         _metadata(configuration, provenance, results),
         _summary(configuration, labels, provenance),
-        _use(configuration, thresholds),
+        _use(configuration, labels, thresholds),
     ]
     parts.append(_results(results) if results else _validation(configuration, labels, provenance, thresholds))
     limits = _LIMITS + (_REDDIT if _is_goemotions(provenance["data"]) else "")
@@ -114,7 +114,11 @@ def _summary(configuration: Configuration, labels: Sequence[str], provenance: Ma
     )
 
 
-def _use(configuration: Configuration, thresholds: FittedThresholds) -> str:
+def _use(configuration: Configuration, labels: Sequence[str], thresholds: FittedThresholds) -> str:
+    borrowed = ", ".join(_cell(labels[place]) for place in thresholds.borrowed)
+    unseen = (
+        f"\nNo validation text had {borrowed}: thresholds borrowed from other labels.\n" if borrowed else ""
+    )
     bare = _TOP1 if thresholds.fallback == "top1" else ""
     return f"""## Use
 
@@ -137,7 +141,7 @@ Texts are cut to {configuration.max_length} tokens, as in training. A label is p
 least its threshold in `thresholds.json`; `null` means never. {bare}Round it to float16 first: thresholds
 were fitted on such scores. Scores are not calibrated probabilities: compare
 them with the threshold, not with 0.5.
-"""
+{unseen}"""
 
 
 def _results(results: Mapping[str, Any]) -> str:

@@ -49,6 +49,7 @@ def search_page(
     environment: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
     is_cross_fitted: bool = True,
+    borrowed: Sequence[str] = (),
     cache: Path | None = None,
 ) -> str:
     """Return a search as a self-contained HTML page that opens with its answer.
@@ -79,6 +80,7 @@ def search_page(
         environment: Facts to repeat it: versions, hardware, digests of the data.
         commands: What to type to repeat it, one command each.
         is_cross_fitted: Whether ``table`` judges every row with thresholds fitted on other rows.
+        borrowed: Labels that no validation example has, whose thresholds come from others.
         cache: Folder that keeps the charts' scripts for the next page; see `goemo.report.scripts`.
 
     Raises:
@@ -112,6 +114,7 @@ def search_page(
         means=None if table is None or table_at_half is None else mean_rows(table_at_half, table),
         method=threshold_words((best or {}).get("config", {}).get("thresholds", DEFAULT_METHOD)),
         is_cross_fitted=is_cross_fitted,
+        borrowed=list(borrowed),
         test=None if test_results is None else _test(test_results),
         tables=None if table is None or table_at_half is None else _tables(table_at_half, table),
         comparison=comparison,

@@ -40,6 +40,7 @@ def trial_page(
     commands: Sequence[str] = (),
     message: str = "",
     is_cross_fitted: bool = True,
+    borrowed: Sequence[str] = (),
 ) -> str:
     """Return one trial as a self-contained HTML page.
 
@@ -58,6 +59,7 @@ def trial_page(
         message: Why it ended, where that needs words.
         is_cross_fitted: Whether ``table`` judges every row with thresholds fitted on other rows. If not,
             the page says that its tuned numbers flatter.
+        borrowed: Labels that no validation example has, whose thresholds come from others.
 
     Raises:
         ValueError: The two tables are not about the same labels.
@@ -83,6 +85,7 @@ def trial_page(
         commands=list(commands),
         method=threshold_words(config.get("thresholds", DEFAULT_METHOD)),
         is_cross_fitted=is_cross_fitted,
+        borrowed=list(borrowed),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
@@ -35,8 +33,8 @@ def borrow(values: Values, scores: Scores, targets: Targets) -> Values:
     alone = between(top, scores[:, wanting])
     alone = np.where(alone < top, alone, halfway(top, 1.0))  # all scores equal: none stands out
     lent = values[has_positive & np.isfinite(values)]
-    common = float(np.median(bounded_logits(lent))) if len(lent) else -math.inf
-    with_others = from_logits((bounded_logits(top) + max(common, bounded_logits(0.0))) / 2)
+    common = float(np.median(bounded_logits(lent if len(lent) else 0.0)))
+    with_others = from_logits((bounded_logits(top) + common) / 2)
     filled = values.copy()
     filled[wanting] = np.where(with_others > top, with_others, alone)
     return filled

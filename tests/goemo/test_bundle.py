@@ -352,6 +352,17 @@ def test_a_label_with_a_bar_keeps_its_column(run):
     assert "\n| a\\|b | 0." in model_card(run.configuration, labels, facts, thresholds, results)
 
 
+def test_the_card_names_labels_whose_thresholds_are_borrowed(run):
+    """A label that no validation row has is named in the card, and only such labels."""
+    scores, targets = run.scores("validation"), run.prepared.targets["validation"].copy()
+    labels, facts = ["a|b", "c", "d", "e"], bundle._facts(run)
+    whole = model_card(run.configuration, labels, facts, fit_thresholds(scores, targets))
+    assert "borrowed" not in whole
+    targets[:, 0] = False
+    card = model_card(run.configuration, labels, facts, fit_thresholds(scores, targets))
+    assert "No validation text had a\\|b: thresholds borrowed from other labels." in card
+
+
 def test_nothing_in_a_bundle_names_this_machine(saved, run):
     """No path of the machine that trained it, beyond the checkpoint's name as the user gave it."""
     folder = str(run.prepared.folder.parent.parent)

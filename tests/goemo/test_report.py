@@ -121,6 +121,14 @@ def test_trial_page_says_on_what_the_thresholds_were_fitted():
     assert "Tuned rows are cross-fitted" not in flattering
 
 
+def test_trial_page_names_the_labels_whose_thresholds_are_borrowed():
+    """Escaped like everything from outside; without such labels nothing is said."""
+    assert "borrowed" not in a_trial_page()
+    html = a_trial_page(borrowed=["anger", "<b>odd"])
+    assert "No validation example has anger , <b>odd : the threshold is borrowed" in Page(html).text
+    assert "<b>odd" not in html
+
+
 def test_averages_of_the_trial_page_are_those_of_metrics():
     """Simple and weighted means, at 0.5 and tuned, as `goemo.metrics.averages` gives them."""
     half, tuned, _ = tables(["anger", "joy"])

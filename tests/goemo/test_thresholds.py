@@ -199,7 +199,7 @@ def test_rare_labels_survive_cross_fitting():
     predictions = cross_fitted_predictions(scores, targets)
     assert predictions[apart[0], 0]
     assert predictions[apart, 1].all()
-    assert predictions.sum(axis=0).tolist() == [1, 2, 0]
+    assert predictions.sum(axis=0).tolist() == [2, 2, 0]  # the other high score is wrong once
 
 
 def test_fewer_rows_than_folds_leave_one_out():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
-from tune.cli.tables import left_out
+from tune.cli.tables import leaderboard_table, left_out
 from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder
 
@@ -61,6 +63,22 @@ def test_trials_rank_by_objective_with_intervals(search):
         "completed",
     ]
     assert board.best.config == CONFIG
+
+
+def test_labels_without_a_validation_positive_are_named(search):
+    """The footnote and the JSON name them, markup taken literally; without any there is no footnote."""
+    add(search, "t001", 0.1, "completed")
+    board = leaderboard.build(search.snapshot())
+    assert board.to_dict()["unseen"] == []
+    assert not leaderboard_table(board).caption
+    targets, _ = search.validation()
+    targets[:, 1] = False
+    search.write_validation(targets, ("joy", "[red]odd", "neutral"))
+    board = leaderboard.build(SearchFolder(search.path).snapshot())
+    assert board.to_dict()["unseen"] == ["[red]odd"]
+    console = Console(width=200, file=io.StringIO())
+    console.print(leaderboard_table(board))
+    assert "no validation row has [red]odd: F1 of 0" in console.file.getvalue()
 
 
 def test_failed_trials_do_not_rank_but_are_counted(search):

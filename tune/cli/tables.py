@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -43,6 +43,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
         )
     hidden = len(board.rows) - len(rows)
     caption = ["= statistically tied with the best"] if any(r.tied_with_best for r in rows[1:]) else []
+    caption += _unseen(board.unseen)
     caption += [f"{hidden} more: goemo leaderboard {board.search}"] if hidden else []
     return Listing(
         title=f"{board.search}: {metric} on validation, thresholds cross-fitted",
@@ -60,6 +61,15 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
         caption=caption,
         elsewhere="--format csv",
     )
+
+
+def _unseen(labels: Sequence[str], most: int = 5) -> list[str]:
+    """Return a footnote that names the labels without a positive in validation."""
+    if not labels:
+        return []
+    rest = len(labels) - most
+    named = ", ".join(labels[:most]) + (f" and {rest} more" if rest > 0 else "")
+    return [f"no validation row has {named}: F1 of 0, thresholds borrowed from other labels"]
 
 
 def comparison_table(comparison: Comparison) -> Listing:

@@ -108,6 +108,7 @@ class Leaderboard:
         left_out: The trials that have ended without a rank, in order of their ids.
         confirmed: The leaders that are trained with several seeds, best mean first; see `confirm`.
         damaged: The trials that are left out because a file of theirs cannot be read.
+        unseen: The labels that no validation row has: their thresholds come from other labels, their F1 is 0.
     """
 
     search: str
@@ -117,6 +118,7 @@ class Leaderboard:
     left_out: tuple[Unranked, ...] = ()
     confirmed: tuple[Confirmed, ...] = ()
     damaged: tuple[Damaged, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def is_confirmed(self) -> bool:
@@ -162,6 +164,7 @@ class Leaderboard:
             "left_out": [asdict(trial) for trial in self.left_out],
             "confirmed": [asdict(leader) for leader in self.confirmed],
             "damaged": [asdict(trial) for trial in self.damaged],
+            "unseen": list(self.unseen),
         }
 
     def to_json(self) -> str:
@@ -212,8 +215,10 @@ def _build(search: Snapshot) -> Leaderboard:
     ranked = [record for record in records if record.is_ranked]
     rows: list[Row] = []
     confirmed: tuple[Confirmed, ...] = ()
+    unseen: tuple[str, ...] = ()
     if ranked:
-        targets, _ = search.validation()
+        targets, labels = search.validation()
+        unseen = tuple(label for place, label in enumerate(labels) if not targets[:, place].any())
         examples = {search.name: train_examples(search)}
         rows = [row for row, _ in rank(ranked, targets, under_way=under_way, train_examples=examples)]
         confirmed = rank_confirmed(search, targets)
@@ -225,6 +230,7 @@ def _build(search: Snapshot) -> Leaderboard:
         left_out=left_out(records),
         confirmed=confirmed,
         damaged=search.damaged,
+        unseen=unseen,
     )
 
 

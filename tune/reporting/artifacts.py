@@ -190,6 +190,7 @@ class TrialArtifacts:
                 f"goemo export {self.search.name} --trial {exported} -o {exported}.yaml",
                 f"goemo retrain {exported}.yaml -o model",
             ],
+            borrowed=[labels[place] for place in tables.thresholds.borrowed],
         )
         write_text(folder / "report.html", page)
 

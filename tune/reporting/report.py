@@ -241,6 +241,7 @@ def _page(
         insights=_why_no_importance(findings.importance),
         notes=_notes(facts),
         environment={**facts["environment"], "data digest": facts["data"]["digest"]},
+        borrowed=[labels[place] for place in tables.thresholds.borrowed],
         commands=_commands(search),
         cache=runs_folder() / "cache",
     )

@@ -15,6 +15,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from goemo import bundle, evaluation
+from goemo.bundle.model import _facts
 from goemo.bundle.model_card import _base_model, model_card
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
@@ -157,7 +158,7 @@ def test_a_fallback_survives_the_folder_and_is_told(run, tmp_path):
 def _card(run, labels=None, facts=None, results=None):
     labels = labels or run.prepared.labels
     thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
-    return model_card(run.configuration, labels, {**bundle._facts(run), **(facts or {})}, thresholds, results)
+    return model_card(run.configuration, labels, {**_facts(run), **(facts or {})}, thresholds, results)
 
 
 def _metadata(card):
@@ -345,7 +346,7 @@ def test_a_label_with_a_bar_keeps_its_column(run):
     """The cells of the card's tables are as many as their heads."""
     labels = ["a|b", "c", "d", "e"]
     thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
-    facts = bundle._facts(run)
+    facts = _facts(run)
     card = model_card(run.configuration, labels, facts, thresholds)
     assert "\n| a\\|b | 0." in card
     results = evaluation.results(labels, thresholds, run.scores("test"), run.prepared.targets["test"])
@@ -355,7 +356,7 @@ def test_a_label_with_a_bar_keeps_its_column(run):
 def test_the_card_names_labels_whose_thresholds_are_borrowed(run):
     """A label that no validation row has is named in the card, and only such labels."""
     scores, targets = run.scores("validation"), run.prepared.targets["validation"].copy()
-    labels, facts = ["a|b", "c", "d", "e"], bundle._facts(run)
+    labels, facts = ["a|b", "c", "d", "e"], _facts(run)
     whole = model_card(run.configuration, labels, facts, fit_thresholds(scores, targets))
     assert "borrowed" not in whole
     targets[:, 0] = False

@@ -10,6 +10,7 @@ import yaml
 from goemo.errors import InputError
 from tune.engine.preparation import max_lengths
 from tune.engine.resources import threads_per_trial
+from tune.models.exported import read_export
 from tune.ranking import leaderboard
 from tune.ranking.confirmed import Confirmed, with_interval
 from tune.records import SearchFolder, write_text
@@ -83,7 +84,7 @@ def _replaced(path: Path) -> str:
     except InputError as error:
         problem = "exists and is no export of goemo; name another file with -o, or remove it"
         raise InputError(str(path), [problem]) from error
-    return f"; it replaces {before.origin['trial']} of {before.origin['search']}"
+    return f"; it replaces {before.origin.trial} of {before.origin.search}"
 
 
 def _confirmed_facts(leader: Confirmed) -> dict[str, Any]:

@@ -14,8 +14,8 @@ SCHEDULES: tuple[str, ...] = get_args(Schedule)
 DECAY_FRACTION = 0.2
 
 
-def learning_rate_factors(schedule: str, total_steps: int, warmup_steps: int) -> list[float]:
-    """Return the share of the peak learning rate for each step, as the schedules of ``transformers`` do.
+def learning_rate_factor(schedule: str, step: int, total_steps: int, warmup_steps: int) -> float:
+    """Return the share of the peak learning rate at a step, as the schedules of ``transformers`` do.
 
     All rise linearly from 0 in warm-up. Then ``linear`` falls linearly to 0 and ``cosine`` by half a cosine,
     both at ``total_steps``; ``constant`` stays; ``warmup_stable_decay`` stays and falls linearly to 0 in the
@@ -23,24 +23,21 @@ def learning_rate_factors(schedule: str, total_steps: int, warmup_steps: int) ->
 
     Args:
         schedule: One of ``SCHEDULES``.
+        step: Counted from 0, below ``total_steps``.
         total_steps: Of the whole training, at least 1.
         warmup_steps: In [0, total_steps).
 
     Returns:
-        ``total_steps`` numbers in [0, 1].
+        A number in [0, 1].
     """
     after = total_steps - warmup_steps
+    if step < warmup_steps:
+        return step / warmup_steps
+    if schedule == "linear":
+        return (total_steps - step) / after
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / after))
+    if schedule == "constant":
+        return 1.0
     decay = min(max(1, round(DECAY_FRACTION * total_steps)), after)
-
-    def factor(step: int) -> float:
-        if step < warmup_steps:
-            return step / warmup_steps
-        if schedule == "linear":
-            return (total_steps - step) / after
-        if schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / after))
-        if schedule == "constant":
-            return 1.0
-        return min(1.0, (total_steps - step) / decay)
-
-    return [factor(step) for step in range(total_steps)]
+    return min(1.0, (total_steps - step) / decay)

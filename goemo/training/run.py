@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from goemo.configuration import Configuration
-from goemo.configuration.schedules import learning_rate_factors
+from goemo.configuration.schedules import learning_rate_factor
 from goemo.configuration.thresholds import threshold_options
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
@@ -88,8 +88,7 @@ class TrainingRun:
         self._steps_per_epoch = steps_per_epoch(len(prepared.tokens["train"]), self._effective_batch)
         self.total_steps = self._steps_per_epoch * c.epochs
         self.reports = min(c.reports, self.total_steps)
-        warmup_steps = min(int(self.total_steps * c.warmup_fraction), self.total_steps - 1)
-        self._factors = learning_rate_factors(c.schedule, self.total_steps, warmup_steps)
+        self._warmup_steps = min(int(self.total_steps * c.warmup_fraction), self.total_steps - 1)
         self._step = 0
         self._reported = 0
         self._tally = Tally(self.device)
@@ -142,6 +141,12 @@ class TrainingRun:
     def unreported_seconds(self) -> float:
         """Seconds of training since the last report, in this process and in those before it."""
         return self._tally.seconds
+
+    def _learning_rate(self) -> float:
+        """Return the peak learning rate, times what the schedule makes of it at the next step."""
+        c = self.configuration
+        share = learning_rate_factor(c.schedule, self._step, self.total_steps, self._warmup_steps)
+        return c.learning_rate * share
 
     def advance(self, on_progress: Progress | None = None) -> Report:
         """Train on to the next report and make it.
@@ -367,7 +372,7 @@ class TrainingRun:
                     order = torch.from_numpy(np.concatenate(batches)).to(self.device)
                     on_device = torch.split(order, [len(rows) for rows in batches])
                     for rows, at in zip(batches, on_device, strict=True):
-                        loss = self._steps.take(rows, at, c.learning_rate * self._factors[self._step])
+                        loss = self._steps.take(rows, at, self._learning_rate())
                         self._tally.loss_sum += loss
                         self._tally.samples += len(rows)
                         self._tally.steps += 1

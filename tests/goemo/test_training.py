@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import get_linear_schedule_with_warmup
 
 from goemo.configuration import Configuration
-from goemo.configuration.schedules import learning_rate_factors
+from goemo.configuration.schedules import learning_rate_factor
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
 from goemo.training import Diverged, TrainingRun, report_progress, report_step, state_file, train
@@ -91,7 +91,7 @@ def test_the_schedule_is_that_of_transformers(total, warmup):
     """Every step's factor equals the library's linear schedule with warm-up."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule = get_linear_schedule_with_warmup(optimizer, warmup, total)
-    for factor in learning_rate_factors("linear", total, warmup):
+    for factor in (learning_rate_factor("linear", step, total, warmup) for step in range(total)):
         assert factor == pytest.approx(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()

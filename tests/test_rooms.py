@@ -49,6 +49,7 @@ TUNE = (
     ("driver",),
     ("housekeeping",),
     ("cli",),
+    ("notebooks",),
 )
 
 

@@ -21,7 +21,7 @@ def source_of(data: Any) -> str | None:
 
     Args:
         data: A source as text or a path, which is handed on; a ``pandas.DataFrame`` or a ``datasets.Dataset``
-            of all rows; a ``datasets.DatasetDict``, or a mapping of the names of splits to frames or data sets.
+            of all rows; a ``datasets.DatasetDict``, or a mapping of splits to frames or data sets.
 
     Raises:
         InputError: It is none of these, or a frame has columns that cannot be written.

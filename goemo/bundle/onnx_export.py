@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from goemo.bundle import Bundle, load
+from goemo.bundle.encoder import EncoderBundle
+from goemo.bundle.opening import load
 from goemo.data.sample import LEAST_ROWS, generate
 from goemo.errors import GoemoError, InputError
 from goemo.files import built_file, check_file_target
@@ -79,6 +80,8 @@ def export_onnx(folder: Path, path: Path, *, texts: Sequence[str] | None = None)
     _check_packages()
     check_file_target(path)
     bundle = load(folder, device="cpu")
+    if not isinstance(bundle, EncoderBundle):
+        raise InputError(str(folder), ["must be an encoder to become an ONNX file; this is another model"])
     size = sum(p.numel() * p.element_size() for p in bundle.model.parameters())
     if size > _MOST_BYTES:
         raise InputError(str(folder), [f"{size / 1e9:.1f} GB of weights do not fit an ONNX file of 2 GiB"])
@@ -128,19 +131,19 @@ def _sample_texts() -> list[str]:
     return ["", "wow", *sentences, *(" ".join(sentences[i : i + 8]) for i in range(0, 24, 8))]
 
 
-def _example(bundle: Bundle) -> dict[str, Tensor]:
+def _example(bundle: EncoderBundle) -> dict[str, Tensor]:
     """Return inputs to trace with: more than one text and token, else these sizes would be fixed."""
     store = TokenStore.build(["what a day", "so happy for you", "no"], bundle.tokenizer)
     return _inputs(bundle, store, np.arange(3))
 
 
-def _inputs(bundle: Bundle, store: TokenStore, rows: Rows) -> dict[str, Tensor]:
+def _inputs(bundle: EncoderBundle, store: TokenStore, rows: Rows) -> dict[str, Tensor]:
     longest = int(store.lengths(bundle.max_length)[rows].max())
     batch = token_batch(store, rows, bundle.max_length, longest, torch.device("cpu"), multiple=1)
     return model_inputs(bundle.model, *batch)
 
 
-def _write(bundle: Bundle, example: dict[str, Tensor], path: Path) -> None:
+def _write(bundle: EncoderBundle, example: dict[str, Tensor], path: Path) -> None:
     sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
     try:
         with _quiet_exporter(), torch.inference_mode():
@@ -189,7 +192,7 @@ def _quiet_exporter() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _largest_difference(bundle: Bundle, store: TokenStore, path: Path) -> float:
+def _largest_difference(bundle: EncoderBundle, store: TokenStore, path: Path) -> float:
     """Return by how much scores of the file and the model differ at most, over batches of all sizes."""
     import onnxruntime
 

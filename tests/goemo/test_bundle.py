@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from goemo import bundle, evaluation
-from goemo.bundle.model import _facts
+from goemo.bundle.encoder import _facts
 from goemo.bundle.model_card import _base_model, model_card
 from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError

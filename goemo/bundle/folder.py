@@ -1,0 +1,142 @@
+"""The files that every bundle has, whatever its model is: labels, thresholds, provenance and model card."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from goemo.errors import InputError
+from goemo.files import built_folder
+from goemo.thresholds import FittedThresholds
+from goemo.thresholds.json_file import thresholds_from_json, thresholds_to_json
+
+LABELS, THRESHOLDS, PROVENANCE, CARD = "labels.json", "thresholds.json", "provenance.json", "README.md"
+COMMON_FILES = (LABELS, THRESHOLDS, PROVENANCE)
+
+# What a damaged or foreign file makes the libraries raise that read it.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ImportError,
+    SafetensorError,
+)
+
+
+def check_target(folder: Path) -> None:
+    """Say before a long training whether its bundle can be saved to a folder.
+
+    Raises:
+        InputError: The folder holds something that is no bundle, is a file, or cannot be written to.
+    """
+    folder = Path(folder).resolve()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
+        raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(str(folder), [f"cannot be made: {nearest} is no folder that can be written to"])
+
+
+@contextmanager
+def new_bundle(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill with a bundle; it takes the place of ``folder``, whole or not at all.
+
+    Raises:
+        InputError: As in ``check_target``.
+    """
+    check_target(folder)
+    # The last file is one without which a folder is no bundle.
+    with built_folder(folder, replace=True, last=LABELS) as partial:
+        yield partial
+
+
+def write_common(
+    folder: Path,
+    labels: Sequence[str],
+    thresholds: FittedThresholds,
+    provenance: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Write the files that every bundle has, and make its weights as readable as these are."""
+    write_json(folder / LABELS, labels)
+    write_json(folder / THRESHOLDS, thresholds_to_json(thresholds, labels))
+    write_json(folder / PROVENANCE, provenance)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    for weights in folder.glob("*.safetensors"):
+        # safetensors writes for the owner alone, whatever the umask
+        weights.chmod((folder / CARD).stat().st_mode)
+
+
+def read_common(folder: Path) -> tuple[tuple[str, ...], FittedThresholds, dict[str, Any]]:
+    """Return labels, thresholds and provenance.
+
+    Raises:
+        ValueError: A file is damaged, or they do not fit each other.
+        KeyError: Something is missing.
+        OSError: A file cannot be read.
+    """
+    labels = tuple(read_json_file(folder / LABELS))
+    thresholds = thresholds_from_json(read_json_file(folder / THRESHOLDS), labels)
+    return labels, thresholds, read_json_file(folder / PROVENANCE)
+
+
+@contextmanager
+def damage_named(folder: Path) -> Iterator[None]:
+    """Let whatever damaged files raise become one line that names the folder.
+
+    Raises:
+        InputError: It does not load.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise InputError(
+            str(folder),
+            [f"does not load: {type(error).__name__}: {error}; write it again with goemo retrain"],
+        ) from error
+
+
+def check_files(folder: Path, names: Sequence[str]) -> None:
+    """Say which files a bundle lacks.
+
+    Raises:
+        InputError: The folder or a file is missing.
+    """
+    if not folder.is_dir():
+        raise InputError(str(folder), ["no such folder; give one that goemo retrain wrote"])
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            str(folder), [f"no {name}; a bundle has one: goemo retrain writes it" for name in missing]
+        )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain values as a person reads them."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json_file(path: Path) -> Any:
+    """Return the plain values of a file.
+
+    Raises:
+        ValueError: It is no JSON; the message names it.
+        OSError: It cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no JSON ({error})") from error
+
+
+def _is_bundle(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in COMMON_FILES)

@@ -108,7 +108,8 @@ def pick_members(
             best_of_kind[one.kind] = (value, one)
     ranked = sorted(best_of_kind.values(), key=lambda found: -found[0])
     best, first = ranked[0]
-    members, tenths = [first], (TENTHS,)
+    members = [first]
+    tenths: tuple[int, ...] = (TENTHS,)
     others = [one for _, one in ranked[1:]]
     while others and len(members) < MOST_MEMBERS:
         tries = [

@@ -30,10 +30,8 @@ from goemo.bundle.card_parts import (
 from goemo.bundle.folder import COMMON_FILES, check_files, damage_named, new_bundle, read_common, write_common
 from goemo.bundle.opened import Bundle, Progress
 from goemo.thresholds import FittedThresholds
-from goemo.words import VOCABULARY, WordsModel, load_words
+from goemo.words import CHECKPOINT, VOCABULARY, WordsModel, load_words
 from goemo.words.model import WEIGHTS
-
-CHECKPOINT = "words:tfidf"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,17 +3,24 @@
 What an encoder has to beat. It needs no pretrained weights, no GPU and no torch.
 """
 
+from goemo.words.cached import CachedWords, cache_key, fit_into, read_cached
 from goemo.words.choosing import Choice, choose_settings
 from goemo.words.model import VOCABULARY, WordsModel, fit_words, load_words, scores_of
-from goemo.words.settings import WordsSettings
+from goemo.words.settings import CHECKPOINT, WordsConfiguration, WordsSettings
 
 __all__ = [
+    "CHECKPOINT",
     "VOCABULARY",
+    "CachedWords",
     "Choice",
+    "WordsConfiguration",
     "WordsModel",
     "WordsSettings",
+    "cache_key",
     "choose_settings",
+    "fit_into",
     "fit_words",
     "load_words",
+    "read_cached",
     "scores_of",
 ]

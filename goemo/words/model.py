@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class WordsModel:
             "notes": self.notes,
         }
         (folder / VOCABULARY).write_text(json.dumps(stored, ensure_ascii=False) + "\n", encoding="utf-8")
-        arrays = {f"idf.{terms.family}": terms.idf for terms in self.terms}
+        arrays: dict[str, NDArray[Any]] = {f"idf.{terms.family}": terms.idf for terms in self.terms}
         arrays |= {"weights": self.weights, "intercepts": self.intercepts}
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / WEIGHTS)
 
@@ -191,7 +192,7 @@ def _notes(terms: int, targets: Targets, labels: Sequence[str], settings: WordsS
         )
     for word, is_so in (("no", ~targets.any(axis=0)), ("every", targets.all(axis=0))):
         if is_so.any():
-            named = ", ".join(labels[label] for label in np.flatnonzero(is_so))
+            named = ", ".join(labels[label] for label in np.flatnonzero(is_so).tolist())
             notes.append(
                 f"{word} training row has {named}: nothing to learn there, every text scores the same"
             )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Annotated, Any
 
 from goemo.configuration.declared import declared, meaning
-from goemo.configuration.rules import Number, whole
+from goemo.configuration.rules import Number, Text, whole
+from goemo.configuration.settings import Measuring, Seed
+
+CHECKPOINT = "words:tfidf"
 
 
 @declared
@@ -28,3 +33,33 @@ class WordsSettings:
     least_rows: Annotated[
         int, whole(1, most=1_000_000), meaning("training rows that a feature must occur in")
     ] = 2
+
+
+@declared
+class WordsConfiguration(Measuring, WordsSettings):
+    """A bag of words to the last choice, as `goemo.configuration.Configuration` is one of an encoder."""
+
+    checkpoint: Annotated[str, Text(example=CHECKPOINT), meaning("which features: `words:tfidf`")] = (
+        CHECKPOINT
+    )
+    seed: Annotated[Seed, meaning("seeds which training rows choose the settings")] = 42
+
+    @property
+    def settings(self) -> WordsSettings:
+        """What the model itself is told."""
+        return WordsSettings(**{field.name: getattr(self, field.name) for field in fields(WordsSettings)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, for YAML and JSON."""
+        values = asdict(self)
+        del values["reports"]  # a fit is measured once, at its end
+        return {"checkpoint": values.pop("checkpoint"), **values}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> WordsConfiguration:
+        """Rebuild a configuration.
+
+        Raises:
+            ValueError: A key is unknown, or a value is not one that the key allows.
+        """
+        return cls(**values)

@@ -62,7 +62,8 @@ def test_a_record_that_has_gone_on_has_no_interval_yet(search):
     reported(search, "t001", 0.5)
     state = SearchState("s", total=2, objective="macro_f1", best=Best("t001", "bs16", 0.3))
     with IntervalOfBest(search, state) as following:
-        assert following._interval(state.best) is None
+        following._look(state.best, has_baseline=False)
+        assert state.interval is None
 
 
 def test_a_damaged_file_costs_the_interval_alone(search, caplog):

@@ -49,10 +49,10 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
             console.print(leaderboard_table(board))
         if board.confirmed:
             console.print(confirmed_table(board))
-        if board.rows:
-            console.print(boards.summary(board), soft_wrap=True)
         for line in left_out(board):
             console.print(line, soft_wrap=True)
+        if board.rows:
+            console.print(boards.summary(board), soft_wrap=True)
         if not found[0].trials:
             console.print("no trial has started yet")
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from goemo.configuration.outcomes import RANKED
@@ -19,15 +20,18 @@ from tune.live.progress import is_live
 from tune.ranking import confirm, leaderboard
 from tune.ranking.confirm import Confirmations
 from tune.ranking.leaderboard import Leaderboard
+from tune.records import BASELINE
 from tune.space import Suggestions
 from tune.space.warm_start import earlier_trials
 from tune.spec import SchedulerSpec, SearchSpec, advice
 from tune.stopping.halt import Halt
 
 if TYPE_CHECKING:
+    from tune.answer.baseline import BaselineFit
     from tune.driver.basis import Basis
     from tune.driver.command import Command
-    from tune.records import SearchFolder
+    from tune.live.progress import View
+    from tune.records import SearchFolder, TrialRecord
     from tune.tracking import Tracker
 
 
@@ -46,6 +50,7 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
         search: The records.
     """
     # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
+    from tune.answer.baseline import BaselineFit
     from tune.reporting.artifacts import TrialArtifacts
     from tune.tracking import Tracker
 
@@ -67,9 +72,10 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
     )
     tracker.start()
     try:
-        with engine_logs():
+        with engine_logs(), BaselineFit(spec, search, splits, partial(_baseline_known, view, tracker)) as fit:
             if remaining(spec, search):
                 _run_remaining(command, basis, search, halt, tracker)
+            _await_baseline(fit, command, halt)
             log.phase("report")
             board = _report(command, basis, search)
     except BaseException as error:
@@ -90,6 +96,26 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
     cut_by = halt.why if left and halt.kind == "budget" else ""
     _say_how_it_ended(command, left, cut_by, is_logged=not unlogged)
     return SearchResult(search.name, board, left == 0, left, tuple(unlogged), cut_by)
+
+
+def _baseline_known(view: View, tracker: Tracker, record: TrialRecord) -> None:
+    """Tell of the baseline, and let the store have it."""
+    metric, took = record.config["metric"], duration(record.seconds)
+    view.say(f"baseline  a bag of words: {metric} {record.objective:.4f}, fitted in {took}")
+    view.state.baseline = record.objective
+    tracker.notice(BASELINE)
+
+
+def _await_baseline(fit: BaselineFit, command: Command, halt: Halt) -> None:
+    """Wait for a baseline that takes longer than the trials, unless the search was cut short."""
+    if fit.is_running and halt.kind is None:
+        command.log.phase("the baseline")
+        command.view.say("waiting for the baseline; to search without one: baseline: none")
+        fit.wait()
+    if fit.trouble is not None:
+        command.view.say(
+            f"no baseline: {fit.trouble}; it is tried again by: goemo resume {command.spec.name}"
+        )
 
 
 def _say_how_it_ended(command: Command, left: int, cut_by: str, *, is_logged: bool) -> None:

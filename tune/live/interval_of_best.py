@@ -1,4 +1,4 @@
-"""The interval of the best trial so far, for the live view, computed beside the search and rarely."""
+"""Intervals of the best trial so far, for the live view, computed beside the search and rarely."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import time
 from types import TracebackType
 from typing import Self
 
+from goemo.significance import compare_draws
 from tune.live.progress import Best, SearchState
 from tune.ranking.resampled import resampled
-from tune.records import SearchFolder
+from tune.records import BASELINE, SearchFolder
 
 LOOK_EVERY_S = 1.0
 SHARE = 0.05  # of a core, at most: the trials need it more
@@ -19,9 +20,9 @@ _log = logging.getLogger(__name__)
 
 
 class IntervalOfBest:
-    """Keeps ``state.interval`` up to date from a thread of its own; use as a context manager.
+    """Keeps ``state.interval`` and ``state.ahead`` up to date from a thread; use as a context manager.
 
-    It is the interval of the leaderboard: of the best report, thresholds cross-fitted, examples resampled.
+    They are those of the leaderboard: of the best report, thresholds cross-fitted, examples resampled.
 
     Args:
         search: The records.
@@ -46,25 +47,30 @@ class IntervalOfBest:
 
     def _work(self) -> None:
         pause = LOOK_EVERY_S
-        tried: Best | None = None
+        tried: tuple[Best, float | None] | None = None
         while not self._stopped.wait(pause):
             pause = LOOK_EVERY_S
-            best = self._state.best
-            if best is None or best == tried:
+            best, baseline = self._state.best, self._state.baseline
+            if best is None or (best, baseline) == tried:
                 continue
-            tried = best
+            tried = best, baseline
             started = time.thread_time()
             try:
-                self._state.interval = self._interval(best)
+                self._look(best, has_baseline=baseline is not None)
             except Exception as error:  # noqa: BLE001 - a search is not worth less without it
                 _log.warning("%s: no interval: %s", best.trial_id, error)
             pause = max(pause, (time.thread_time() - started) / SHARE)
 
-    def _interval(self, best: Best) -> tuple[Best, float, float] | None:
-        """Return the interval of the best; None where its record has gone on meanwhile."""
+    def _look(self, best: Best, *, has_baseline: bool) -> None:
+        """Compute both; neither where the record of the best has gone on meanwhile."""
         record = self._search.trial(best.trial_id).read()
         if record.objective != best.objective:
-            return None
+            self._state.interval = self._state.ahead = None
+            return
         targets, _ = self._search.validation()
         (found,) = resampled([record], targets)
-        return best, found.low, found.high
+        self._state.interval = best, found.low, found.high
+        if has_baseline:
+            (baseline,) = resampled([self._search.trial(BASELINE).read()], targets)
+            ahead = compare_draws(found.estimate - baseline.estimate, found.draws, baseline.draws)
+            self._state.ahead = best, ahead.difference, ahead.low, ahead.high

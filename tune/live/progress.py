@@ -90,6 +90,9 @@ class SearchState:
         best: The best trial so far.
         interval: Both ends of the interval of a trial's objective, and of which trial and objective: it is
             computed beside the search, so that it may be that of an earlier best.
+        baseline: The baseline's objective, once it is known.
+        ahead: How far a trial is ahead of the baseline, with both ends of the interval, and which trial and
+            objective that is; computed beside the search, as ``interval``.
         budget: Says what is left of a budget, in a few words.
         trouble: Why the MLflow store did not take something, in one line.
     """
@@ -105,6 +108,8 @@ class SearchState:
     trained: int = 0
     best: Best | None = None
     interval: tuple[Best, float, float] | None = None
+    baseline: float | None = None
+    ahead: tuple[Best, float, float, float] | None = None
     budget: Callable[[], str] | None = None
     trouble: str | None = None
 
@@ -272,6 +277,8 @@ class View:
                 score += f" [{interval[1]:.4f}, {interval[2]:.4f}]"
             line = f"best so far  {best.trial_id}  {score}  "
             yield Text(line + first_words(best.label.split(), self.console.width - len(line)), "green")
+        if state.baseline is not None:
+            yield self._baseline(state.baseline, best)
         if self._machine is not None and time.monotonic() - self._looked >= LOOK_EVERY_S:
             self._looked = time.monotonic()
             self._load = self._machine.look()
@@ -281,6 +288,14 @@ class View:
             yield Text(state.budget())
         if state.trouble:
             yield Text(f"MLflow store: {state.trouble} (kept on disk, trying again)", "yellow")
+
+    def _baseline(self, baseline: float, best: Best | None) -> Text:
+        """Return the baseline, and how far the best is ahead of it: green where its interval lies above 0."""
+        line, ahead = f"baseline     a bag of words  {self.state.objective} {baseline:.4f}", self.state.ahead
+        if ahead is None or ahead[0] != best:
+            return Text(line)
+        _, value, low, high = ahead
+        return Text(f"{line}; best {value:+.4f} [{low:+.4f}, {high:+.4f}]", "green" if low > 0 else "yellow")
 
     def _trials(self, running: list[tuple[str, TrialState]], room: int) -> Iterator[RenderableType]:
         shown = running if len(running) <= room else running[: max(0, room - 1)]

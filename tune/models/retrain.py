@@ -173,7 +173,9 @@ def evaluate_bundle(
     console = console or progress_console()
     loaded = bundle.load(folder)
     known = loaded.provenance["data"]
-    seed = known.get("seed", loaded.configuration.seed)  # a trial's own bundle has one seed for both
+    seed = known.get(
+        "seed", loaded.provenance["configuration"].get("seed")
+    )  # a trial's own bundle has one seed for both
     splits = load_splits(data or known["source"], known["taxonomy"], seed=seed)
     if tuple(splits.labels) != tuple(loaded.labels):
         raise InputError(splits.source, [f"its labels are not those of the model in {folder}"])

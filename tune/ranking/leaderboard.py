@@ -7,7 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
@@ -15,9 +15,10 @@ from goemo.report.savings import savings_sentence
 from goemo.significance import PairedDifference, compare_draws
 from goemo.thresholds import Targets
 from goemo.tokens.batches import steps_per_epoch
+from tune.ranking.answers import BaselineRow, baseline_row
 from tune.ranking.confirmed import Confirmed, rank_confirmed, with_interval
 from tune.ranking.resampled import resampled
-from tune.records import Damaged, DamagedTrialError, Snapshot, TrialRecord
+from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot, TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +110,7 @@ class Leaderboard:
         confirmed: The leaders that are trained with several seeds, best mean first; see `confirm`.
         damaged: The trials that are left out because a file of theirs cannot be read.
         unseen: The labels that no validation row has: their thresholds come from other labels, their F1 is 0.
+        baseline: The bag of words that they are compared with; None before it is fitted, and without one.
     """
 
     search: str
@@ -119,6 +121,7 @@ class Leaderboard:
     confirmed: tuple[Confirmed, ...] = ()
     damaged: tuple[Damaged, ...] = ()
     unseen: tuple[str, ...] = ()
+    baseline: BaselineRow | None = None
 
     @property
     def is_confirmed(self) -> bool:
@@ -159,6 +162,7 @@ class Leaderboard:
         return {
             "search": self.search,
             "objective": self.objective,
+            "baseline": None if self.baseline is None else asdict(self.baseline),
             "trials": [asdict(row) for row in self.rows],
             "reasons": self.reasons,
             "left_out": [asdict(trial) for trial in self.left_out],
@@ -222,7 +226,7 @@ def _build(search: Snapshot) -> Leaderboard:
         examples = {search.name: train_examples(search)}
         rows = [row for row, _ in rank(ranked, targets, under_way=under_way, train_examples=examples)]
         confirmed = rank_confirmed(search, targets)
-    return Leaderboard(
+    board = Leaderboard(
         search.name,
         metric,
         tuple(rows),
@@ -232,6 +236,16 @@ def _build(search: Snapshot) -> Leaderboard:
         damaged=search.damaged,
         unseen=unseen,
     )
+    return replace(board, baseline=_baseline(search, board))
+
+
+def _baseline(search: Snapshot, board: Leaderboard) -> BaselineRow | None:
+    """Return the baseline against the trial to take; None before it is fitted."""
+    if BASELINE not in search.answers:
+        return None
+    best = board.best.trial_id if board.rows else None
+    record = next((one for one in search.trials if one.trial_id == best), None)
+    return baseline_row(search, record, search.validation()[0])
 
 
 def in_order(records: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -329,6 +343,8 @@ def summary(board: Leaderboard) -> str:
     if board.reasons.get("stopped_early"):
         parts.append(savings_sentence([asdict(row) for row in board.rows]) or _stopped(board))
     parts.extend(f"{count} ended as {reason} and {_are(count)} left out." for reason, count in _gone(board))
+    if board.baseline is not None:
+        parts.append(board.baseline.sentence)
     return " ".join(parts)
 
 

@@ -21,16 +21,30 @@ derived from them, so that none of them has to survive a crash.
             test_scores.npz    written by the trial, where every trial is tested
             outcome.json       written by the driver, when the trial has ended
             artifacts/         written by the driver, once the outcome is known
+        answers/baseline/      written by the driver: the same of a bag of words, which is no trial
+        answers/blend/         likewise of several models as one, where that gains; members.json says which
         trials/t001-s43/       the same of a confirmation: the configuration of t001, trained with seed 43
 """
 
 from tune.records.declared import STOP_REASONS, Confirming, Outcome, StopReason
 from tune.records.search import SearchFolder, known_searches, search_names
 from tune.records.snapshot import Damaged, Snapshot
-from tune.records.trial import DAMAGED, DamagedTrialError, TrialFolder, TrialRecord, leaders_beaten_by
+from tune.records.trial import (
+    ANSWERS,
+    BASELINE,
+    BLEND,
+    DAMAGED,
+    DamagedTrialError,
+    TrialFolder,
+    TrialRecord,
+    leaders_beaten_by,
+)
 from tune.records.writing import runs_folder, write_json, write_text
 
 __all__ = [
+    "ANSWERS",
+    "BASELINE",
+    "BLEND",
     "DAMAGED",
     "STOP_REASONS",
     "Confirming",

@@ -18,7 +18,7 @@ from goemo.configuration.json_files import UnreadableError, check_bounds, parse_
 from goemo.errors import GoemoError, InputError
 from tune.records.declared import Confirming, Facts, SystemSample, WarmStart
 from tune.records.snapshot import Damaged, Reader, Snapshot, read_validation
-from tune.records.trial import DamagedTrialError, TrialFolder
+from tune.records.trial import ANSWERS, DamagedTrialError, TrialFolder
 from tune.records.writing import runs_folder, write_json, write_text
 
 Model = TypeVar("Model")
@@ -116,8 +116,8 @@ class SearchFolder:
         write_json(self.path / "search.json", {**self.facts, **facts})
 
     def trial(self, trial_id: str) -> TrialFolder:
-        """Return the folder of one trial, which need not exist yet."""
-        return TrialFolder(self.path / "trials" / trial_id)
+        """Return the folder of one trial, or of one of `ANSWERS`, which need not exist yet."""
+        return TrialFolder(self.path / ("answers" if trial_id in ANSWERS else "trials") / trial_id)
 
     def write_validation(self, targets: npt.NDArray[np.bool_], labels: Sequence[str]) -> None:
         """Keep the validation targets, so that every number can be computed again from the folder alone."""
@@ -168,16 +168,18 @@ class SearchFolder:
         Raises:
             GoemoError: A file of the search itself is damaged; the message names it.
         """
-        trials, confirmations, damaged = self._reader.read()
+        records, damaged = self._reader.read()
+        trials = [record for record in records if record.trial_id not in ANSWERS]
         return Snapshot(
             name=self.name,
             path=self.path,
             spec=self.spec,
             facts=self.facts,
-            trials=trials,
-            confirmations=confirmations,
+            trials=tuple(record for record in trials if record.confirms is None),
+            confirmations=tuple(record for record in trials if record.confirms is not None),
             confirming=self.confirming,
             damaged=damaged,
+            answers={record.trial_id: record for record in records if record.trial_id in ANSWERS},
         )
 
     @property
@@ -198,7 +200,7 @@ class SearchFolder:
         """
         now = self.snapshot()
         found = list(now.damaged)
-        for record in now.everyone:
+        for record in (*now.everyone, *now.answers.values()):
             if record.history and record.outcome is not None:
                 try:
                     record.scores()
@@ -207,7 +209,7 @@ class SearchFolder:
         for damaged in found:
             target = self.path / "damaged" / f"{damaged.trial_id}-{time.time_ns()}"
             target.parent.mkdir(exist_ok=True)
-            (self.path / "trials" / damaged.trial_id).rename(target)
+            self.trial(damaged.trial_id).path.rename(target)
         return found
 
     def _declared(self, path: Path, model: type[Model]) -> Model:

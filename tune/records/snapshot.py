@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from goemo.errors import GoemoError
 from tune.records.declared import Confirming
-from tune.records.trial import DAMAGED, DamagedTrialError, TrialFolder, TrialRecord
+from tune.records.trial import ANSWERS, DAMAGED, DamagedTrialError, TrialFolder, TrialRecord
 
 _FILES = ("config.json", "history.jsonl", "outcome.json")
 _Version = tuple[tuple[int, int, int] | None, ...]
@@ -45,6 +45,8 @@ class Snapshot:
         confirmations: The trials that repeat one of these with another seed, in order of their ids.
         confirming: Which trials are confirmed; None before that was decided.
         damaged: The trials whose records cannot be read, in order of their ids; all others are there.
+        answers: What stands beside the trials and is none of them, by its id: `BASELINE` and `BLEND`, where
+            they are there.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Snapshot:
     confirmations: tuple[TrialRecord, ...]
     confirming: Confirming | None
     damaged: tuple[Damaged, ...]
+    answers: Mapping[str, TrialRecord] = field(default_factory=dict)
 
     @property
     def everyone(self) -> tuple[TrialRecord, ...]:
@@ -64,7 +67,8 @@ class Snapshot:
     @property
     def asked_for(self) -> int:
         """How many trials of the search there are, those that cannot be read included."""
-        return len(self.trials) + sum("-s" not in one.trial_id for one in self.damaged)
+        others = sum("-s" not in one.trial_id and one.trial_id not in ANSWERS for one in self.damaged)
+        return len(self.trials) + others
 
     def without(self, error: DamagedTrialError) -> Snapshot:
         """Return the snapshot without a trial that turned out to be damaged."""
@@ -72,6 +76,7 @@ class Snapshot:
             self,
             trials=tuple(one for one in self.trials if one.trial_id != error.trial_id),
             confirmations=tuple(one for one in self.confirmations if one.trial_id != error.trial_id),
+            answers={name: one for name, one in self.answers.items() if name != error.trial_id},
             damaged=(*self.damaged, Damaged(error.trial_id, str(error))),
         )
 
@@ -97,14 +102,16 @@ class Reader:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[_Version, TrialRecord | Damaged]] = {}
 
-    def read(self) -> tuple[tuple[TrialRecord, ...], tuple[TrialRecord, ...], tuple[Damaged, ...]]:
-        """Return the trials, the confirmations, and what could not be read."""
+    def read(self) -> tuple[tuple[TrialRecord, ...], tuple[Damaged, ...]]:
+        """Return the trials, confirmations and answers, in this order, and what could not be read."""
         with self._lock:
-            found = [self._read(path.parent) for path in sorted(self._path.glob("trials/*/config.json"))]
-        records = [one for one in found if isinstance(one, TrialRecord)]
+            paths = [
+                *sorted(self._path.glob("trials/*/config.json")),
+                *self._path.glob("answers/*/config.json"),
+            ]
+            found = [self._read(path.parent) for path in paths]
         return (
-            tuple(record for record in records if record.confirms is None),
-            tuple(record for record in records if record.confirms is not None),
+            tuple(one for one in found if isinstance(one, TrialRecord)),
             tuple(one for one in found if isinstance(one, Damaged)),
         )
 

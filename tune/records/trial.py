@@ -20,6 +20,10 @@ from goemo.errors import GoemoError
 from tune.records.declared import AskedFor, Leaders, Outcome, ReportRow
 from tune.records.writing import write_json, write_text
 
+# What stands beside the trials and is none of them: a bag of words, and the best models as one.
+BASELINE, BLEND = "baseline", "blend"
+ANSWERS = (BASELINE, BLEND)
+
 # What reading an archive of arrays raises where a part of it is missing or wrong.
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 # Of workers that were killed.

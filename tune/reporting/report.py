@@ -97,6 +97,7 @@ def open_test_split(search: SearchFolder, board: Leaderboard, prepared: Path) ->
     from goemo.training.prepared import Prepared
 
     loaded = bundle.load(folder)
+    assert isinstance(loaded, bundle.EncoderBundle)
     if loaded.provenance.get("progress") != best.best_progress:
         return False
     data = Prepared.open(prepared)

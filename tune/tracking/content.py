@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.names import short_name
-from tune.records import SearchFolder, TrialRecord
+from tune.records import ANSWERS, SearchFolder, TrialRecord
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
 SYSTEM = "system"  # stands for the system metrics of the parent run
@@ -28,7 +28,28 @@ TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stor
 
 def run_name(record: TrialRecord) -> str:
     """Name a trial by what varies: ``bs16 lr2e-05 len32``; its id where nothing does."""
-    return short_name(record.varied) or record.trial_id
+    name = short_name(record.varied) or record.trial_id
+    return f"{record.trial_id} {name}" if record.trial_id in ANSWERS else name
+
+
+def kind_of(record: TrialRecord) -> str:
+    """Return the ``goemo.kind`` of a record's run: ``trial``, ``confirmation``, ``baseline`` or ``blend``."""
+    if record.trial_id in ANSWERS:
+        return record.trial_id
+    return "trial" if record.confirms is None else "confirmation"
+
+
+def id_tag(record: TrialRecord) -> dict[str, str]:
+    """Return the tag that its run is found by; what is no trial has no trial's tag."""
+    if record.trial_id in ANSWERS:
+        return {f"goemo.{record.trial_id}": "true"}
+    return {"goemo.trial_id": record.trial_id}
+
+
+def key_of_run(tags: Mapping[str, str]) -> str:
+    """Return whose run these are the tags of: a trial's id, one of `ANSWERS`, or `SEARCH`."""
+    answers = [name for name in ANSWERS if f"goemo.{name}" in tags]
+    return answers[0] if answers else tags.get("goemo.trial_id", SEARCH)
 
 
 def fingerprint(record: TrialRecord) -> str:

@@ -144,7 +144,8 @@ class Tracker:
         return self.waiting
 
     def _notice_all(self) -> None:
-        for record in self._search.snapshot().everyone:
+        now = self._search.snapshot()
+        for record in (*now.everyone, *now.answers.values()):
             self.notice(record.trial_id)
         self.notice(SEARCH)
         if self._search.system_samples():
@@ -246,7 +247,8 @@ def sync_all(
     """
     store = find_store(tracking_uri)
     writer = Writer(search, store, experiment, describe, prepare_artifacts)
-    trials = [record.trial_id for record in search.snapshot().everyone]
+    now = search.snapshot()
+    trials = [record.trial_id for record in (*now.everyone, *now.answers.values())]
     for key in [*trials, SEARCH, SYSTEM]:
         try:
             writer.write(key)

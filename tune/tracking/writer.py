@@ -3,7 +3,8 @@
 Writing a run compares what the store has with what the records say and adds what is missing, so that it
 can be repeated after any crash, by any later process, without doubling a run, a step or an artifact:
 
-- a run is found by its tags ``goemo.search_id`` and ``goemo.trial_id``, which are part of its creation;
+- a run is found by its tags ``goemo.search_id`` and ``goemo.trial_id`` (or ``goemo.baseline``,
+  ``goemo.blend``), which are part of its creation;
 - a report is written in one batch, and skipped when its step is in the history of the objective;
 - the tag ``goemo.record`` names the version of the record that was written in full, and is set last.
 """
@@ -101,7 +102,7 @@ class Writer:
         experiment_id = find_experiment(client, self.store, metric=metric, name=self.experiment)
         attached = _Attached(client, experiment_id)
         for run in self._find_runs(client, experiment_id):
-            key = run.data.tags.get("goemo.trial_id", SEARCH)
+            key = content.key_of_run(run.data.tags)
             if key in attached.runs:
                 # A creation whose answer was lost, and which the store carried out after we had looked.
                 client.delete_run(run.info.run_id)
@@ -201,9 +202,8 @@ class Writer:
     def _write_trial(self, at: _Attached, record: TrialRecord) -> None:
         facts = self.search.facts
         mark, status = content.fingerprint(record), content.trial_status(record, facts)
-        kind = "trial" if record.confirms is None else "confirmation"
-        tags = self._common_tags(kind, facts) | {
-            "goemo.trial_id": record.trial_id,
+        tags = self._common_tags(content.kind_of(record), facts) | {
+            **content.id_tag(record),
             "mlflow.parentRunId": self._parent(at).run_id,
         }
         if record.confirms is not None:

@@ -1,0 +1,98 @@
+"""What stands beside the trials on a leaderboard: the baseline, and the blend of the best models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from goemo.significance import compare_draws
+from tune.ranking.resampled import resampled
+from tune.records import BASELINE, Snapshot, TrialRecord
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better one model is than another, on the same validation rows.
+
+    Attributes:
+        value: The difference of the objective.
+        low: Lower end of its 95 % interval, paired over the rows.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def words(self) -> str:
+        """The difference with its interval."""
+        return f"{self.value:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+
+
+@dataclass(frozen=True)
+class BaselineRow:
+    """The bag of words that every search is compared with.
+
+    Attributes:
+        trial_id: ``baseline``.
+        objective: Its objective on validation, thresholds cross-fitted.
+        val_macro_f1: Its macro-F1, likewise.
+        low: Lower end of the objective's 95 % interval over examples.
+        high: Upper end.
+        seconds: Choosing its settings, fitting and scoring took.
+        best_minus_baseline: How far the best trial is ahead; None before a trial has reported.
+    """
+
+    trial_id: str
+    objective: float
+    val_macro_f1: float
+    low: float
+    high: float
+    seconds: float
+    best_minus_baseline: Gain | None
+
+    @property
+    def sentence(self) -> str:
+        """Whether the search was worth it, in a sentence."""
+        what = f"Baseline, a bag of words: {self.objective:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        gain = self.best_minus_baseline
+        if gain is None:
+            return f"{what}."
+        if gain.low > 0:
+            return f"{what}; the best trial is {gain.words} better on the same rows."
+        how = "behind it" if gain.high < 0 else "not shown to be better"
+        return (
+            f"{what}; no trial beats a bag of words: the best is {how}, {gain.words} on the same rows. "
+            "Try all weights, a larger encoder, more epochs."
+        )
+
+
+def baseline_row(search: Snapshot, best: TrialRecord | None, targets: Any) -> BaselineRow | None:
+    """Return the baseline's row; None where there is none yet.
+
+    Args:
+        search: The search.
+        best: Its best trial, if one has reported.
+        targets: Of the validation split, shape (n_examples, n_labels).
+
+    Raises:
+        DamagedTrialError: The scores of one of the two cannot be read.
+    """
+    record = search.answers.get(BASELINE)
+    if record is None or record.outcome is None or record.best is None or record.objective is None:
+        return None
+    drawn, *others = resampled([record, *([best] if best is not None else [])], targets)
+    gain = None
+    for other in others:
+        ahead = compare_draws(other.estimate - drawn.estimate, other.draws, drawn.draws)
+        gain = Gain(ahead.difference, ahead.low, ahead.high)
+    return BaselineRow(
+        trial_id=record.trial_id,
+        objective=record.objective,
+        val_macro_f1=record.best["val/macro_f1"],
+        low=drawn.low,
+        high=drawn.high,
+        seconds=record.seconds,
+        best_minus_baseline=gain,
+    )

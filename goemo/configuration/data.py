@@ -3,115 +3,157 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError
 
-from goemo.configuration.json_files import problems_of
+from goemo.configuration.declared import declared, dotted, known_keys, meaning, problems_of
+from goemo.configuration.rules import Checked, Text, broken, one_of
+from goemo.configuration.wording import show
 from goemo.errors import InputError
 
 WHOLE_NAMES = "none"
+GOEMOTIONS_NAMES = "goemotions"
+
+Unclear = Literal["keep", "leave_out"]
+MissingLabels = Literal["refuse", "leave_out", "no_labels"]
+Names = str | tuple[str, ...]
+
 _CHARACTERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
-_Names = str | Annotated[tuple[str, ...], Field(min_length=1)]
+_TEXT = Text(longest=300)
 
 
-def _character(value: str) -> str:
-    value = _CHARACTERS.get(value, value)
-    if len(value) != 1 or value in '"\r\n':
-        raise ValueError("must be one character, or tab, space, comma, semicolon, pipe")
-    return value
+def _names(value: Any) -> Names:
+    if isinstance(value, str):
+        return _TEXT.check(value)
+    if not isinstance(value, list | tuple) or not value:
+        raise broken(f"must be a name or a list of names, got {show(value)}")
+    names = tuple(_TEXT.check(name) for name in value)
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise broken(f"must name each once, got {repeated[0]} more than once")
+    return names
 
 
-def _label_separator(value: str) -> str:
-    value = _CHARACTERS.get(value, value)
-    if not value:
-        raise ValueError(f"must not be empty; {WHOLE_NAMES} keeps every cell as one name")
-    return value
+def _label_names(value: Any) -> Names:
+    if isinstance(value, str) and value != GOEMOTIONS_NAMES:
+        raise broken(f"must be a list of names, or {GOEMOTIONS_NAMES}, got {show(value)}")
+    return _names(value)
 
 
-def _encoding(value: str) -> str:
+def _character(value: Any) -> str:
+    found = _CHARACTERS.get(value, value) if isinstance(value, str) else ""
+    if len(found) != 1 or found in '"\r\n':
+        words = ", ".join(name for name in _CHARACTERS if name.isalpha())
+        raise broken(f"must be one character, or one of {words}, got {show(value)}")
+    return found
+
+
+def _label_separator(value: Any) -> str:
+    found = _CHARACTERS.get(value, value) if isinstance(value, str) else ""
+    if not found or len(found) > 20:
+        raise broken(f"must be what stands between labels, space, or {WHOLE_NAMES}, got {show(value)}")
+    return found
+
+
+def _encoding(value: Any) -> str:
     try:
-        b"".decode(value)
-    except (LookupError, ValueError):
-        rule = "must be a text encoding such as utf-8, windows-1252, utf-16 or shift_jis"
-        raise ValueError(rule) from None
-    return value
+        b"ab".decode(value)
+    except UnicodeDecodeError:  # no two bytes of text, but a text encoding
+        return str(value)
+    except (LookupError, ValueError, TypeError):
+        examples = "utf-8, windows-1252, utf-16 or shift_jis"
+        raise broken(f"must be a text encoding such as {examples}, got {show(value)}") from None
+    return str(value)
 
 
-class ColumnOptions(BaseModel):
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise broken(f"must be a number above 0 and at most 1, got {show(value)}")
+    return float(value)
+
+
+_STRING: dict[str, Any] = {"type": "string", "minLength": 1}
+_STRINGS: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}]}
+_A_NAME_OR_SEVERAL = Checked("a name or a list of names", _names, _STRINGS)
+
+
+@declared
+class ColumnOptions:
     """Which columns are what; each is found by its name or its values where it is not given."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: Annotated[
+        Names | None,
+        _A_NAME_OR_SEVERAL,
+        meaning("column of the text; several are joined by the tokenizer's separator"),
+    ] = None
+    labels: Annotated[
+        Names | None,
+        _A_NAME_OR_SEVERAL,
+        meaning("column of the labels; a list of columns is one 0/1 column a label"),
+    ] = None
+    id: Annotated[str | None, _TEXT, meaning("column of the rows' own ids")] = None
+    split: Annotated[str | None, _TEXT, meaning("column that says which split a row belongs to")] = None
+    unclear: Annotated[str | None, _TEXT, meaning("column that marks rows that raters found unclear")] = None
 
-    text: _Names | None = Field(
-        default=None, description="Column of the text; several are joined by a separator."
-    )
-    labels: _Names | None = Field(
-        default=None, description="Column of the labels; a list of columns is one 0/1 column a label."
-    )
-    id: str | None = Field(default=None, description="Column of the rows' own ids.")
-    split: str | None = Field(default=None, description="Column that says which split a row belongs to.")
-    unclear: str | None = Field(default=None, description="Column that marks rows that raters found unclear.")
 
-
-class SplitOptions(BaseModel):
+@declared
+class SplitOptions:
     """Files, patterns, or splits of a data set, by split; one that is left out is cut from train."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train: _Names | None = None
-    validation: _Names | None = None
-    test: _Names | None = None
+    train: Annotated[Names | None, _A_NAME_OR_SEVERAL, meaning("what makes train")] = None
+    validation: Annotated[Names | None, _A_NAME_OR_SEVERAL, meaning("what makes validation")] = None
+    test: Annotated[Names | None, _A_NAME_OR_SEVERAL, meaning("what makes test")] = None
 
     def given(self) -> dict[str, tuple[str, ...]]:
         """Return the splits that are given, each with its files."""
-        values: dict[str, str | tuple[str, ...] | None] = dict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: (v,) if isinstance(v, str) else v for name, v in values.items() if v is not None}
 
 
-class DataOptions(BaseModel):
-    """What is not to be found out by looking at the data, but is said by the user.
+@declared
+class DataOptions:
+    """What is not to be found out by looking at the data, but is said by the user."""
 
-    Raises:
-        pydantic.ValidationError: A key is unknown, or a value is out of its range.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    columns: ColumnOptions = Field(default=ColumnOptions(), description="Which columns are what.")
-    separator: Annotated[str, AfterValidator(_character)] | None = Field(
-        default=None, description="What separates the columns of a text file."
+    columns: Annotated[ColumnOptions, meaning("which columns are what, where that is not found")] = (
+        ColumnOptions()
     )
-    label_separator: Annotated[str, AfterValidator(_label_separator)] | None = Field(
-        default=None, description="What separates labels in a cell; none where each cell is one whole name."
-    )
-    encoding: Annotated[str, AfterValidator(_encoding)] | None = Field(
-        default=None, description="How text files are encoded, where it is not UTF-8."
-    )
-    splits: SplitOptions = Field(default=SplitOptions(), description="Which files make which split.")
-    binarize: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = Field(
-        default=None, description="Least share of raters, or probability, from which a label applies."
-    )
-    label_names: Literal["goemotions"] | tuple[str, ...] | None = Field(
-        default=None, description="Names of the labels, in the order of their indices."
-    )
-    unclear: Literal["keep", "leave_out"] = Field(
-        default="keep", description="What happens to rows that raters marked as unclear."
-    )
-    missing_labels: Literal["refuse", "leave_out", "no_labels"] = Field(
-        default="refuse", description="What null, or a word such as nan, means where labels should stand."
-    )
-
-    @field_validator("label_names")
-    @classmethod
-    def _named_once(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        if isinstance(value, tuple):
-            if not value or not all(name.strip() for name in value):
-                raise ValueError("must name every label")
-            repeated = sorted({name for name in value if value.count(name) > 1})
-            if repeated:
-                raise ValueError(f"must name every label once; {repeated[0]} stands more than once")
-        return value
+    separator: Annotated[
+        str | None,
+        Checked("one character", _character, _STRING),
+        meaning("what separates the columns of a text file: a character, or `tab`, `semicolon`, ..."),
+    ] = None
+    label_separator: Annotated[
+        str | None,
+        Checked("what stands between labels", _label_separator, _STRING),
+        meaning("what separates labels in a cell: `space`, `#`, ...; `none` where a cell is one whole name"),
+    ] = None
+    encoding: Annotated[
+        str | None,
+        Checked("a text encoding", _encoding, _STRING),
+        meaning("how text files are encoded, where it is not UTF-8: `windows-1252`, ..."),
+    ] = None
+    splits: Annotated[
+        SplitOptions, meaning("which files, or splits of a data set, are `train`, `validation` and `test`")
+    ] = SplitOptions()
+    binarize: Annotated[
+        float | None,
+        Checked("a number above 0 and at most 1", _share, {"exclusiveMinimum": 0, "maximum": 1}),
+        meaning("least share of raters, or probability, from which a label applies"),
+    ] = None
+    label_names: Annotated[
+        Names | None,
+        Checked(f"a list of names, or {GOEMOTIONS_NAMES}", _label_names, _STRINGS),
+        meaning("names of the labels in the order of their indices, or `goemotions` for its 28"),
+    ] = None
+    unclear: Annotated[
+        Unclear, one_of(Unclear), meaning("what happens to rows that raters marked as unclear")
+    ] = "keep"
+    missing_labels: Annotated[
+        MissingLabels,
+        one_of(MissingLabels),
+        meaning("what null, or a word such as `nan`, means where labels should stand"),
+    ] = "refuse"
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "data") -> DataOptions:
@@ -121,10 +163,22 @@ class DataOptions(BaseModel):
             InputError: A key is unknown, or a value is out of its range: all problems at once.
         """
         try:
-            return cls.model_validate(dict(values))
+            return TypeAdapter(cls).validate_python(dict(values))
         except ValidationError as error:
-            raise InputError(where, problems_of(error)) from None
+            problems = [f"{dotted(path)}: {what}" for path, what in _problems(error)]
+            raise InputError(where, problems) from None
 
     def changed(self) -> dict[str, Any]:
         """Return what differs from the defaults as plain values; empty where nothing does."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        default, values = asdict(DataOptions()), asdict(self)
+        return {key: _plain(values[key], default[key]) for key in default if values[key] != default[key]}
+
+
+def _plain(value: Any, default: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part, None) for key, part in value.items() if part != default[key]}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _problems(error: ValidationError) -> list[tuple[tuple[Any, ...], str]]:
+    return problems_of(error, lambda path: known_keys(DataOptions, path))

@@ -55,7 +55,7 @@ def open_bytes(file: Path) -> BinaryIO:
     """Open a file, through its compression where its last ending names one."""
     opened = COMPRESSIONS.get(file.suffix.lower())
     stream = file.open("rb") if opened is None else opened(file)
-    return stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(cast("Any", stream))
+    return stream if hasattr(stream, "peek") else io.BufferedReader(cast("Any", stream))
 
 
 def numbered_lines(file: Path, table: Table, options: DataOptions) -> Iterator[tuple[int, str]]:

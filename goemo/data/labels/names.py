@@ -46,7 +46,7 @@ def label_names(
         column: The column of labels, whose names a file's metadata may have.
     """
     if options.label_names is not None:
-        names = GOEMOTIONS if options.label_names == "goemotions" else options.label_names
+        names = GOEMOTIONS if isinstance(options.label_names, str) else options.label_names
         _refuse_other_counts(read, names, OPTION)
         return LabelNames(names, OPTION)
     if given is not None:

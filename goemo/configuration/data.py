@@ -83,27 +83,31 @@ class ColumnOptions:
     """Which columns are what; each is found by its name or its values where it is not given."""
 
     text: Annotated[
-        Names | None,
-        _A_NAME_OR_SEVERAL,
+        Annotated[Names, _A_NAME_OR_SEVERAL] | None,
         meaning("column of the text; several are joined by the tokenizer's separator"),
     ] = None
     labels: Annotated[
-        Names | None,
-        _A_NAME_OR_SEVERAL,
+        Annotated[Names, _A_NAME_OR_SEVERAL] | None,
         meaning("column of the labels; a list of columns is one 0/1 column a label"),
     ] = None
-    id: Annotated[str | None, _TEXT, meaning("column of the rows' own ids")] = None
-    split: Annotated[str | None, _TEXT, meaning("column that says which split a row belongs to")] = None
-    unclear: Annotated[str | None, _TEXT, meaning("column that marks rows that raters found unclear")] = None
+    id: Annotated[Annotated[str, _TEXT] | None, meaning("column of the rows' own ids")] = None
+    split: Annotated[
+        Annotated[str, _TEXT] | None, meaning("column that says which split a row belongs to")
+    ] = None
+    unclear: Annotated[
+        Annotated[str, _TEXT] | None, meaning("column that marks rows that raters found unclear")
+    ] = None
 
 
 @declared
 class SplitOptions:
     """Files, patterns, or splits of a data set, by split; one that is left out is cut from train."""
 
-    train: Annotated[Names | None, _A_NAME_OR_SEVERAL, meaning("what makes train")] = None
-    validation: Annotated[Names | None, _A_NAME_OR_SEVERAL, meaning("what makes validation")] = None
-    test: Annotated[Names | None, _A_NAME_OR_SEVERAL, meaning("what makes test")] = None
+    train: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes train")] = None
+    validation: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes validation")] = (
+        None
+    )
+    test: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes test")] = None
 
     def given(self) -> dict[str, tuple[str, ...]]:
         """Return the splits that are given, each with its files."""
@@ -119,31 +123,29 @@ class DataOptions:
         ColumnOptions()
     )
     separator: Annotated[
-        str | None,
-        Checked("one character", _character, _STRING),
+        Annotated[str, Checked("one character", _character, _STRING)] | None,
         meaning("what separates the columns of a text file: a character, or `tab`, `semicolon`, ..."),
     ] = None
     label_separator: Annotated[
-        str | None,
-        Checked("what stands between labels", _label_separator, _STRING),
+        Annotated[str, Checked("what stands between labels", _label_separator, _STRING)] | None,
         meaning("what separates labels in a cell: `space`, `#`, ...; `none` where a cell is one whole name"),
     ] = None
     encoding: Annotated[
-        str | None,
-        Checked("a text encoding", _encoding, _STRING),
+        Annotated[str, Checked("a text encoding", _encoding, _STRING)] | None,
         meaning("how text files are encoded, where it is not UTF-8: `windows-1252`, ..."),
     ] = None
     splits: Annotated[
         SplitOptions, meaning("which files, or splits of a data set, are `train`, `validation` and `test`")
     ] = SplitOptions()
     binarize: Annotated[
-        float | None,
-        Checked("a number above 0 and at most 1", _share, {"exclusiveMinimum": 0, "maximum": 1}),
+        Annotated[
+            float, Checked("a number above 0 and at most 1", _share, {"exclusiveMinimum": 0, "maximum": 1})
+        ]
+        | None,
         meaning("least share of raters, or probability, from which a label applies"),
     ] = None
     label_names: Annotated[
-        Names | None,
-        Checked(f"a list of names, or {GOEMOTIONS_NAMES}", _label_names, _STRINGS),
+        Annotated[Names, Checked(f"a list of names, or {GOEMOTIONS_NAMES}", _label_names, _STRINGS)] | None,
         meaning("names of the labels in the order of their indices, or `goemotions` for its 28"),
     ] = None
     unclear: Annotated[

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
-from typing import Any, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
+from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -107,13 +107,11 @@ def _fields(cls: type) -> dict[str, FieldInfo]:
 
 
 def _key(name: str, field: FieldInfo) -> Key:
-    annotation: Any = field.annotation
-    metadata = list(field.metadata)
+    annotation, metadata = field.annotation, list(field.metadata)
     members = get_args(annotation) if get_origin(annotation) is not None else ()
     may_be_absent = type(None) in members
     if may_be_absent:
-        there = tuple(member for member in members if member is not type(None))
-        annotation = there[0] if len(there) == 1 else Union[there]  # noqa: UP007 - of a tuple of types
+        (annotation,) = (member for member in members if member is not type(None))
         metadata += getattr(annotation, "__metadata__", ())
         annotation = getattr(annotation, "__origin__", annotation)
     rule = next((part for part in metadata if isinstance(part, Rule)), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, get_args
 
@@ -306,7 +306,7 @@ class Checked(Rule):
 
     must_be: str
     function: Callable[[Any], Any]
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any] = field(hash=False)  # annotations are hashed
 
     @property
     def words(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,11 @@ class Splits:
     splitting: str
     notes: tuple[str, ...]
     report: ReadReport | None = None
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options that it was read with, as `goemo.configuration.data.DataOptions` takes them."""
+        return {} if self.report is None else self.report.options
 
     @property
     def digest(self) -> str:

@@ -263,6 +263,7 @@ def _data_facts(splits: Splits) -> dict[str, Any]:
         "source": splits.source,
         "taxonomy": splits.taxonomy,
         "splitting": splits.splitting,
+        **({"options": splits.options} if splits.options else {}),
         "notes": list(splits.notes),
         "digest": splits.digest,
         "examples": {split.name: len(split) for split in splits.splits()},

@@ -92,12 +92,12 @@ def test_all_problems_of_a_search_space_come_at_once(here, capsys):
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"test_tsv": None}, r"test\.tsv"),
+        ({"train_tsv": None}, r"no train file: looked for train\.tsv"),
         ({"train_tsv": "fine\t1\ta\nwrong\t28\tb\n"}, r"train\.tsv:2: .*28"),
         ({"train_tsv": "fine\t1\ta\nonly one column\n"}, r"train\.tsv:2: .*column"),
         ({"dev_tsv": b"fine\t1\ta\nbroken \xff\t1\tb\n"}, r"dev\.tsv.*UTF-8"),
     ],
-    ids=["no test.tsv", "label index 28", "one column", "not UTF-8"],
+    ids=["no train.tsv", "label index 28", "one column", "not UTF-8"],
 )
 def test_wrong_data_starts_nothing(here, capsys, changed, expected):
     """Exit code 2, the file, the line and the reason; no search folder is made."""

@@ -212,7 +212,7 @@ WRONG = {
     "space: {epochs: {gird: [1]}}": "space.epochs.gird: unknown key; did you mean grid? (line 2)",
     "space: {zzz: 1}": "space.zzz: unknown key; known are: batch_size, learning_rate",
     "space: [1]": "space: must be a mapping of hyperparameters to domains, got [1]",
-    "data: sample": "data: must be a mapping with source, taxonomy, got 'sample'",
+    "data: sample": "data: must be a mapping with source, taxonomy, columns, ",
     "space: {epochs: {grid: []}}": "space.epochs.grid: must not be empty, got []",
     "space: {epochs: {choice: []}}": "space.epochs.choice: must not be empty, got []",
     "space: {epochs: {grid: 3}}": "space.epochs.grid: must be a list, got 3",

@@ -10,6 +10,7 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import cli
+from tune.cli.data import Data, data_options
 from tune.cli.names import SearchName
 from tune.cli.options import format_option, store_option
 from tune.live.plain import echo
@@ -39,7 +40,7 @@ def export(name: str, trial: str | None, output: Path) -> None:
 )
 @click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
-@click.option("--data", metavar="SRC", help="Another source than the exported one.")
+@data_options("Another source than the exported one.")
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -62,7 +63,7 @@ def export(name: str, trial: str | None, output: Path) -> None:
 def retrain(  # noqa: PLR0917 - click passes them by name
     exported: Path,
     output: Path,
-    data: str | None,
+    data: Data,
     seeds: int,
     on: Literal["train", "train+validation"],
     name: str | None,
@@ -74,6 +75,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     The new version becomes the champion if there is none, or if it beats the present one on validation by the
     paired bootstrap; else it becomes the challenger.
     """
+    data.check()
     from tune.cli.tables import results_table
     from tune.live.consoles import results_console
     from tune.models.retrain import retrain as train_exported
@@ -83,7 +85,8 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     done = train_exported(
         exported,
         output,
-        data=data,
+        data=data.source,
+        options=data.options,
         seeds=seeds,
         on=on,
         register=name or not no_register,
@@ -112,14 +115,15 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
 
 @cli.command(example="goemo evaluate model --data dir:goemotions --format json")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--data", metavar="SRC", help="Another source than the one it was trained on.")
+@data_options("Another source than the one it was trained on.")
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
 @format_option("table", "json")
-def evaluate(folder: Path, data: str | None, split: str, form: str) -> None:
+def evaluate(folder: Path, data: Data, split: str, form: str) -> None:
     """Measure a model on a split: at 0.5, with its validation thresholds, and the test-tuned bound."""
+    data.check()
     from tune.models.retrain import evaluate_bundle
 
-    results = evaluate_bundle(folder, data=data, split=split)
+    results = evaluate_bundle(folder, data=data.source, options=data.options, split=split)
     if form == "json":
         echo(json.dumps(results, indent=2, ensure_ascii=False), is_data=True)
         return

@@ -12,6 +12,7 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import cli
+from tune.cli.data import Data, data_options
 from tune.cli.names import SearchName, SpaceName
 from tune.cli.options import Running, running, trials_option
 from tune.live.plain import echo
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none"
 )
 @click.argument("space", type=SpaceName())
-@click.option("--data", metavar="SRC", help="dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
+@data_options("dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
 @click.option("--name", help="Name of the search, instead of the file's.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--no-probe", is_flag=True, help="With --dry-run: show the trials; nothing is read or run.")
 def search(  # noqa: PLR0917 - click passes them by name
     space: str,
-    data: str | None,
+    data: Data,
     name: str | None,
     overrides: tuple[str, ...],
     running: Running,
@@ -47,11 +48,14 @@ def search(  # noqa: PLR0917 - click passes them by name
     no_probe: bool,
 ) -> None:
     """Run the trials of a search space: a file, or the name of a shipped one (see goemo spaces)."""
+    from goemo.data.places import check_source
     from tune.spec import load_spec
 
     if running.trial_timeout is not None:
         overrides = (*overrides, f"trial_timeout_s={running.trial_timeout}")
-    spec = load_spec(space, overrides=overrides, data=data, name=name)
+    data.check()
+    spec = load_spec(space, overrides=(*overrides, *data.overrides), data=data.source, name=name)
+    check_source(spec.data.source)
     if no_probe and not dry_run:
         raise click.UsageError("--no-probe goes with --dry-run")
     if trials is not None and dry_run:

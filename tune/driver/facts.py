@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from goemo.data import Splits, load_splits
+from goemo.data import Splits, load_recorded, load_splits
 from goemo.errors import InputError
 from tune.records import SearchFolder, runs_folder
 from tune.spec import SearchSpec
@@ -29,7 +29,8 @@ def data_facts(splits: Splits, seed: int) -> dict[str, object]:
             for split in (splits.train, splits.validation, splits.test)
         },
         "notes": list(splits.notes),
-        "options": dict(splits.report.options) if splits.report else {},
+        "options": dict(splits.options),
+        **({} if splits.report is None else {"report": splits.report.to_dict()}),
     }
 
 
@@ -39,9 +40,12 @@ def same_splits(spec: SearchSpec, search: SearchFolder) -> Splits:
     Raises:
         InputError: It is not what it was.
     """
-    splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
-    before = search.facts.get("data", {}).get("digest")
-    if before not in (None, splits.digest):
+    facts = search.facts.get("data", {})
+    before = facts.get("digest")
+    if before is None:
+        return load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
+    splits = load_recorded(facts)
+    if before != splits.digest:
         problem = f"{spec.data.source} has changed since the search began; start a new one"
         raise InputError(search.name, [problem])
     return splits

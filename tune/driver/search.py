@@ -48,7 +48,7 @@ def run_search(
         GoemoError: The work failed.
         SearchInterrupted: A KeyboardInterrupt, whose message says how to go on.
     """
-    read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed)
+    read = partial(load_splits, spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
     with command_on(
         spec, address=address, tracking_uri=tracking_uri, budget=budget, console=console
     ) as command:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from goemo.configuration.outcomes import RANKED
+from goemo.data import report_lines
 from tune import space
 from tune.driver.facts import data_facts
 from tune.driver.result import SearchResult
@@ -139,8 +140,9 @@ def _run_remaining(
     command.log.phase("trials")
     known = search.snapshot().everyone
     view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
-    for note in basis.splits.notes:
-        view.say(f"data: {note}")
+    report = basis.splits.report
+    for line in basis.splits.notes if report is None else report_lines(report.to_dict()):
+        view.say(f"data: {line}")
     view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
     for sentence in advice(spec):
         view.say(f"note: {sentence}")

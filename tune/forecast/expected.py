@@ -54,6 +54,7 @@ class Forecast:
         disk_free: Bytes free where it writes.
         probe_s: What the probe took.
         notes: What a reader should know of these figures.
+        data: What was read, line by line.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Forecast:
     disk_free: float
     probe_s: float
     notes: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
     @property
     def gpu_hours(self) -> float:

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from goemo.configuration import Configuration
-from goemo.data import load_splits
+from goemo.data import Splits, load_splits, report_lines
 from goemo.frozen.output import missing_output
 from goemo.training import report_progress, report_step
 from goemo.training.memory_estimate import estimate_memory
@@ -67,7 +67,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     checkpoint = found_checkpoint(spec)
     with connect(address) as nodes:
         tell("reading data and model")
-        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed)
+        splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
         model = checked_model(spec, splits)
         resources = nodes(shared=runs_folder(), needed=checkpoint, note=tell)
         opening_s = time.perf_counter() - started
@@ -164,7 +164,12 @@ def assemble(
         disk_free=free_bytes(runs_folder()),
         probe_s=probe_s,
         notes=(*notes, *_notes(spec)),
+        data=_data_lines(setting.splits),
     )
+
+
+def _data_lines(splits: Splits) -> tuple[str, ...]:
+    return () if splits.report is None else tuple(report_lines(splits.report.to_dict()))
 
 
 def course(setting: Setting, probed: Probed, configuration: Configuration) -> Course:

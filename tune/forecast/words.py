@@ -20,7 +20,7 @@ _PHASES = {
 
 
 def lines(forecast: Forecast, width: int | None = None) -> str:
-    """Return a forecast in lines: time, early stopping, hours, memory, disk.
+    """Return a forecast in lines: the data, time, early stopping, hours, memory, disk.
 
     Args:
         forecast: The forecast.
@@ -43,9 +43,12 @@ def lines(forecast: Forecast, width: int | None = None) -> str:
     indent = 2 + max(map(len, facts)) + 2
     shown = [f"  {name:<{indent - 4}}  {text}" for name, text in facts.items() if text]
     shown += [f"  {'note':<{indent - 4}}  {note}" for note in f.notes]
+    read = [f"  {line}" for line in f.data]
     if width is not None:
+        read = [fill(line, width, subsequent_indent="    ", break_on_hyphens=False) for line in read]
         shown = [fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False) for line in shown]
-    return "\n".join([f"forecast, from a probe of {duration(f.probe_s)}:", *shown])
+    told = ["data:", *read] if read else []
+    return "\n".join([*told, f"forecast, from a probe of {duration(f.probe_s)}:", *shown])
 
 
 def over_budget(forecast: Forecast, time_s: float | None, gpu_hours: float | None) -> list[str]:

@@ -16,7 +16,8 @@ import numpy as np
 from rich.console import Console
 
 from goemo import bundle, evaluation
-from goemo.data import Splits, load_splits
+from goemo.configuration.data import DataOptions
+from goemo.data import Splits, load_recorded, load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
 from goemo.training import Diverged, Report, TrainingRun, train
@@ -83,6 +84,7 @@ def retrain(
     output: Path,
     *,
     data: str | None = None,
+    options: DataOptions | None = None,
     seeds: int = 1,
     on: TrainedOn = "train",
     register: str | bool = True,
@@ -97,6 +99,7 @@ def retrain(
         exported_path: What `tune.models.export.write_export` wrote.
         output: Folder of the bundle; must not exist or be empty.
         data: Another source than the exported one.
+        options: How to read another source; the exported one is read as it was.
         seeds: Trainings with seeds ``seed``, ``seed + 1``, ...; the best on validation is kept. One that
             diverges or runs out of memory is told of, and costs no other.
         on: ``train`` keeps the best of these trainings. ``train+validation`` trains the configuration once
@@ -122,7 +125,7 @@ def retrain(
         raise InputError(str(output), ["the folder must be new or empty; choose another or remove it"])
     bundle.check_target(output)
     _warn_of_store(tracking_uri, output, register, console)
-    splits = _load(exported, data)
+    splits = _load(plain(exported.data), data, options)
     environment = describe()
     for difference in _differences(exported, splits, environment):
         console.print(f"changed since the search: {difference}", soft_wrap=True)
@@ -161,7 +164,12 @@ def retrain(
 
 
 def evaluate_bundle(
-    folder: Path, *, data: str | None = None, split: str = "test", console: Console | None = None
+    folder: Path,
+    *,
+    data: str | None = None,
+    options: DataOptions | None = None,
+    split: str = "test",
+    console: Console | None = None,
 ) -> dict[str, Any]:
     """Measure a bundle on a split of the data it was trained on, or of another source.
 
@@ -173,10 +181,9 @@ def evaluate_bundle(
     console = console or progress_console()
     loaded = bundle.load(folder)
     known = loaded.provenance["data"]
-    seed = known.get(
-        "seed", loaded.provenance["configuration"].get("seed")
-    )  # a trial's own bundle has one seed for both
-    splits = load_splits(data or known["source"], known["taxonomy"], seed=seed)
+    # A trial's own bundle has one seed for both.
+    seed = known.get("seed", loaded.provenance["configuration"].get("seed"))
+    splits = _load({**known, "seed": seed}, data, options)
     if tuple(splits.labels) != tuple(loaded.labels):
         raise InputError(splits.source, [f"its labels are not those of the model in {folder}"])
     if split == "validation" and loaded.provenance.get("trained_on") == "train+validation":
@@ -211,9 +218,11 @@ def carried_options(choice: str | Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "of": options["method"], "method": "cross_fit"}
 
 
-def _load(exported: Exported, data: str | None) -> Splits:
-    known = exported.data
-    return load_splits(data or known.source, known.taxonomy, seed=known.seed, options=known.options)
+def _load(known: Mapping[str, Any], data: str | None, options: DataOptions | None) -> Splits:
+    """Load another source, or the one that is known, with other options or as it was read before."""
+    if data is None and options is None:
+        return load_recorded(known)
+    return load_splits(data or known["source"], known["taxonomy"], seed=known["seed"], options=options)
 
 
 def _later(output: Path, register: str | bool, tracking_uri: str | None) -> str:

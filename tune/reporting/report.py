@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from goemo import evaluation, published, report
-from goemo.data import Splits, load_splits
+from goemo.data import Splits, load_recorded, report_lines
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
 from goemo.report import figures
@@ -307,6 +307,8 @@ def _plain(value: Any) -> Any:
 
 def _notes(facts: dict[str, Any]) -> list[str]:
     data = facts["data"]
+    if "report" in data:
+        return [f"{data['source']}.", *report_lines(data["report"])]
     counts = ", ".join(f"{split['examples']} {name}" for name, split in data["splits"].items())
     return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
 
@@ -359,7 +361,7 @@ def _beside_published(test: dict[str, Any] | None) -> dict[str, Any] | None:
 def _texts(search: SearchFolder) -> list[str] | None:
     data = search.facts["data"]
     try:
-        splits = load_splits(data["source"], data["taxonomy"], seed=search.spec["seed"])
+        splits = load_recorded({**data, "seed": search.spec["seed"]})
     except GoemoError:  # the data has moved: the page does without its texts
         return None
     return splits.validation.texts if splits.digest == data["digest"] else None

@@ -44,7 +44,8 @@ def _keys(section: str) -> Sequence[Key]:
 
 
 def _kind(key: Key) -> str:
-    assert key.rule is not None
+    if key.rule is None:
+        return f"mapping with {', '.join(f'`{name}`' for name in keys_of(key.annotation))}"
     words = key.rule.words.removeprefix("a ").replace(" a number", " number")
     names = words.removeprefix("one of ")
     return ", ".join(f"`{name}`" for name in names.split(", ")) if names != words else words
@@ -55,7 +56,7 @@ def _default(key: Key) -> str:
         return "the file's name"
     if not key.has_default:
         return "required"
-    if key.default is None:
+    if key.default is None or key.rule is None:
         return "none"
     plain = list(key.default) if isinstance(key.default, tuple) else key.default
     text = yaml.safe_dump(plain, default_flow_style=True).removesuffix("\n").removesuffix("\n...")

@@ -73,7 +73,13 @@ def dotted_keys() -> tuple[str, ...]:
     """Return all keys that a search space may have, down to those of a section."""
     top = known_at(())
     sections = [f"{section}.{key}" for section in top for key in known_at((section,))]
-    return (*top, *sections, *(f"objective.thresholds.{key}" for key in CHOICE_KEYS))
+    inside = [
+        f"{section}.{key}"
+        for section in sections
+        if section.startswith(("data.", "objective."))
+        for key in known_at(tuple(section.split(".")))
+    ]
+    return (*top, *sections, *inside)
 
 
 def _last(key: str) -> str:

@@ -137,6 +137,7 @@ class SearchSpec:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values in the layout of the file, defaults included; `from_dict` takes them back."""
         values = {name: _plain(getattr(self, name)) for name in keys_of(type(self)) if name != "text"}
+        values["data"] = {"source": self.data.source, "taxonomy": self.data.taxonomy, **self.data.changed()}
         values["search"] = {key: value for key, value in values["search"].items() if value not in (None, [])}
         return {name: value for name, value in values.items() if value is not None}
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
+from goemo.configuration.data import DataOptions
 from goemo.configuration.declared import declared, meaning
 from goemo.configuration.limits import PREFIX_LIMIT_GB
 from goemo.configuration.rules import Checked, Number, Text, all_broken, broken, one_of, whole
@@ -100,7 +101,7 @@ class ModelSpec(ModelSettings):
 
 
 @declared
-class DataSpec:
+class _Source:
     """What it trains on, and how labels are grouped."""
 
     source: Annotated[
@@ -116,6 +117,11 @@ class DataSpec:
         one_of(Taxonomy),
         meaning("`fine` keeps the labels; the others group the 28 of GoEmotions into 7 or 4"),
     ] = "fine"
+
+
+@declared
+class DataSpec(DataOptions, _Source):
+    """What it trains on, how labels are grouped, and how the source is read."""
 
 
 @declared

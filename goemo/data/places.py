@@ -1,0 +1,39 @@
+"""Which sources there are, and whether something is at their place; without importing what reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goemo.data.tables import SOURCES, nearest
+from goemo.errors import InputError
+
+SCHEMES = ("sample", "dir", "file", "hub")
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that is of no known kind, or a path where nothing is; nothing is read, in milliseconds.
+
+    Raises:
+        InputError: The source cannot be read.
+    """
+    parted(source)
+
+
+def parted(source: str) -> tuple[str, str]:
+    """Return the kind of a source, and the place that follows.
+
+    Raises:
+        InputError: It is of no known kind, or nothing is there.
+    """
+    scheme, colon, rest = source.partition(":")
+    if colon and scheme in ("dir", "file"):
+        if not rest or not Path(rest).expanduser().exists():
+            raise InputError(rest or "data source", [f"no such file or folder; {SOURCES}"])
+        return scheme, rest
+    if colon and scheme in SCHEMES:
+        return scheme, rest
+    if source and Path(source).expanduser().exists():
+        return "dir", source
+    if colon:
+        raise InputError(source, [f"unknown kind of source{nearest(scheme, SCHEMES)}; {SOURCES}"])
+    raise InputError(source or "data source", [f"no such file or folder; {SOURCES}"])

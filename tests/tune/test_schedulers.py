@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from tune.engine.schedulers import OBJECTIVE, PROGRESS, bracket_shares, build_scheduler
+from tune.engine.schedulers import OBJECTIVE, PROGRESS, bracket_shares, build_scheduler, goes_on, judged_at
 from tune.records import Outcome, SearchFolder
 from tune.space import suggestions
 from tune.spec import SchedulerSpec, load_spec, rungs
@@ -166,6 +166,29 @@ def test_the_best_of_a_rung_go_on_and_nobody_whom_ray_would_stop(factor, seed):
     assert kept_by_ray > 0
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("factor", [1.5, 2, 3, 4])
+def test_the_paper_says_who_goes_on(factor, seed):
+    """Algorithm 2 of Li et al. 2020: in `top_k` of all that have come, k the share rounded down, at least 1."""
+    rng = np.random.default_rng(seed)
+    come: dict[str, float] = {}
+    for number in range(30):
+        objective = float(rng.integers(0, 12))  # with ties
+        decided = goes_on(objective, come, factor)
+        come[f"t{number}"] = objective
+        top = sorted(come.values(), reverse=True)[: max(1, int(len(come) / factor))]
+        assert decided == (objective >= top[-1])
+
+
+def test_a_report_is_judged_once_and_at_the_highest_rung():
+    """Between two rungs nothing is decided; one that has come past two is judged at the upper one."""
+    recorded = {10.0: {"t1": 0.5}, 30.0: {"t1": 0.6}, 90.0: {}}
+    assert judged_at(recorded, "t1", 80) is None
+    assert judged_at(recorded, "t1", 90) == 90
+    assert judged_at(recorded, "t2", 9) is None
+    assert judged_at(recorded, "t2", 50) == 30
+
+
 def test_brackets_of_asha_get_the_shares_of_ray():
     """A softmax over their numbers of rungs."""
     sizes = np.array([2, 1, 0])
@@ -185,7 +208,7 @@ def test_each_bracket_begins_at_its_rung(grace, factor):
     """Bracket s has the rungs from the s-th on; the last has none below 100, and stops nobody."""
     scheduler = build_scheduler(spec(algorithm="hyperband", grace=grace, reduction_factor=factor))
     below = rungs(grace, factor)
-    found = [sorted(rung for rung, _ in bracket._rungs if rung < 100) for bracket in scheduler._brackets]
+    found = [list(bracket) for bracket in scheduler.brackets]
     assert found == [pytest.approx(list(below[s:])) for s in range(len(below) + 1)]
 
 
@@ -195,7 +218,7 @@ def test_the_bracket_of_a_trial_depends_on_its_number_alone(search):
     def bracket_of(scheduler, number):
         trial = SimpleNamespace(trial_id=f"r{number}", config={"folder": f"x/t{number:04d}"})
         scheduler.on_trial_add(None, trial)
-        return next(i for i, b in enumerate(scheduler._brackets) if b is scheduler._trial_info[f"r{number}"])
+        return scheduler.bracket_of[f"r{number}"]
 
     asked = spec(algorithm="hyperband")
     first, again = build_scheduler(asked), build_scheduler(asked)
@@ -227,7 +250,7 @@ def test_brackets_have_nothing_to_do_with_what_is_drawn():
     for trial_id, varied in iter(suggestions(asked).ask, None):
         trial = SimpleNamespace(trial_id=trial_id)
         scheduler.on_trial_add(None, trial)
-        pairs.append((varied["learning_rate"], scheduler._trial_info[trial_id] is scheduler._brackets[0]))
+        pairs.append((varied["learning_rate"], scheduler.bracket_of[trial_id] == 0))
     assert abs(np.corrcoef(np.array(pairs, dtype=float).T)[0, 1]) < 0.15
 
 
@@ -271,7 +294,7 @@ def test_a_trial_that_goes_on_from_a_checkpoint_is_known_by_its_earlier_reports(
     record(search, "t002", [0.9, 0.9], None)
     resumed = build_scheduler(spec(algorithm="asha"), search.snapshot().trials)
     assert decide(resumed, "t002", 60, 0.95) == TrialScheduler.CONTINUE
-    filled = {rung: sorted(known.values()) for rung, known in resumed._brackets[0]._rungs}
+    filled = {rung: sorted(known.values()) for rung, known in resumed.brackets[0].items()}
     assert filled == {20: [0.5, 0.9], 60: [0.7, 0.95]}
     median = build_scheduler(spec(algorithm="median"), search.snapshot().trials)
     decide(median, "t002", 60, 0.95)
@@ -285,7 +308,7 @@ def test_a_trial_that_goes_on_to_its_end_is_known_too(search):
     trial = SimpleNamespace(trial_id="of-ray", config={"folder": "trials/t001"})
     resumed.on_trial_add(None, trial)
     resumed.on_trial_complete(None, trial, {PROGRESS: 100, OBJECTIVE: 0.9, "done": True})
-    filled = {rung: sorted(known.values()) for rung, known in resumed._brackets[0]._rungs}
+    filled = {rung: sorted(known.values()) for rung, known in resumed.brackets[0].items()}
     assert filled == {20: [0.5], 60: [0.7]}
 
 

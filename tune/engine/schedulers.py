@@ -14,8 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
-from ray.tune.schedulers.async_hyperband import _Bracket
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune.records import TrialRecord
 from tune.space import number_of
@@ -48,7 +47,7 @@ def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> Tr
     if scheduler.algorithm == "median":
         built = Median(unfinished, grace=scheduler.grace)
     else:
-        built = Asha(unfinished, spec)
+        built = Asha(unfinished, spec=spec)
     told = sorted(
         (row["time"], record.trial_id, result)
         for record in records
@@ -124,20 +123,35 @@ class CatchesUp(LeavesWorkers):
         return str(super().on_trial_result(controller, trial, result))  # type: ignore[misc]
 
 
-class Bracket(_Bracket):  # type: ignore[misc]  # Ray ships no types
-    """Rungs of Ray's with our `tune.spec.bar`."""
-
-    def cutoff(self, recorded: Mapping[Any, float]) -> float | None:
-        """Return the objective that a trial must reach to go on; None where it is the first.
-
-        Args:
-            recorded: Objectives of the other trials that have come to the rung.
-        """
-        return bar(recorded.values(), self.rf)
+Recorded = Mapping[float, Mapping[str, float]]  # rung -> trial -> objective
 
 
-class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Asynchronous successive halving (Li et al. 2020), with one bracket or several.
+def judged_at(recorded: Recorded, trial_id: str, progress: float) -> float | None:
+    """Return the rung that a report is judged at: the highest it has come to that does not know its trial.
+
+    Args:
+        recorded: What the trials of a bracket had at its rungs.
+        trial_id: The trial.
+        progress: Of the report.
+    """
+    reached = [rung for rung, known in recorded.items() if rung <= progress and trial_id not in known]
+    return max(reached, default=None)
+
+
+def goes_on(objective: float, others: Mapping[str, float], reduction_factor: float) -> bool:
+    """Return whether a trial goes on from a rung.
+
+    Args:
+        objective: What it has there.
+        others: What the other trials had that have come to the rung.
+        reduction_factor: See `tune.spec.bar`.
+    """
+    needed = bar(others.values(), reduction_factor)
+    return needed is None or objective >= needed
+
+
+class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Asynchronous successive halving (Li et al. 2020, algorithm 2), with one bracket or several.
 
     At a rung a trial goes on if it is among the best ``1 / reduction_factor`` of those that have come so
     far; the first always goes on. What a trial of bracket ``s`` is compared with begins at rung ``s``, and
@@ -148,27 +162,28 @@ class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no type
     `HyperBandScheduler` is the synchronous one: it pauses the trials of a bracket until the slowest of them
     has come to the rung, and holds that state in memory, where a crash would lose it.
 
-    Which bracket a trial belongs to is drawn by its number, so that a resumed search draws the same; Ray's
-    class draws from NumPy's global generator.
+    Which bracket a trial belongs to is drawn by its number, so that a resumed search draws the same.
+
+    Args:
+        spec: The search.
+
+    Attributes:
+        brackets: What trials had at the rungs of each bracket, below 100.
+        bracket_of: Each trial's, by Ray's id.
     """
 
-    def __init__(self, unfinished: Sequence[TrialRecord], spec: SearchSpec) -> None:
-        self._shares = bracket_shares(spec)
-        self._seed = spec.seed
-        super().__init__(
-            unfinished,
-            time_attr=PROGRESS,
-            metric=OBJECTIVE,
-            mode="max",
-            max_t=100,
-            grace_period=spec.scheduler.grace,
-            reduction_factor=spec.scheduler.reduction_factor,
-            brackets=len(self._shares),
+    def __init__(self, spec: SearchSpec) -> None:
+        super().__init__()
+        self._factor, self._seed, self._shares = (
+            spec.scheduler.reduction_factor,
+            spec.seed,
+            bracket_shares(spec),
         )
-        self._brackets = [
-            Bracket(spec.scheduler.grace, 100, spec.scheduler.reduction_factor, number)
-            for number in range(len(self._shares))
+        below = rungs(spec.scheduler.grace, self._factor)
+        self.brackets: list[dict[float, dict[str, float]]] = [
+            {rung: {} for rung in below[number:]} for number in range(len(self._shares))
         ]
+        self.bracket_of: dict[str, int] = {}
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
         """Choose the bracket of a trial."""
@@ -177,7 +192,29 @@ class Asha(CatchesUp, ASHAScheduler):  # type: ignore[misc]  # Ray ships no type
         if len(self._shares) > 1:
             rng = np.random.default_rng((self._seed, number_of(_id_of(trial)), _BRACKETS))
             bracket = int(rng.choice(len(self._shares), p=self._shares))
-        self._trial_info[trial.trial_id] = self._brackets[bracket]
+        self.bracket_of[trial.trial_id] = bracket
+
+    def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
+        """Decide whether a trial goes on; at 100 there is nothing to go on to."""
+        del controller
+        if OBJECTIVE not in result:
+            return str(TrialScheduler.CONTINUE)
+        progress, objective = result[PROGRESS], result[OBJECTIVE]
+        recorded = self.brackets[self.bracket_of[trial.trial_id]]
+        rung = judged_at(recorded, trial.trial_id, progress)
+        is_over = progress >= 100
+        if rung is not None:
+            is_over |= not goes_on(objective, recorded[rung], self._factor)
+            recorded[rung][trial.trial_id] = objective
+        return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
+        """Take in a trial's last report; of one that failed there is none."""
+        self.on_trial_result(controller, trial, result)
+
+
+class Asha(CatchesUp, AshaRule):
+    """Asynchronous successive halving, which a resumed search goes on with."""
 
 
 def bracket_shares(spec: SearchSpec) -> list[float]:

@@ -19,6 +19,27 @@ _PARTIAL = ".goemo-partial-"
 _ABANDONED_S = 24 * 3600
 
 
+def put_new(new: Path, path: Path) -> bool:
+    """Give a whole file the name ``path`` where nothing has it; where another process was faster, its stays.
+
+    Args:
+        new: The file, in the same file system.
+        path: Its name.
+
+    Returns:
+        Whether the file has got it.
+    """
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if path.exists():
+            return False
+        new.rename(path)
+    return True
+
+
 @contextmanager
 def built_folder(
     folder: Path, *, replace: bool = False, is_cache: bool = False, last: str = ""

@@ -51,7 +51,7 @@ class Shell:
         """Start a command, as the leader of a group of processes, as a terminal would."""
         inherited = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
         return subprocess.Popen(
-            [sys.executable, "-m", "tune.cli", *arguments],
+            [sys.executable, "-P", "-m", "tune.cli", *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from tune.engine.cluster import servers
 from tune.engine.cluster.servers import RayDiedError, ServerWatch
 from tune.engine.recorder import LOST_WORKERS
 from tune.engine.trial import LEFT
-from tune.engine.tuner import HaltWatch, Listener, _Supply
+from tune.engine.tuner import HaltWatch, KeepsSecrets, Listener, _Supply
 from tune.live.progress import SearchState, View
 from tune.records import SearchFolder
 from tune.space import suggestions
@@ -180,12 +181,28 @@ def test_the_end_of_a_budget_waits_for_trials_and_an_interrupt_does_not(search, 
 
 
 def test_a_dead_server_ends_the_loop_of_ray(monkeypatch):
-    """A raylet that has died is found; a Ray that others have started has no servers to look at."""
-    node = SimpleNamespace(dead_processes=lambda: [("log_monitor", None)])
-    monkeypatch.setattr(servers.worker, "_global_node", node)
+    """A server that has died is found; a process that has started no Ray has none to look at."""
+    monkeypatch.setattr(servers, "SERVERS", ("sleep",))
+    monkeypatch.setattr(servers, "_EVERY_S", 0.0)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        watch = ServerWatch()
+        watch.on_step_begin(0, [])
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet waited for
+        with pytest.raises(RayDiedError, match="Ray's sleep died"):
+            watch.on_step_begin(1, [])
     ServerWatch().on_step_begin(0, [])
-    node.dead_processes = lambda: [("log_monitor", None), ("raylet", None)]
-    with pytest.raises(RayDiedError, match="Ray's raylet died"):
-        ServerWatch().on_step_begin(0, [])
-    monkeypatch.setattr(servers.worker, "_global_node", None)
-    ServerWatch().on_step_begin(0, [])
+
+
+def test_keys_of_a_cloud_are_not_there_while_workers_are_described(monkeypatch):
+    """In the first turn of Ray Tune's loop alone, and they come back also where that turn has failed."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
+    keeps = KeepsSecrets()
+    for turn, is_there in [(0, False), (1, True)]:
+        keeps.on_step_begin(turn, [])
+        assert ("AWS_SECRET_ACCESS_KEY" in os.environ) == is_there
+        keeps.on_step_end(turn, [])
+        assert os.environ["AWS_SECRET_ACCESS_KEY"] == "sesame"
+    keeps.on_step_begin(0, [])
+    keeps.put_back()
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "sesame"

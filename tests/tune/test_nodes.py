@@ -119,7 +119,7 @@ def clock(monkeypatch):
     """The time of the watch, to be changed; Ray says that all workers are on the second node."""
     now = [1000.0]
     monkeypatch.setattr(watching.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(watching.state, "actors", lambda _: {"Address": {"NodeID": "bb"}})
+    monkeypatch.setattr(watching, "_answer", lambda told: told or "")
     return now
 
 
@@ -138,7 +138,7 @@ def lost(tmp_path, *messages):
 @pytest.fixture
 def out_of_reach(tmp_path):
     """A trial that has just heard so of its worker."""
-    actor = SimpleNamespace(_actor_id=b"actor")
+    actor = SimpleNamespace(node_id=SimpleNamespace(remote=lambda: "bb"))
     trial = lost(tmp_path, "The actor is temporarily unavailable")
     trial.temporary_state = SimpleNamespace(ray_actor=actor)
     return trial

@@ -169,7 +169,7 @@ def test_the_best_of_a_rung_go_on_and_nobody_whom_ray_would_stop(factor, seed):
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("factor", [1.5, 2, 3, 4])
 def test_the_paper_says_who_goes_on(factor, seed):
-    """Algorithm 2 of Li et al. 2020: in `top_k` of all that have come, k the share rounded down, at least 1."""
+    """Algorithm 2 of Li et al. 2020: `top_k` of all that have come, k the share rounded down, at least 1."""
     rng = np.random.default_rng(seed)
     come: dict[str, float] = {}
     for number in range(30):

@@ -13,15 +13,19 @@ import pytest
 
 from goemo.errors import InputError
 from tune import tracking
+from tune.tracking import database as database_module
 from tune.tracking.database import make_database
 
 KILLED_IN_THE_MIDDLE = """\
-import os, signal, sys
+import os, pathlib, signal, sys, threading
 from tune.tracking import find_store
 store = find_store(sys.argv[1])
 store.import_client()
-from mlflow.store.db import utils
-utils._upgrade_db = lambda engine: os.kill(os.getpid(), signal.SIGKILL)
+def kill():
+    while not any(new.stat().st_size for new in pathlib.Path(sys.argv[2]).glob(".mlflow.db-*/mlflow.db")):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+threading.Thread(target=kill, daemon=True).start()
 store.client().search_experiments()
 """
 
@@ -52,7 +56,7 @@ def test_a_process_that_is_killed_in_the_middle_leaves_no_store(tmp_path):
     """Half of one would be refused by MLflow from then on; this way the next process makes it."""
     path = tmp_path / "mlflow.db"
     uri = f"sqlite:///{path}"
-    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, uri], check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, uri, tmp_path], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not path.exists()
     client = tracking.find_store(uri).client()
@@ -77,10 +81,12 @@ def test_a_store_that_is_there_stays(database):
 def test_another_process_may_have_been_faster(tmp_path, monkeypatch):
     """Its store stays."""
     path = tmp_path / "mlflow.db"
-    tracking.find_store(f"sqlite:///{path}").import_client()
-    from mlflow.store.db import utils
 
-    monkeypatch.setattr(utils, "_initialize_tables", lambda _: path.write_bytes(b"theirs"))
+    def make(new):
+        new.write_bytes(b"ours")
+        path.write_bytes(b"theirs")
+
+    monkeypatch.setattr(database_module, "_open", make)
     make_database(path)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
@@ -98,13 +104,19 @@ def test_a_file_system_without_hard_links_has_stores_too(tmp_path, monkeypatch):
     assert client.create_experiment("first") == "1"
 
 
-def test_a_store_of_another_version_is_refused_with_what_to_do(database):
-    """Before a search starts: MLflow would refuse each of its trials."""
+@pytest.mark.parametrize("change", ["newer", "older"])
+def test_a_store_of_another_version_is_refused_with_what_to_do(database, change):
+    """Before a search starts, and untouched: MLflow would bring an older one up to date, unasked."""
     uri = f"sqlite:///{database}"
     assert tracking.check_store(uri) == uri
-    execute(database, "update alembic_version set version_num = '451aebb31d03'")
-    with pytest.raises(InputError, match=rf"451aebb31d03, here .* mlflow db upgrade {uri}$"):
+    number = "451aebb31d03" if change == "older" else "fffffffffff1"
+    execute(database, f"update alembic_version set version_num = '{number}'")
+    if change == "older":  # MLflow makes tables that are missing, and what else is of a later version
+        execute(database, "drop table trace_tags")
+    before = database.read_bytes()
+    with pytest.raises(InputError, match=rf"\({number}\); if of an older .* mlflow db upgrade {uri};"):
         tracking.check_store(uri)
+    assert database.read_bytes() == before
 
 
 def test_files_that_are_not_mlflows_have_no_version(tmp_path):

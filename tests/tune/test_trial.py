@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,6 +57,7 @@ def actor(folder, prepared, *, checkpoint_every_s=1e9, timeout_s=None, with_test
         {
             "folder": str(folder.path),
             "prepared": str(prepared.folder),
+            "here": str(Path.cwd()),
             "threads": 1,
             "device": "cpu",
             "gpus": 0.0,

@@ -101,7 +101,7 @@ def ready_for_trials(
 
     spec, splits = command.spec, checked.splits
     command.log.phase("starting Ray")
-    with connect(command.address) as nodes:
+    with connect(command.address, command.view.say) as nodes:
         command.signals.take_back()
         resources = nodes(shared=shared, needed=checked.checkpoint, note=command.view.say)
         per_trial = trial_resources(spec, checked.model, resources)

@@ -10,13 +10,16 @@ asked to stop (`tune.stopping.stop_sign`), or has taken longer than it may.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import ray
 import ray.tune as ray_tune
 
 from goemo.errors import GoemoError
@@ -49,14 +52,17 @@ class _AskedToStopError(Exception):
 class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no types
     """Runs trials, one after the other.
 
-    Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what all trials share),
-    ``threads``, ``device``, ``gpus``, ``checkpoint_every_s``, ``timeout_s`` and ``with_test``.
+    Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what all trials share), ``here`` (the
+    driver's current folder), ``threads``, ``device``, ``gpus``, ``checkpoint_every_s``, ``timeout_s`` and
+    ``with_test``.
     """
 
     training: TrainingRun | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial; the work starts with the first `step`, where errors are caught."""
+        with suppress(FileNotFoundError):  # relative paths mean what they mean in the driver, if it is here
+            os.chdir(config["here"])
         # Here, where what takes seconds to import does not count as the first trial's time.
         import goemo.bundle
         import goemo.training.prepared  # noqa: F401
@@ -79,6 +85,10 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         self.looked_at = 0.0
         self.ends_at = float("inf")  # of this step, by the monotonic clock
         return True
+
+    def node_id(self) -> str:
+        """Say which node this is, as Ray names it."""
+        return str(ray.get_runtime_context().get_node_id())
 
     def step(self) -> dict[str, Any]:
         """Train to the next report; a trial that cannot go on says why and ends."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray.tune as ray_tune
@@ -166,6 +168,34 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
             self.again.append(folder.trial_id)
 
 
+class KeepsSecrets(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+    """Keeps the keys of a cloud from Ray Tune while it describes the trials' workers.
+
+    It would write AWS's into their runtime environment, which stands in a worker's command line and in logs.
+    Workers need none; they find what the Ray of their node was started with. Tune describes workers once, in
+    the first turn of its loop, where the first trial is started.
+    """
+
+    def __init__(self) -> None:
+        self._aside: dict[str, str] = {}
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Take them out of the environment, in the first turn."""
+        del trials, info
+        if iteration == 0:
+            self._aside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Put them back."""
+        del iteration, trials, info
+        self.put_back()
+
+    def put_back(self) -> None:
+        """Put them back, also where the first turn has failed."""
+        os.environ.update(self._aside)
+        self._aside = {}
+
+
 @dataclass
 class _Supply:
     """Gives Ray one trial after the other, as far as the budget goes."""
@@ -231,6 +261,7 @@ def run_trials(
     recorder = Recorder(spec, search, suggestions, view, notice)
     task = {
         "prepared": prepared,
+        "here": str(Path.cwd()),
         "threads": threads_per_trial(spec),
         "device": None if per_trial["gpu"] else "cpu",
         "gpus": per_trial["gpu"],
@@ -240,6 +271,7 @@ def run_trials(
     }
     supply = _Supply(spec, search, suggestions, spending, halt, task)
     folder = search.path / "ray"
+    secrets = KeepsSecrets()
     try:
         while True:
             shutil.rmtree(folder, ignore_errors=True)
@@ -257,7 +289,7 @@ def run_trials(
                     name="ray",
                     storage_path=str(search.path),
                     stop=HaltWatch(halt, spending, view),
-                    callbacks=[ServerWatch(), nodes, listener],
+                    callbacks=[secrets, ServerWatch(), nodes, listener],
                     failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
                     verbose=0,
                 ),
@@ -272,6 +304,7 @@ def run_trials(
     except Exception as error:  # noqa: BLE001 - raised below, unless what has stopped the search came before
         halt.fail(error)
     finally:
+        secrets.put_back()
         take_down(search.path)
         shutil.rmtree(folder, ignore_errors=True)
     if halt.error is not None:

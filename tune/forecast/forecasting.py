@@ -65,7 +65,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
     checkpoint = found_checkpoint(spec)
-    with connect(address) as nodes:
+    with connect(address, tell) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
         model = checked_model(spec, splits)

@@ -6,13 +6,13 @@ for a store of an older version, and refuses for ever.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
 from goemo.errors import InputError
+from goemo.files import put_new
 
 
 def make_database(path: Path) -> None:
@@ -23,28 +23,21 @@ def make_database(path: Path) -> None:
 
     Raises:
         OSError: Its folder cannot be written to.
-        sqlalchemy.exc.OperationalError: Likewise, or the disk is full.
+        mlflow.exceptions.MlflowException: Likewise, or the disk is full.
     """
     if path.exists():
         return
-    from mlflow.store.db import utils
-
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         new = Path(folder) / path.name
-        engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{new}")
-        utils._initialize_tables(engine)  # noqa: SLF001 - what its store calls at the first connection
-        engine.dispose()
-        try:
-            os.link(new, path)
-        except FileExistsError:  # another process was faster
-            return
-        except OSError:  # a file system without hard links
-            if not path.exists():
-                new.rename(path)
+        _open(new)
+        put_new(new, path)
 
 
 def refuse_other_version(path: Path, shown: str) -> None:
     """Refuse a store whose tables are of another version of MLflow.
+
+    MLflow is asked, of a copy of the tables without their rows: it would bring some stores up to date as
+    soon as it opens them, which is for their owner to decide.
 
     Args:
         path: Of the file, which need not be there.
@@ -56,15 +49,42 @@ def refuse_other_version(path: Path, shown: str) -> None:
     version = _schema(path)
     if version is None:
         return
-    from mlflow.store.db import utils
-
-    expected = utils._get_latest_schema_revision()  # noqa: SLF001 - there is no public name
-    if version != expected:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "mlflow.db"
+        _copy_tables(path, copy)
+        try:
+            _open(copy)
+            is_ours = _schema(copy) == version
+        except Exception:  # noqa: BLE001 - MLflow, SQLAlchemy and Alembic each have their own
+            is_ours = False
+    if not is_ours:
         problem = (
-            f"its tables are of another version of MLflow ({version}, here {expected}); if of an older one, "
-            f"make a copy of {path}, then: mlflow db upgrade {shown}"
+            f"its tables are of another version of MLflow ({version}); if of an older one, make a copy of "
+            f"{path}, then: mlflow db upgrade {shown}; if of a newer one, install that MLflow"
         )
         raise InputError(shown, [problem])
+
+
+def _open(path: Path) -> None:
+    """Have MLflow open a file, which makes the tables that it lacks."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{path}"
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+
+
+def _copy_tables(path: Path, copy: Path) -> None:
+    """Copy the tables of a file without their rows, and with its version."""
+    made = (
+        "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' "
+        "order by type != 'table'"  # the rest is about tables that must be there
+    )
+    with closing(_reader(path)) as file, closing(sqlite3.connect(copy)) as new:
+        for (statement,) in file.execute(made).fetchall():
+            new.execute(statement)
+        version = file.execute("select version_num from alembic_version").fetchone()
+        new.execute("insert into alembic_version values (?)", version)
+        new.commit()
 
 
 def _schema(path: Path) -> str | None:
@@ -72,8 +92,12 @@ def _schema(path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as file:
+        with closing(_reader(path)) as file:
             found = file.execute("select version_num from alembic_version").fetchone()
     except sqlite3.Error:  # no such table; whatever else it is, MLflow will say it
         return None
     return None if found is None else str(found[0])
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)

@@ -111,12 +111,13 @@ def _refuse_taken(port: int) -> None:
 @contextlib.contextmanager
 def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run MLflow's server in a process group of its own, and end all of it."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     command += ["--default-artifact-root", str(store.artifact_location)]
     command += ["--no-serve-artifacts", "--workers", "1"]
     environment = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "PYTHONSAFEPATH": "1",  # of what the server starts: nothing comes from the folder that it runs in
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # for judging language models; starts processes
     }
     server = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell

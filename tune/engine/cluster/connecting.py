@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import ray
-from ray._private import worker
-
 from goemo.errors import InputError
-from tune.engine.cluster.inspection import PATIENCE_S, Inspection
+from tune.engine.cluster.alone import private_ray
+from tune.engine.cluster.words import words_of_ray_logged
 
-_log = logging.getLogger(__name__)
+ANSWERS_IN_S = 10.0
+# How a client of HTTP/2, and so of gRPC, begins: its preface and empty settings, which a server answers with
+# its own (RFC 9113, section 3.4).
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_SETTINGS = bytes([4])  # the type of that frame, its fourth byte
 
 Note = Callable[[str], None]
 
@@ -57,14 +62,16 @@ class Nodes(Protocol):
 
 
 @contextmanager
-def connect(address: str | None) -> Iterator[Nodes]:
+def connect(address: str | None, say: Note = lambda _: None) -> Iterator[Nodes]:
     """Start a Ray for the block, or connect to a cluster; a Ray that was there is left as it was.
 
     Args:
         address: A cluster, ``auto`` or ``HOST:PORT``; None for ``$RAY_ADDRESS`` or this machine.
+        say: Told what a user should know of how Ray was started.
 
     Raises:
         InputError: The address is none, or no cluster answers there.
+        GoemoError: No Ray can be started on this machine.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
     where, target = "--address", address
@@ -79,59 +86,91 @@ def connect(address: str | None) -> Iterator[Nodes]:
         told = _inspect(where, shared, needed, note) if target and shared is not None else {}
         return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
 
-    if ray.is_initialized():
+    if _is_connected():
         yield nodes
         return
-    with _words_of_ray_logged():
-        try:
-            _start(where, target)
-            yield nodes
-        finally:
-            ray.shutdown()
+    with words_of_ray_logged(), _joined(where, target) if target else private_ray(say):
+        yield nodes
+
+
+def _is_connected() -> bool:
+    """Return whether this process has a Ray, without importing it where it cannot have one."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 @contextmanager
-def _words_of_ray_logged() -> Iterator[None]:
-    """Log what Ray has to say of its nodes: it would print it to stdout, where results go, unasked."""
+def _joined(where: str, target: str) -> Iterator[None]:
+    """Be connected to the cluster at ``target`` in the block.
 
-    def log(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001 - Ray's signature
-        _log.warning("Ray: %s", " ".join(" ".join(data["lines"]).split()))
+    Args:
+        where: What names the target.
+        target: ``auto`` or ``HOST:PORT``.
 
-    before, worker.print_to_stdstream = worker.print_to_stdstream, log
+    Raises:
+        InputError: No cluster answers there.
+    """
+    _must_answer(where, target)
     try:
+        _join(where, target)
         yield
     finally:
-        worker.print_to_stdstream = before
+        import ray
+
+        ray.shutdown()
+
+
+def _join(where: str, target: str) -> None:
+    """Connect to the cluster at ``target``.
+
+    Raises:
+        InputError: No cluster is there, or it lets nobody in.
+        KeyboardInterrupt: SIGTERM came meanwhile, which Ray handles while it connects.
+    """
+    import ray
+
+    try:
+        # Ray puts the current folder on its workers' path, before all others: that shall be an empty one.
+        with tempfile.TemporaryDirectory() as empty, chdir(empty):
+            ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise _no_cluster(where, target, error) from error
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+
+
+def _must_answer(where: str, target: str) -> None:
+    """Refuse a ``HOST:PORT`` where no gRPC server answers within ten seconds: Ray would try for minutes.
+
+    Raises:
+        InputError: None does.
+    """
+    host, _, port = target.rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_IN_S) as server:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                server.sendall(_HTTP2)
+                if server.recv(9)[3:4] != _SETTINGS:
+                    raise ConnectionError("what answers there is no Ray")
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(where, target, error) from error
+
+
+def _no_cluster(where: str, target: str, error: BaseException) -> InputError:
+    problem = (
+        f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
+        "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
+        f"({error})"
+    )
+    return InputError(where, [problem])
 
 
 def alive_nodes() -> list[dict[str, Any]]:
     """Return those entries of `ray.nodes` that are alive."""
+    import ray
+
     return [node for node in ray.nodes() if node["Alive"]]
-
-
-def _start(where: str, target: str | None) -> None:
-    """Start a Ray on this machine, or connect to the cluster at ``target``.
-
-    Args:
-        where: What names the target.
-        target: The cluster; None for this machine.
-    """
-    try:
-        ray.init(
-            address=target or "local",
-            include_dashboard=None if target else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except SystemExit as error:  # Ray's own handler of SIGTERM is in place while it starts
-        raise KeyboardInterrupt from error
-    except (ConnectionError, ValueError) as error:
-        problem = (
-            f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
-            "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
-            f"({error})"
-        )
-        raise InputError(where, [problem]) from error
 
 
 def _inspect(where: str, shared: Path, needed: Sequence[Path], note: Note) -> dict[str, dict[str, float]]:
@@ -140,6 +179,8 @@ def _inspect(where: str, shared: Path, needed: Sequence[Path], note: Note) -> di
     Raises:
         InputError: Trials cannot run on some of them; the message has them all.
     """
+    from tune.engine.cluster.inspection import PATIENCE_S, Inspection
+
     with Inspection(shared, needed) as inspection:
         for node in alive_nodes():
             if node["Resources"].get("CPU", 0) > 0:

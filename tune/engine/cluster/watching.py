@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 import ray.tune as ray_tune
-from ray._private import state
+from ray.exceptions import RayError
 
 from goemo.errors import GoemoError
 from tune.engine.cluster.connecting import alive_nodes
@@ -77,7 +78,7 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
         self._nodes = {node["NodeID"]: node for node in alive_nodes()}
         self._next = 0.0
         self._gone: dict[str, Mapping[str, Any]] = {}  # since the last look: told of at the next one
-        self._node_of: dict[str, str] = {}  # trial id -> id of the node that its worker is on
+        self._node_of: dict[str, Any] = {}  # trial id -> id, to come, of the node that its worker is on
         self._losses: dict[str, list[_Loss]] = {}  # node id -> workers lost there
 
     def slots(self) -> int:
@@ -94,11 +95,9 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
             self._look()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Remember where a trial runs."""
+        """Ask where a trial runs, before it is asked for its first step."""
         del iteration, trials, info
-        actor = trial.temporary_state.ray_actor
-        address = state.actors(actor._actor_id.hex()).get("Address", {})  # noqa: SLF001 - no public way to ask
-        self._node_of[folder_of(trial).trial_id] = address.get("NodeID", "")
+        self._node_of[folder_of(trial).trial_id] = trial.temporary_state.ray_actor.node_id.remote()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Give a trial back the retry that a lost node has cost it, now or when the node is given up."""
@@ -131,7 +130,8 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
         loss = _Loss(trial, time.monotonic())
         if dead is not None:
             loss.excuse()
-        self._losses.setdefault(dead or self._node_of.get(folder_of(trial).trial_id, ""), []).append(loss)
+        node_id = dead or _answer(self._node_of.get(folder_of(trial).trial_id))
+        self._losses.setdefault(node_id, []).append(loss)
 
     def _fit(self) -> int:
         return sum(trials_on(node["Resources"], self._per_trial) for node in self._nodes.values())
@@ -156,6 +156,16 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
             for words in (*found.problems, found.note):
                 if words:
                     self._view.say(f"node {found.node} {words}")
+
+
+def _answer(node_id: Any) -> str:
+    """Return the id of a node that a worker has told; empty where it died before it came to it."""
+    if node_id is None or not ray.wait([node_id], timeout=0)[0]:
+        return ""
+    try:
+        return str(ray.get(node_id))
+    except RayError:
+        return ""
 
 
 def _words(node: Mapping[str, Any]) -> str:

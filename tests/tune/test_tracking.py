@@ -199,6 +199,19 @@ class TestContent:
         assert [metrics["best/macro_f1"] for _, _, metrics in rows] == [0.1, 0.4, 0.4, 0.5, 0.5]
         assert [step for step, _, _ in rows] == list(REPORTS)
 
+    def test_reports_say_their_epoch_and_optimizer_step(self, runs):
+        """So that runs can be laid over others'; the step only where the size of the data is known."""
+        search = make_search(trials=1)
+        for progress in REPORTS:
+            report(search, "t001", progress, 0.1)
+        record = search.trial("t001").read()
+        epochs, batch = record.config["epochs"], record.config["batch_size"]
+        rows = content.metrics_by_step(record, train_examples=100)
+        assert rows[-1][2]["epoch"] == epochs
+        assert rows[-1][2]["optimizer_step"] == epochs * -(-100 // batch)
+        assert rows[0][2]["epoch"] == pytest.approx(epochs / 5)
+        assert "optimizer_step" not in content.metrics_by_step(record)[0][2]
+
     def test_a_search_has_its_best_at_each_end_of_a_trial(self, runs):
         """Whenever it is written: step n is the best objective when n trials had ended, failures included."""
         search = make_search(trials=4)

@@ -20,6 +20,8 @@ from tune import tracking
 from tune.records import SearchFolder
 from tune.tracking import ui
 
+TRAINING = "workflowType=machine_learning"  # MLflow's pages for trainings, not those for generative AI
+
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
@@ -90,9 +92,10 @@ def test_of_a_remote_server_the_addresses_are_printed(runs, remote):
     url = remote(200, {"experiment": {"experiment_id": "7", "tags": tags}})
     said: list[str] = []
     ui.serve(tracking_uri=url, say=said.append)
+    runs = f"{url}/#/experiments/7/runs"
     assert said == [
-        f"Searches and their trials: {url}/#/experiments/7/runs?viewStateShareKey=goemo-searches",
-        f"Trials by best micro_f1: {url}/#/experiments/7/runs?viewStateShareKey=goemo-trials-micro_f1",
+        f"Searches and their trials: {runs}?viewStateShareKey=goemo-searches&{TRAINING}",
+        f"Trials by best micro_f1: {runs}?viewStateShareKey=goemo-trials-micro_f1&{TRAINING}",
     ]
 
 

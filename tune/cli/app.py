@@ -64,6 +64,7 @@ SEARCH_PACKAGES = ("mlflow", "optuna", "ray")  # what the extra `search` install
 SECTIONS = {
     "tune.cli.searching": "Search",
     "tune.cli.results": "Results",
+    "tune.cli.studies": "Other tools",
     "tune.cli.models": "Models",
     "tune.cli.store": "MLflow",
     "tune.cli.housekeeping": "Searches on this machine",

@@ -398,11 +398,18 @@ def _are(count: int) -> str:
 
 def _steps(record: TrialRecord, examples: int | None) -> dict[str, int | None]:
     """Return the optimizer steps of a trial: those it has reported, and those of its whole training."""
-    c = record.config
-    if examples is None or "batch_size" not in c or "epochs" not in c:
+    total = total_steps(record.config, examples)
+    if total is None:
         return {"steps": None, "total_steps": None}
-    total = c["epochs"] * steps_per_epoch(examples, c["batch_size"] * c.get("accumulation_steps", 1))
     return {"steps": round(total * record.progress / 100), "total_steps": total}
+
+
+def total_steps(config: Mapping[str, Any], examples: int | None) -> int | None:
+    """Return the optimizer steps of a whole training; None where the size of its data is not known."""
+    if examples is None or "batch_size" not in config or "epochs" not in config:
+        return None
+    at_once = config["batch_size"] * config.get("accumulation_steps", 1)
+    return int(config["epochs"] * steps_per_epoch(examples, at_once))
 
 
 def _flat(row: Row, varied_names: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.names import short_name
+from tune.ranking.leaderboard import total_steps
 from tune.records import ANSWERS, SearchFolder, TrialRecord
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
@@ -24,6 +25,15 @@ TREE_VIEW = "goemo-searches"
 RANKING_VIEW = "goemo-trials-"  # and the metric
 VIEW_TAG = "mlflow.sharedViewState."
 TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stores
+
+
+def runs_address(server: str, experiment_id: str, view: str) -> str:
+    """Return the address of the run table in a saved view.
+
+    Without the workflow, MLflow's UI opens its pages for generative AI, which do not show trainings.
+    """
+    table = f"{server}/#/experiments/{experiment_id}/runs"
+    return f"{table}?viewStateShareKey={view}&workflowType=machine_learning"
 
 
 def run_name(record: TrialRecord) -> str:
@@ -59,12 +69,16 @@ def fingerprint(record: TrialRecord) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def metrics_by_step(record: TrialRecord) -> list[tuple[int, int, dict[str, float]]]:
+def metrics_by_step(
+    record: TrialRecord, train_examples: int | None = None
+) -> list[tuple[int, int, dict[str, float]]]:
     """Return (step, timestamp in ms, metrics) of every report, in order.
 
-    To the metrics of the history come three that make the run table answer questions: the best objective
-    so far (``best/...``, which ranks), ``progress`` and ``duration_s``.
+    To the metrics of the history come those that make the run table answer questions: the best objective so
+    far (``best/...``, which ranks), ``progress`` and ``duration_s``; and ``epoch`` and ``optimizer_step``, so
+    that runs can be laid over those of other tools, the latter where the size of the data is known.
     """
+    epochs, steps = record.config.get("epochs"), total_steps(record.config, train_examples)
     rows = []
     best = float("-inf")
     for row in record.history:
@@ -72,6 +86,10 @@ def metrics_by_step(record: TrialRecord) -> list[tuple[int, int, dict[str, float
         metrics = {key: float(value) for key, value in row.items() if "/" in key}
         metrics[f"best/{record.config['metric']}"] = best
         metrics["progress"] = float(row["progress"])
+        if epochs is not None:
+            metrics["epoch"] = epochs * row["progress"] / 100
+        if steps is not None:
+            metrics["optimizer_step"] = float(round(steps * row["progress"] / 100))
         if "seconds" in row:
             metrics["duration_s"] = float(row["seconds"])
         rows.append((int(row["progress"]), int(row["time"] * 1000), metrics))
@@ -190,7 +208,7 @@ def description(
             best_so_far = f"Best: {best.trial_id} ({run_name(best)}), {score}."
     name = search.name
     metric = spec.get("objective", {}).get("metric", "macro_f1")
-    ranked = f"#/experiments/{experiment_id}/runs?viewStateShareKey={RANKING_VIEW}{metric}"
+    ranked = runs_address("", experiment_id, f"{RANKING_VIEW}{metric}")
     return f"""{best_so_far}
 
 **Trials.** {len(records)}: {counts or "none yet"}. [All trials, best first]({ranked}). \

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from goemo.errors import GoemoError, InputError
 from tune.records import runs_folder
 from tune.tracking import EXPERIMENT, Store, find_store
-from tune.tracking.content import RANKING_VIEW, TREE_VIEW, VIEW_TAG
+from tune.tracking.content import RANKING_VIEW, TREE_VIEW, VIEW_TAG, runs_address
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 120.0
@@ -80,12 +80,12 @@ def links(url: str, experiment: str = EXPERIMENT) -> list[str]:
     except (OSError, ValueError, KeyError) as error:
         why = Store(url, None).hide(str(error))
         raise GoemoError(f"{shown}: no MLflow server answers there ({why})") from error
-    runs = f"{shown}/#/experiments/{found['experiment_id']}/runs"
-    lines = [f"Searches and their trials: {runs}?viewStateShareKey={TREE_VIEW}"]
+    number = found["experiment_id"]
+    lines = [f"Searches and their trials: {runs_address(shown, number, TREE_VIEW)}"]
     prefix = VIEW_TAG + RANKING_VIEW
     for key in sorted(tag["key"] for tag in found.get("tags", []) if tag["key"].startswith(prefix)):
         view = key.removeprefix(VIEW_TAG)
-        lines.append(f"Trials by best {key.removeprefix(prefix)}: {runs}?viewStateShareKey={view}")
+        lines.append(f"Trials by best {key.removeprefix(prefix)}: {runs_address(shown, number, view)}")
     return lines
 
 

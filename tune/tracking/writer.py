@@ -216,7 +216,8 @@ class Writer:
             run = self._create(at, record.trial_id, content.run_name(record), start, tags)
         _log(at.client, run, params={k: str(v) for k, v in record.config.items()}, tags=tags)
         self._log_inputs(at, run, facts)
-        _log_steps(at.client, run, content.metrics_by_step(record), record.objective_name)
+        train = facts.get("data", {}).get("splits", {}).get("train", {}).get("examples")
+        _log_steps(at.client, run, content.metrics_by_step(record, train), record.objective_name)
         if record.outcome is None:
             _set_status(at.client, run, status, time.time())
             return

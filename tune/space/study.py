@@ -1,0 +1,120 @@
+"""A search as an Optuna study in a file, for optuna-dashboard and whatever else reads studies."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from goemo.errors import InputError
+from tune.records import Snapshot, TrialRecord
+from tune.space.tpe import quiet_optuna
+from tune.spec import Domain, SearchSpec
+
+TRIAL_ID = "goemo.trial_id"  # among the attributes of a trial
+STATES = {"completed": "COMPLETE", "stopped_early": "PRUNED"}  # the others: FAIL
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a file has of a search.
+
+    Attributes:
+        url: Of the storage.
+        name: Of the study, which is the search's.
+        added: Trials that were added now.
+        trials: Trials that it has.
+        waiting: Trials of the search that have not ended, which come later: a study's are never changed.
+    """
+
+    url: str
+    name: str
+    added: int
+    trials: int
+    waiting: int
+
+
+def write_study(now: Snapshot, path: Path) -> Study:
+    """Add to a study the trials that have ended and that it does not have.
+
+    Each has its state, its value, the objective of each report by progress, its hyperparameters with what
+    they were chosen from, and the times at which it started and ended. Lists of values are categories.
+
+    Args:
+        now: The records of the search.
+        path: A SQLite file, of this search or of several; made where there is none.
+
+    Raises:
+        InputError: The file is no storage of Optuna.
+    """
+    import optuna
+    from sqlalchemy.exc import DatabaseError
+
+    url = f"sqlite:///{path.absolute()}"
+    with quiet_optuna():
+        try:
+            storage = optuna.storages.RDBStorage(url)
+        except (DatabaseError, RuntimeError) as error:
+            why = str(error).splitlines()[0]
+            raise InputError(str(path), [f"no SQLite file, or no storage of Optuna: {why}"]) from error
+        study = optuna.create_study(
+            storage=storage, study_name=now.name, direction="maximize", load_if_exists=True
+        )
+        with warnings.catch_warnings():  # it is experimental, since Optuna 3.2
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([f"val/{now.spec['objective']['metric']}"])
+        known = {trial.user_attrs.get(TRIAL_ID) for trial in study.get_trials(deepcopy=False)}
+        domains = SearchSpec.from_dict(dict(now.spec)).varying
+        ended = [record for record in now.trials if record.outcome is not None]
+        new = [record for record in ended if record.trial_id not in known]
+        for record in sorted(new, key=lambda one: (one.outcome.ended_at if one.outcome else 0, one.trial_id)):
+            study.add_trial(_frozen(optuna, record, domains))
+    return Study(url, now.name, len(new), len(ended), now.asked_for - len(ended))
+
+
+def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> Any:
+    assert record.outcome is not None
+    asked = {
+        name: value
+        for name, value in record.varied.items()
+        if name in domains and domains[name].holds(value)  # not what the space had before it was extended
+    }
+    state = STATES.get(record.outcome.stop_reason, "FAIL")
+    ended = max(record.outcome.ended_at, 0.0)
+    return optuna.trial.FrozenTrial(
+        number=-1,  # both are given by the storage
+        trial_id=-1,
+        state=getattr(optuna.trial.TrialState, state),
+        value=None if state == "FAIL" else record.objective,
+        datetime_start=datetime.fromtimestamp(min(ended, _started(record, ended))),  # noqa: DTZ006 - as Optuna's
+        datetime_complete=datetime.fromtimestamp(ended),  # noqa: DTZ006
+        params=asked,
+        distributions={name: _distribution(optuna, domains[name]) for name in asked},
+        user_attrs={
+            TRIAL_ID: record.trial_id,
+            "goemo.stop_reason": record.outcome.stop_reason,
+            **({"goemo.message": record.outcome.message} if record.outcome.message else {}),
+        },
+        system_attrs={},
+        intermediate_values={int(row["progress"]): row[record.objective_name] for row in record.history},
+    )
+
+
+def _started(record: TrialRecord, ended: float) -> float:
+    """Return when a trial began, in seconds since the epoch: its first report tells."""
+    if not record.history:
+        return ended
+    first = record.history[0]
+    return first.get("time", ended) - first.get("seconds", 0.0)
+
+
+def _distribution(optuna: Any, domain: Domain) -> Any:
+    if domain.is_listed:
+        return optuna.distributions.CategoricalDistribution(domain.values)
+    low, high = domain.values
+    if domain.kind == "int":
+        return optuna.distributions.IntDistribution(low, high)
+    return optuna.distributions.FloatDistribution(low, high, log=domain.kind == "log_uniform")

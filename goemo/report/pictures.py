@@ -12,20 +12,22 @@ class Picture:
     """One figure of a page.
 
     Attributes:
-        caption: What the PNG shows, in a line.
-        chart_caption: What the charts show, where that is something else.
+        caption: What it shows, in a line.
         png: Shown where scripts do not run, or where there is no chart; None leaves the place empty there.
-        charts: Vega-Lite specifications of `goemo.report.charts`; several stand side by side.
-        choices: What the charts' parameter ``label`` chooses from, shown as a list; its value is a position.
+        chart: A Vega-Lite specification of `goemo.report.charts`.
+        notes: What else is to be said of the chart, a line each; a PNG says it itself.
+        choices: What the chart's parameter ``label`` chooses from, shown as a list; its value is a position.
         facts: A sentence about each choice, shown with it.
+        still_caption: What the PNG shows, where that is something else.
     """
 
     caption: str
     png: bytes | None = None
-    charts: Sequence[Mapping[str, Any]] = ()
+    chart: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
     choices: Sequence[str] = ()
     facts: Sequence[str] = ()
-    chart_caption: str = ""
+    still_caption: str = ""
 
     def __post_init__(self) -> None:
         """Check that every choice has its fact.

@@ -17,6 +17,7 @@ from goemo.report.pictures import Picture
 from goemo.report.rendering import label_rows, mean_rows, metric_words, render, words
 from goemo.report.savings import duration, savings_sentence, seconds_saved
 from goemo.report.scripts import vega_bundle
+from goemo.report.standing import standing
 
 RESULT_NAMES = {
     "validation": "fitted on validation (the result)",
@@ -107,7 +108,8 @@ def search_page(
         varied=list(dict.fromkeys(name for trial in leaderboard for name in trial.get("varied", {}))),
         scale=_scale(ranked, key),
         best=best,
-        tied=sum(bool(one.get("tied_with_best")) for one in (confirmed if is_confirmed else ranked)[1:]),
+        tied=sum(bool(one.get("tied_with_best")) for one in confirmed[1:]),
+        standing=standing(best, ranked) if best else "",
         counts=_counts(leaderboard, stop_reasons),
         ended_badly=_reasons([t for t in others if t.get("stop_reason") not in (*RANKED, None)]),
         labels=None if table is None or table_at_half is None else label_rows(table_at_half, table),
@@ -127,7 +129,7 @@ def search_page(
         intervals=intervals,
         figures=list(figures),
         trial_figures=list(trial_figures),
-        bundle=vega_bundle(cache) if any(picture.charts for picture in pictures) else None,
+        bundle=vega_bundle(cache) if any(picture.chart for picture in pictures) else None,
         worst_errors=list(worst_errors),
         warnings=list(warnings),
         insights=list(insights),

@@ -223,10 +223,13 @@ def test_search_page_opens_with_the_answer():
     opening = page.text.split("Leaderboard")[0]
     assert "Best: t001, with batch_size 16" in opening
     assert "0.500 (95 % interval 0.490 to 0.510)" in opening
-    assert "1 of the other 2 ranked trials cannot be told apart from it" in opening
+    assert "The other completed trial is statistically tied with it" in opening
+    assert (
+        "One trial has not run to its end (stopped at 40 %): how it would have ended is not known." in opening
+    )
     assert "2 completed, 1 stopped early, 1 diverged" in opening
     assert "t099 diverged: loss is NaN." in opening
-    assert page.text.count(" tied ") == 1
+    assert page.text.split("rank trial")[1].count(" tied ") == 1
 
 
 @pytest.mark.parametrize(
@@ -235,10 +238,29 @@ def test_search_page_opens_with_the_answer():
         ([], "No trial can be ranked yet."),
         ([entry(None, None, reason="failed", message="no disk")], "No trial can be ranked yet."),
         ([entry(1, 0.5)], "the only trial that can be ranked"),
-        ([entry(1, 0.5), entry(2, 0.1)], "It can be told apart from each of the other 1"),
-        ([entry(1, 0.5), entry(2, 0.49, tied=True)], "None of the other 1 ranked trials can be told apart"),
-        ([entry(1, 0.5), *(entry(i, 0.3) for i in range(2, 61))], "each of the other 59 ranked trials"),
+        ([entry(1, 0.5), entry(2, 0.1)], "The other completed trial is behind it by more than chance (95 %)"),
+        (
+            [entry(1, 0.5), entry(2, 0.49, tied=True)],
+            "The other completed trial is statistically tied with it",
+        ),
+        (
+            [entry(1, 0.5), *(entry(i, 0.3) for i in range(2, 61))],
+            "The other 59 completed trials are behind it by more than chance",
+        ),
         ([entry(1, 0.5, reason=None)], "1 running"),
+        (
+            [entry(1, 0.5), entry(2, 0.49, tied=True), entry(3, 0.1)],
+            "2 completed trials, 1 is statis",
+        ),
+        (
+            [entry(1, 0.5, reason="stopped_early"), entry(2, 0.1)],
+            "not run to its end itself: stopped at 40 %",
+        ),
+        ([entry(1, 0.5), entry(2, 0.3, reason=None)], "No other trial ran to its end. One trial has not run"),
+        (
+            [entry(1, 0.5), *(entry(i, 0.3, reason="stopped_early", tied=i < 4) for i in range(2, 22))],
+            "20 trials have not run to their end (20 stopped at 40 %): 2 of them are statis",
+        ),
     ],
 )
 def test_search_page_words_fit_the_outcome(leaderboard, words):
@@ -344,7 +366,7 @@ def test_the_confirmed_best_is_the_answer():
     assert "Best: t002, with batch_size 32." in start
     assert "Over 3 seeds, its mean validation macro-F1 is 0.500 (95 % interval 0.480 to 0.520" in start
     assert "In the search, with one seed, it had 0.480 and rank 2." in start
-    assert "None of the other confirmed leaders can be told apart from it" in start
+    assert "All other confirmed leaders are statistically tied with it" in start
     assert "t001 tied 0.4800 0.460 to 0.500 2 of 3 0.0100 0.5000, rank 1 16" in page.text
     assert "t001-s43 diverged: loss is NaN." in page.text
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from goemo import metrics, thresholds
 from goemo.report import Picture, charts, search_page
-from goemo.report.figures import Trial
+from goemo.report.charts import Trial
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH")
@@ -94,19 +94,22 @@ def a_page():
         leaderboard=board,
         table_at_half=half,
         table=tuned,
-        intervals=Picture("Intervals", charts=[charts.leaderboard_intervals(board, objective="macro_f1")]),
+        intervals=Picture("Intervals", chart=charts.leaderboard_intervals(board, objective="macro_f1").spec),
         figures=[
-            Picture("Curves", picture(), charts=[charts.learning_curves(trials, **names)]),
-            Picture("Lines", picture(), charts=[charts.parallel_coordinates(trials, **names)]),
-            Picture("Against", picture(), charts=charts.objective_by_hyperparameter(trials, **names)),
+            Picture("Curves", picture(), chart=charts.learning_curves(trials, **names).spec),
+            Picture("Lines", picture(), chart=charts.parallel_coordinates(trials, **names).spec),
+            Picture("Against", picture(), chart=charts.objective_by_hyperparameter(trials, **names).spec),
         ],
         trial_figures=[
-            Picture("Support", picture(), charts=[charts.f1_by_support(half, tuned)]),
-            Picture("Gain", picture(), charts=[charts.gain_per_label(half, tuned)]),
+            Picture("Support", picture(), chart=charts.f1_by_support(half, tuned).spec),
+            Picture("Heatmap", picture(), chart=charts.per_label_heatmap(half, tuned).spec),
+            Picture("Reliability", picture(), chart=charts.reliability(scores, targets, LABELS).spec),
+            Picture("Confusions", picture(), chart=charts.confusions(targets, scores > 0.4, LABELS).spec),
+            Picture("Gain", picture(), chart=charts.gain_per_label(half, tuned).spec),
             Picture(
                 "Explorer",
                 picture(),
-                charts=[charts.threshold_explorer(scores, targets, fitted.values, LABELS)],
+                chart=charts.threshold_explorer(scores, targets, fitted.values, LABELS).spec,
                 choices=LABELS,
                 facts=charts.explorer_facts(half, tuned, fitted.values),
             ),
@@ -158,7 +161,7 @@ def test_the_page_in_a_browser(tmp_path):
         assert found["wrong"] == []
         assert found["width"] == width
         assert found["content"] <= width
-        assert found["charts"] == 9
+        assert found["charts"] == 10
         assert found["stills"] == 0
         assert [name for name in found["fetched"] if not name.startswith("data:")] == []
         assert found["images"] == 0
@@ -170,7 +173,7 @@ def test_the_page_in_a_browser(tmp_path):
 
 def test_pictures_stand_in_for_charts_that_cannot_be_drawn(tmp_path):
     """A chart that fails leaves its place to its PNG, and says why on the console."""
-    for found in browse(tmp_path, a_page().replace('"layer":', '"lost":')):
+    for found in browse(tmp_path, a_page().replace('"encoding":', '"lost":').replace('"mark":', '"lost":')):
         assert found["charts"] == 0
-        assert found["stills"] == 6  # the intervals stand in the table itself
+        assert found["stills"] == 9  # the intervals stand in the table itself
         assert found["wrong"]

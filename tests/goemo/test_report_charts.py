@@ -13,8 +13,9 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from goemo import metrics, thresholds
 from goemo.report import Picture, charts, search_page
-from goemo.report.charts.labels import POINTS_A_LABEL, curve_cuts, place_names
-from goemo.report.figures import Trial
+from goemo.report.charts import Trial
+from goemo.report.charts.support import place_names
+from goemo.report.charts.thresholds import POINTS_A_LABEL, curve_cuts
 from goemo.report.scripts import VEGA_LITE, script_json, vega_bundle
 
 NASTY = "</script><script>alert('x')</script><img src=x onerror=alert(1)> & \"quotes\" <!--"
@@ -42,6 +43,10 @@ def of_labels(names, *, band=True):
         "support": charts.f1_by_support(half, tuned),
         "gain": charts.gain_per_label(half, tuned),
         "explorer": charts.threshold_explorer(scores, targets, fitted.values, names, band=ends),
+        "heatmap": charts.per_label_heatmap(half, tuned),
+        "panels": charts.threshold_curves(scores, targets, fitted.values, names, draws=20),
+        "reliability": charts.reliability(scores, targets, names),
+        "confusions": charts.confusions(targets, scores > 0.3, names),
     }
     return made, half, tuned, scores, targets, fitted
 
@@ -53,7 +58,7 @@ def some_trials(count, *, seed=0):
     found = []
     for i, reason in zip(range(count), reasons, strict=False):
         varied = {
-            "batch_size": [16, 32][i % 2],
+            "batch_size": [16, 32][i // 4 % 2],
             "learning_rate": float(10 ** generator.uniform(-5, -2)),
             "loss": ["bce", "focal", NASTY][i % 3],
         }
@@ -85,19 +90,23 @@ def of_search(count):
     trials = some_trials(count)
     board = board_of(trials)
     names = {"objective": OBJECTIVE, "best": board[0]["trial_id"]}
-    against = charts.objective_by_hyperparameter(trials, **names)
     made = {
         "curves": charts.learning_curves(trials, **names),
         "intervals": charts.leaderboard_intervals(board, objective="macro_f1"),
-        **{f"against {i}": chart for i, chart in enumerate(against)},
+        "against": charts.objective_by_hyperparameter(trials, **names),
+        "parallel": charts.parallel_coordinates(trials, **names),
+        "importance": charts.importance({"batch_size": 0.7, NASTY: 0.3}, note="Because. " * 40),
     }
-    lines = charts.parallel_coordinates(trials, **names)
-    return (made if lines is None else {**made, "parallel": lines}), trials, board
+    return {name: chart for name, chart in made.items() if chart is not None}, trials, board
 
 
 def compiled(chart):
     """Return a chart as Vega, by the very version that the page carries."""
-    return vl_convert.vegalite_to_vega(json.dumps(chart), vl_version=VEGA_LITE)
+    return vl_convert.vegalite_to_vega(json.dumps(chart.spec), vl_version=VEGA_LITE)
+
+
+def rows_of(chart, name):
+    return chart.spec["datasets"][name]
 
 
 def marks_of(node):
@@ -111,7 +120,7 @@ def marks_of(node):
 def test_charts_of_labels_compile_for_any_names(names):
     """One label, four, or names in other scripts and with markup: valid, with no address, whole in JSON."""
     for chart in of_labels(names)[0].values():
-        assert "http" not in json.dumps(chart, allow_nan=False)
+        assert "http" not in json.dumps(chart.spec, allow_nan=False)
         assert any(True for _ in marks_of(compiled(chart)))
 
 
@@ -119,7 +128,7 @@ def test_charts_of_labels_compile_for_any_names(names):
 def test_charts_of_searches_compile_for_any_number_of_trials(count):
     """One trial or sixty, of every kind, with harmful values among the settings."""
     for chart in of_search(count)[0].values():
-        assert "http" not in json.dumps(chart, allow_nan=False)
+        assert "http" not in json.dumps(chart.spec, allow_nan=False)
         assert any(True for _ in marks_of(compiled(chart)))
 
 
@@ -138,7 +147,7 @@ def test_tooltips_of_what_is_nearest_name_it():
 def test_learning_curves_have_every_report():
     """Each report of each trial is a point with its value; the best trial is the only one marked."""
     made, trials, board = of_search(9)
-    rows = made["curves"]["datasets"]["reports"]
+    rows = rows_of(made["curves"], "reports")
     wanted = {(t.trial_id, r["progress"]): r[OBJECTIVE] for t in trials for r in t.history}
     assert {(row["trial"], row["progress"]) for row in rows} == set(wanted)
     for row in rows:
@@ -153,7 +162,7 @@ def test_a_cut_says_what_it_saved_where_that_is_known():
     made = charts.learning_curves(
         some_trials(4), objective=OBJECTIVE, best="t001", ends={"t002": "stopped at 40 %, saved about 9 s"}
     )
-    ended = {row["trial"]: row["ended"] for row in made["datasets"]["reports"]}
+    ended = {row["trial"]: row["ended"] for row in rows_of(made, "reports")}
     assert ended["t002"] == "stopped at 40 %, saved about 9 s"
     assert ended["t001"] == "completed"
 
@@ -161,7 +170,7 @@ def test_a_cut_says_what_it_saved_where_that_is_known():
 def test_intervals_are_those_of_the_leaderboard():
     """In its order, with its ends, and told apart as it says."""
     made, _, board = of_search(12)
-    rows = made["intervals"]["datasets"]["trials"]
+    rows = rows_of(made["intervals"], "trials")
     assert [row["trial"] for row in rows] == [trial["trial_id"] for trial in board]
     for row, trial in zip(rows, board, strict=True):
         assert row["low"] == pytest.approx(trial["low"], rel=1e-3)
@@ -170,15 +179,16 @@ def test_intervals_are_those_of_the_leaderboard():
 
 
 def test_bars_against_a_hyperparameter_are_medians():
-    """Per value for listed ones; of numbers, per fifth, all trials counted once."""
-    made, trials, _ = of_search(40)
-    ranked = [trial for trial in trials if trial.is_ranked]
-    listed = made["against 0"]["datasets"]["medians"]
+    """Per value for listed ones; of numbers, per fifth; each completed trial counts once, and no other."""
+    made, trials, _ = of_search(60)
+    ranked = [trial for trial in trials if trial.stop_reason == "completed"]
+    assert any(trial.is_ranked and trial not in ranked for trial in trials)
+    listed = rows_of(made["against"], "medians_0")
     for bar, value in zip(listed, (16, 32), strict=True):
         heights = [t.best(OBJECTIVE) for t in ranked if t.varied["batch_size"] == value]
         assert bar["value"] == pytest.approx(np.median(heights), rel=1e-3)
         assert bar["trials"] == len(heights)
-    fifths = made["against 1"]["datasets"]["medians"]
+    fifths = rows_of(made["against"], "medians_1")
     assert len(fifths) == 5
     assert sum(bar["trials"] for bar in fifths) == len(ranked)
 
@@ -186,7 +196,7 @@ def test_bars_against_a_hyperparameter_are_medians():
 def test_parallel_lines_pass_higher_through_higher_values():
     """On every axis of numbers the order of the places is that of the values, equal ones near each other."""
     made, trials, _ = of_search(30)
-    rows = made["parallel"]["datasets"]["trials"]
+    rows = rows_of(made["parallel"], "trials")
     value = {t.trial_id: t.varied["batch_size"] for t in trials}
     places = {row["trial"]: row["place"] for row in rows if row["axis"] == "batch_size"}
     assert max(p for t, p in places.items() if value[t] == 16) < min(
@@ -200,14 +210,16 @@ def test_one_configuration_has_no_parallel_lines():
     """Where nothing varies, there is nothing to draw lines through."""
     trial = Trial("t001", {}, [{"progress": 100, OBJECTIVE: 0.5}])
     assert charts.parallel_coordinates([trial], objective=OBJECTIVE, best="t001") is None
-    assert charts.objective_by_hyperparameter([trial], objective=OBJECTIVE, best="t001") == []
+    assert charts.objective_by_hyperparameter([trial], objective=OBJECTIVE, best="t001") is None
 
 
 def test_curves_of_the_explorer_are_those_of_scikit_learn():
     """Precision, recall and F1 at each threshold, wherever they are defined."""
     made, _, _, scores, targets, fitted = of_labels(["joy", "anger", "none"])
     compared = 0
-    for row in made["explorer"]["datasets"]["curves"]:
+    for row in rows_of(made["explorer"], "curves"):
+        if "chosen" in row:
+            continue
         label = row["l"]
         said = scores[:, label] >= row["t"]
         is_near = np.abs(scores[:, label] - row["t"]).min() < 1e-4  # it is drawn with four digits
@@ -217,19 +229,23 @@ def test_curves_of_the_explorer_are_those_of_scikit_learn():
         assert (row["precision"], row["recall"], row["F1"]) == pytest.approx(wanted, rel=1e-3)
         compared += 1
     assert compared > 50
-    assert [row["l"] for row in made["explorer"]["datasets"]["chosen"]] == [0, 1]
+    assert [row["l"] for row in rows_of(made["explorer"], "curves") if "chosen" in row] == [0, 1]
     assert not math.isfinite(fitted.values[2])
 
 
 def test_the_chosen_cut_and_its_band_are_the_given_ones():
     """The cut stands at its threshold with the F1 that the table gives; without a band there is none."""
     made, _, tuned, _, _, fitted = of_labels(["joy", "anger"])
-    for row in made["explorer"]["datasets"]["chosen"]:
+    for row in chosen_of(made["explorer"]):
         cut = fitted.values[row["l"]]
         assert (row["t"], row["low"], row["high"]) == pytest.approx((cut, cut - 0.05, cut + 0.05), rel=1e-3)
         assert row["F1"] == pytest.approx(tuned["f1"][row["l"]], rel=1e-3)
     bare = of_labels(["joy", "anger"], band=False)[0]["explorer"]
-    assert all("low" not in row for row in bare["datasets"]["chosen"])
+    assert all("low" not in row for row in chosen_of(bare))
+
+
+def chosen_of(chart):
+    return [row for row in rows_of(chart, "curves") if "chosen" in row]
 
 
 @pytest.mark.parametrize("chosen", [0.37, math.inf])
@@ -250,7 +266,7 @@ def test_the_explorer_of_many_labels_stays_small():
     names = [f"label {i}" for i in range(300)]
     scores, targets = scored(300, rows=400)
     chart = charts.threshold_explorer(scores, targets, np.full(300, 0.4), names)
-    assert len(script_json(chart)) < 1_000_000
+    assert len(script_json(chart.spec)) < 1_000_000
 
 
 def test_shapes_that_do_not_fit_are_refused():
@@ -275,7 +291,7 @@ def test_facts_of_the_explorer_are_in_words():
 def test_gains_fall_and_losses_come_last():
     """The largest gain is first, and each row has both F1 of its label."""
     made, half, tuned, *_ = of_labels(["a", "b", "c", "d"])
-    rows = made["gain"]["datasets"]["labels"]
+    rows = rows_of(made["gain"], "labels")
     gains = [row["f1"] - row["f1_at_half"] for row in rows]
     assert gains == sorted(gains, reverse=True)
     wanted = dict(zip(half["label"], zip(half["f1"], tuned["f1"], strict=True), strict=True))
@@ -296,15 +312,15 @@ def test_names_in_the_chart_never_lie_on_each_other():
 def a_page():
     made, half, tuned, _, _, fitted = of_labels(NAMES)
     facts = charts.explorer_facts(half, tuned, fitted.values)
-    explorer = Picture(NASTY, charts=[made["explorer"]], choices=NAMES, facts=facts)
+    explorer = Picture(NASTY, chart=made["explorer"].spec, choices=NAMES, facts=facts)
     searched, _, board = of_search(9)
     return search_page(
         name=NASTY,
         leaderboard=board,
-        intervals=Picture("Intervals", charts=[searched["intervals"]]),
+        intervals=Picture("Intervals", chart=searched["intervals"].spec),
         figures=[
-            Picture("Curves", charts=[searched["curves"]]),
-            Picture("Lines", charts=[searched["parallel"]]),
+            Picture("Curves", chart=searched["curves"].spec),
+            Picture("Lines", chart=searched["parallel"].spec),
         ],
         trial_figures=[explorer],
     )

@@ -244,5 +244,5 @@ def test_a_tied_trial_elsewhere_is_mentioned():
     best = {"batch_size": 16, "learning_rate": 1e-4}
     tied = [{"batch_size": 16, "learning_rate": 1e-4}, {"batch_size": 64, "learning_rate": 1e-4}]
     first, second = edge_warnings(grid, best, tied)
-    assert first.endswith("try lower values, although a trial with 64 cannot be told apart from the best.")
+    assert first.endswith("try lower values, although a trial with 64 is statistically tied with the best.")
     assert second == "learning_rate 0.0001 is the highest of the grid; try higher values."

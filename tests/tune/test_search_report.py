@@ -109,7 +109,7 @@ def test_page_and_twin_tell_the_same(search, splits, tmp_path):
     for sentence in (*twin["edge_warnings"], twin["early_stopping"]["summary"], *twin["commands"]):
         assert sentence in page
     assert f"{twin['test']['results']['validation']['macro']['f1']:.3f}" in page
-    assert page.count("data-chart>") == 8  # intervals, curves, two hyperparameters, lines, three of labels
+    assert page.count("data-chart>") == 11  # intervals, four of the search, six of the chosen trial
     assert len(page) < 5_000_000
 
 

@@ -50,7 +50,7 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
         basis: What trials run on.
         search: The records.
     """
-    # MLflow and matplotlib take seconds to import: only what runs trials pays for them.
+    # MLflow and Altair take seconds to import: only what runs trials pays for them.
     from tune.answer.baseline import BaselineFit
     from tune.reporting.artifacts import TrialArtifacts
     from tune.tracking import Tracker

@@ -211,7 +211,7 @@ def summary(comparison: Comparison) -> str:
     for other in others:
         gap = f"{other.behind:.4f} [{other.behind_low:.4f}, {other.behind_high:.4f}]"
         if other.is_tied:
-            parts.append(f"{other.search} ({other.trial_id}) cannot be told apart from it: behind by {gap}.")
+            parts.append(f"{other.search} ({other.trial_id}) is statistically tied with it: behind by {gap}.")
         else:
             parts.append(f"{other.search} ({other.trial_id}) is behind by {gap}.")
     methods = {contender.search: contender.thresholds for contender in comparison.contenders}

@@ -44,7 +44,7 @@ class Confirmed:
         low: Lower end of the mean's 95 % interval, over seeds and examples; None of one seed.
         high: Upper end.
         deviation: Standard deviation between the seeds; None of one.
-        tied_with_best: Whether it cannot be told apart from the first.
+        tied_with_best: Whether it is statistically tied with the first.
         lost: The seeds that gave no score.
         waiting: How many seeds have not ended.
     """

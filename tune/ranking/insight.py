@@ -124,7 +124,7 @@ def edge_warnings(
     Args:
         spec: The search, for the domains.
         best: The varied hyperparameters of the best trial, with their values.
-        tied: Likewise of the trials that cannot be told apart from the best. Where one of them lies
+        tied: Likewise of the trials that are statistically tied with the best. Where one of them lies
             elsewhere, the sentence says so: the edge is then no proof.
 
     Returns:
@@ -150,7 +150,7 @@ def _sentence(name: str, domain: Domain, value: float, edge: str, elsewhere: Seq
         place = f"lies at the {'upper' if edge == 'high' else 'lower'} bound of the range, {bound:g}"
     hint = f"{name} {value:.3g} {place}; try {'higher' if edge == 'high' else 'lower'} values"
     if elsewhere:
-        hint += f", although a trial with {elsewhere[0]:.3g} cannot be told apart from the best"
+        hint += f", although a trial with {elsewhere[0]:.3g} is statistically tied with the best"
     return f"{hint}."
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
 from goemo.report.savings import savings_sentence
+from goemo.report.standing import standing
 from goemo.significance import PairedDifference, compare_draws
 from goemo.thresholds import Targets
 from goemo.tokens.batches import steps_per_epoch
@@ -351,11 +352,9 @@ def summary(board: Leaderboard) -> str:
 def _best(board: Leaderboard) -> list[str]:
     best = board.best
     score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
-    tied = sum(row.tied_with_best for row in board.rows) - 1
-    others = {0: [], 1: ["One other trial cannot be told apart from it."]}
     return [
         f"Best: {best.trial_id} ({_words(best.varied)}), validation {board.objective} {score}.",
-        *others.get(tied, [f"{tied} other trials cannot be told apart from it."]),
+        standing(asdict(best), [asdict(row) for row in board.rows]),
     ]
 
 
@@ -367,11 +366,13 @@ def _confirmed_best(board: Leaderboard) -> list[str]:
     parts = [f"Confirmed best: {chosen}, mean validation {board.objective} {score}; {found}."]
     tied, others = sum(leader.tied_with_best for leader in board.confirmed) - 1, len(board.confirmed) - 1
     if others and tied == others:
-        parts.append("None of the other confirmed leaders can be told apart from it.")
+        parts.append("All other confirmed leaders are statistically tied with it.")
     elif tied:
-        parts.append(f"{tied} of the {others} other confirmed leaders cannot be told apart from it.")
+        parts.append(
+            f"Of the {others} other confirmed leaders, {tied} {_are(tied)} statistically tied with it."
+        )
     elif others:
-        parts.append("It can be told apart from the other confirmed leaders.")
+        parts.append("The other confirmed leaders are behind it by more than chance (95 %).")
     lost = sum(len(leader.lost) for leader in board.confirmed)
     if lost:
         parts.append(f"{lost} of the trainings with further seeds gave no score.")

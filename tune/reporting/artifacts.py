@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from matplotlib.figure import Figure
 
 from goemo import evaluation, report
 from goemo.data import Splits
 from goemo.metrics import per_label_table
-from goemo.report import figures
+from goemo.report import charts
 from goemo.thresholds import FittedThresholds, apply_thresholds, fit_thresholds, threshold_options
 from goemo.thresholds.json_file import thresholds_to_json
 from tune.ranking.crossfit import cross_fitted
-from tune.records import SearchFolder, TrialRecord, write_json, write_text
+from tune.records import SearchFolder, Snapshot, TrialRecord, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class TrialTables:
     table_at_half: pd.DataFrame
 
 
-def trial_tables(search: SearchFolder, record: TrialRecord) -> TrialTables:
+def trial_tables(search: SearchFolder | Snapshot, record: TrialRecord) -> TrialTables:
     """Compute the tables of a trial that has reported.
 
     Raises:
@@ -69,57 +68,56 @@ def trial_tables(search: SearchFolder, record: TrialRecord) -> TrialTables:
     )
 
 
-def trial_figures(
-    search: SearchFolder,
-    tables: TrialTables,
-    *,
-    is_chosen: bool = False,
-    drawn: Mapping[str, bytes] | None = None,
-) -> dict[str, bytes]:
-    """Draw the figures of one trial, by file name.
+def trial_charts(
+    search: SearchFolder | Snapshot, tables: TrialTables, *, is_chosen: bool = False
+) -> dict[str, charts.Chart]:
+    """Return the charts of one trial, by name.
 
     Args:
         search: The search.
         tables: Of the trial.
-        is_chosen: Draw all there are. Every trial has three; drawing takes longer than a tiny trial trains.
-        drawn: Figures of this trial that were drawn before, by file name; they are not drawn again.
+        is_chosen: Make all there are. Every trial has three.
     """
     targets, labels = search.validation()
     half, tuned, scores = tables.table_at_half, tables.table, tables.scores
-    wanted: dict[str, Callable[[], Figure]] = {
-        "per_label_heatmap.png": lambda: figures.per_label_heatmap(half, tuned),
-        "f1_by_support.png": lambda: figures.f1_by_support(half, tuned),
-        "threshold_curves.png": lambda: figures.threshold_curves(
-            scores, targets, tables.thresholds.values, labels
-        ),
+    made = {
+        "per_label_heatmap": charts.per_label_heatmap(half, tuned),
+        "f1_by_support": charts.f1_by_support(half, tuned),
+        "threshold_curves": charts.threshold_curves(scores, targets, tables.thresholds.values, labels),
     }
     if is_chosen:
-        wanted |= {
-            "gain_per_label.png": lambda: figures.gain_per_label(half, tuned),
-            "reliability.png": lambda: figures.reliability(scores, targets, labels),
-            "confusions.png": lambda: figures.confusions(targets, tables.predictions, labels),
+        made |= {
+            "gain_per_label": charts.gain_per_label(half, tuned),
+            "reliability": charts.reliability(scores, targets, labels),
+            "confusions": charts.confusions(targets, tables.predictions, labels),
         }
-    drawn = drawn or {}
-    return {name: drawn[name] if name in drawn else figures.png(draw()) for name, draw in wanted.items()}
+    return made
 
 
 def drawn_figures(record: TrialRecord) -> dict[str, bytes]:
-    """Return the figures among the artifacts of a trial, by file name; empty where there are none yet."""
-    return {path.name: path.read_bytes() for path in (record.folder / "artifacts" / "figures").glob("*.png")}
+    """Return the pictures among the artifacts of a trial, by name; empty where there are none yet."""
+    return {path.stem: path.read_bytes() for path in (record.folder / "artifacts" / "figures").glob("*.png")}
+
+
+def write_figures(folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """Write pictures as PNG files into the folder ``figures``."""
+    (folder / "figures").mkdir(exist_ok=True)
+    for name, png in pictures.items():
+        (folder / "figures" / f"{name}.png").write_bytes(png)
 
 
 CAPTIONS = {
-    "per_label_heatmap.png": "Each label at 0.5 and at its own threshold, on validation rows that did not "
+    "per_label_heatmap": "Each label at 0.5 and at its own threshold, on validation rows that did not "
     "choose the threshold",
-    "f1_by_support.png": "F1 against the number of examples: what per-label thresholds give the rare labels",
-    "gain_per_label.png": "What each label gains or loses in F1 with its own threshold, on validation rows "
+    "f1_by_support": "F1 against the number of examples: what per-label thresholds give the rare labels",
+    "gain_per_label": "What each label gains or loses in F1 with its own threshold, on validation rows "
     "that did not choose the threshold",
-    "threshold_curves.png": "Precision, recall and F1 against the threshold, for the rarest labels and "
+    "threshold_curves": "Precision, recall and F1 against the threshold, for the rarest labels and "
     "those that gain most, on the validation rows that chose it; the band holds the best threshold of 95 % "
     "of resamples of these rows",
-    "reliability.png": "Whether scores mean what they say: of the examples with about the same score, the "
+    "reliability": "Whether scores mean what they say: of the examples with about the same score, the "
     "share that has the label; for all labels together and those furthest from it",
-    "confusions.png": "Which labels are wrongly predicted where another one is missed, on validation rows "
+    "confusions": "Which labels are wrongly predicted where another one is missed, on validation rows "
     "that did not choose the threshold",
 }
 
@@ -163,10 +161,8 @@ class TrialArtifacts:
         tables.table.to_csv(folder / "per_label.csv", index=False)
         tables.table_at_half.to_csv(folder / "per_label_at_0.5.csv", index=False)
         shutil.copyfile(record.folder / "scores.npz", folder / "validation_scores.npz")
-        pictures = trial_figures(self.search, tables)
-        (folder / "figures").mkdir()
-        for name, png in pictures.items():
-            (folder / "figures" / name).write_bytes(png)
+        pictures = {name: chart.png() for name, chart in trial_charts(self.search, tables).items()}
+        write_figures(folder, pictures)
         errors = report.worst_errors(
             tables.scores, targets, tables.thresholds, labels, self.splits.validation.texts
         )

@@ -1,4 +1,4 @@
-"""The charts of a search's page; the pictures in `report` stand in where scripts do not run."""
+"""The charts of a search, and those of its chosen trial, as its page shows them."""
 
 from __future__ import annotations
 
@@ -9,107 +9,134 @@ import numpy as np
 import numpy.typing as npt
 
 from goemo.report import Picture, charts
-from goemo.report.figures import Trial
+from goemo.report.charts import Chart, Trial
 from goemo.report.savings import duration, seconds_saved
-from goemo.thresholds import Targets
+from tune.ranking.insight import Importance, hyperparameter_importance
 from tune.ranking.leaderboard import Leaderboard
-from tune.reporting.artifacts import TrialTables
+from tune.records import SearchFolder, Snapshot, TrialRecord
+from tune.reporting.artifacts import CAPTIONS, TrialTables
+from tune.spec import SearchSpec
 
-# By the file name of the picture that each stands in for.
-CHART_CAPTIONS = {
-    "learning_curves.png": "The objective of every trial against its progress; curves that end early were "
-    "stopped. Point at a curve to see its trial",
-    "parallel_coordinates.png": "Each trial as a line through its settings to its objective. Point at a line "
-    "to see its trial; the slider leaves the best",
-    "objective_by_hyperparameter.png": "The objective against each hyperparameter; bars are medians. Point "
-    "at a trial to see its other settings",
-    "f1_by_support.png": "F1 against the number of examples: what per-label thresholds give the rare labels. "
-    "Point at a label to see its numbers",
-    "gain_per_label.png": "What each label gains from its own threshold, the largest gain first; on "
-    "validation rows that did not choose the threshold. Point at a label to see its numbers",
-    "threshold_curves.png": "Precision, recall and F1 against the threshold on the validation rows that "
-    "chose it, for any label. The line is the chosen threshold; in the band lies the best F1 in 95 % of "
-    "resamples of these rows",
+SEARCH_CAPTIONS = {
+    "learning_curves": "The objective of every trial against its progress; curves that end early were cut",
+    "objective_by_hyperparameter": "The objective against each hyperparameter. Trials that were stopped "
+    "early were measured before their end, so only completed ones count in the medians",
+    "parallel_coordinates": "Each trial as a line through its settings to its objective",
+    "importance": "How much each hyperparameter mattered by itself, with all trials measured at the same "
+    "share of their training",
 }
-INTERVALS_CAPTION = (
-    "The trials in order, each with its 95 % interval; shaded is that of the best. Point at a trial to see "
-    "its settings"
+INTERVALS_CAPTION = "The trials in order, each with its 95 % interval; shaded is that of the best"
+EXPLORER_CAPTION = (
+    "Precision, recall and F1 against the threshold on the validation rows that chose it, for any label. The "
+    "line is the chosen threshold; in the band lies the best F1 in 95 % of resamples of these rows"
 )
+MOST_CHOICES = 300  # labels to choose from; a page of thousands would not open
 Band = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+
+def search_charts(
+    search: SearchFolder | Snapshot, board: Leaderboard, importance: Importance | None = None
+) -> dict[str, Chart]:
+    """Return the charts of a search, by name; each shows itself in a notebook.
+
+    Args:
+        search: The search, or all that its records say at one moment.
+        board: Its leaderboard.
+        importance: Of the hyperparameters; computed where it is not given.
+    """
+    now = search.snapshot() if isinstance(search, SearchFolder) else search
+    if importance is None:
+        importance = hyperparameter_importance(SearchSpec.from_dict(dict(now.spec)), now.trials)
+    trials = _trials(now.trials)
+    names = {"objective": f"val/{board.objective}", "best": board.best.trial_id}
+    made: dict[str, Chart | None] = {
+        "learning_curves": charts.learning_curves(trials, ends=_ends(board), **names),
+        "objective_by_hyperparameter": charts.objective_by_hyperparameter(trials, **names),
+        "parallel_coordinates": charts.parallel_coordinates(trials, **names),
+    }
+    if importance.shares is not None:
+        made["importance"] = charts.importance(importance.shares, note=importance.basis)
+    return {name: chart for name, chart in made.items() if chart is not None}
 
 
 def interval_picture(board: Leaderboard) -> Picture:
     """Return the leaderboard as a chart; without scripts, the table draws its intervals itself."""
-    rows = board.to_dict()["trials"]
-    chart = charts.leaderboard_intervals(rows, objective=board.objective)
-    return Picture(INTERVALS_CAPTION, charts=[chart])
+    chart = charts.leaderboard_intervals(board.to_dict()["trials"], objective=board.objective)
+    return Picture(INTERVALS_CAPTION, chart=chart.spec, notes=chart.notes)
 
 
-def search_pictures(
-    images: Mapping[str, bytes], captions: Mapping[str, str], board: Leaderboard, trials: Sequence[Trial]
-) -> list[Picture]:
-    """Return the pictures of a search, with charts for those that can have one.
-
-    Args:
-        images: PNG files by name, in the order to show.
-        captions: Theirs, by the same names.
-        board: The leaderboard.
-        trials: All trials of the search.
-    """
-    names = {"objective": f"val/{board.objective}", "best": board.best.trial_id}
-    made: dict[str, list[charts.Spec]] = {
-        "learning_curves.png": [charts.learning_curves(trials, ends=_ends(board), **names)],
-        "objective_by_hyperparameter.png": charts.objective_by_hyperparameter(trials, **names),
-    }
-    lines = charts.parallel_coordinates(trials, **names)
-    if lines is not None:
-        made["parallel_coordinates.png"] = [lines]
-    return [_picture(name, captions[name], png, made.get(name, ())) for name, png in images.items()]
+def search_pictures(made: Mapping[str, Chart], images: Mapping[str, bytes]) -> list[Picture]:
+    """Return the pictures of a search: its charts, and their PNG by the same names."""
+    return [_picture(SEARCH_CAPTIONS[name], chart, images[name]) for name, chart in made.items()]
 
 
 def trial_pictures(
+    made: Mapping[str, Chart],
     images: Mapping[str, bytes],
-    captions: Mapping[str, str],
     tables: TrialTables,
-    targets: Targets,
-    labels: Sequence[str],
+    search: SearchFolder | Snapshot,
     *,
     band: Band,
 ) -> list[Picture]:
-    """Return the pictures of the chosen trial, with charts for those that can have one.
+    """Return the pictures of the chosen trial.
 
     Args:
-        images: PNG files by name, in the order to show.
-        captions: Theirs, by the same names.
+        made: Its charts, by name.
+        images: Their PNG, by the same names.
         tables: Of the trial.
-        targets: Of the validation split, shape (n_examples, n_labels).
-        labels: Names, in the order of the columns.
+        search: The search.
         band: Where each threshold lies in 95 % of the resamples, lower and upper ends, both (n_labels,).
     """
-    values = tables.thresholds.values
-    made = {
-        "f1_by_support.png": charts.f1_by_support(tables.table_at_half, tables.table),
-        "gain_per_label.png": charts.gain_per_label(tables.table_at_half, tables.table),
-        "threshold_curves.png": charts.threshold_explorer(tables.scores, targets, values, labels, band=band),
-    }
-    facts = charts.explorer_facts(tables.table_at_half, tables.table, values, band=band)
-    pictures = []
-    for name, png in images.items():
-        extra: dict[str, Any] = {}
-        if name == "threshold_curves.png":
-            extra = {"choices": labels, "facts": facts}
-        pictures.append(_picture(name, captions[name], png, [made[name]] if name in made else (), **extra))
-    return pictures
+    explorer = _explorer(tables, search, band, images["threshold_curves"])
+    return [
+        explorer if name == "threshold_curves" else _picture(CAPTIONS[name], chart, images[name])
+        for name, chart in made.items()
+    ]
 
 
-def _picture(name: str, caption: str, png: bytes, made: Sequence[charts.Spec], **extra: Any) -> Picture:
-    of_chart = CHART_CAPTIONS[name] if made else ""
-    return Picture(caption, png, charts=made, chart_caption=of_chart, **extra)
+def _explorer(tables: TrialTables, search: SearchFolder | Snapshot, band: Band, png: bytes) -> Picture:
+    """Return the curves of any label to choose; where scripts do not run, those of a few."""
+    targets, labels = search.validation()
+    support = tables.table["support"].to_numpy(dtype=float)
+    kept = np.sort(np.argsort(-support, kind="stable")[:MOST_CHOICES])
+    names, values = [labels[i] for i in kept], tables.thresholds.values[kept]
+    ends = (band[0][kept], band[1][kept])
+    chart = charts.threshold_explorer(tables.scores[:, kept], targets[:, kept], values, names, band=ends)
+    half, tuned = tables.table_at_half.iloc[kept], tables.table.iloc[kept]
+    left_out = len(labels) - len(kept)
+    notes = (f"{len(kept)} of {len(labels):,} labels to choose from: the most frequent",) if left_out else ()
+    return Picture(
+        EXPLORER_CAPTION,
+        png,
+        chart.spec,
+        notes=notes,
+        choices=names,
+        facts=charts.explorer_facts(half, tuned, values, band=ends),
+        still_caption=CAPTIONS["threshold_curves"],
+    )
+
+
+def _picture(caption: str, chart: Chart, png: bytes) -> Picture:
+    return Picture(caption, png, chart.spec, notes=chart.notes)
+
+
+def _trials(records: Sequence[TrialRecord]) -> list[Trial]:
+    """Return what charts need; a hyperparameter that a trial was not asked for has its default."""
+    names = dict.fromkeys(name for record in records for name in record.varied)
+    return [
+        Trial(
+            trial_id=record.trial_id,
+            varied={name: record.varied.get(name, record.config.get(name)) for name in names},
+            history=record.history,
+            stop_reason=record.outcome.stop_reason if record.outcome else None,
+        )
+        for record in records
+    ]
 
 
 def _ends(board: Leaderboard) -> dict[str, str]:
     """Return how the trials ended that were stopped early, with what that saved."""
-    ends = {}
+    ends: dict[str, Any] = {}
     for row in board.to_dict()["trials"]:
         saved = seconds_saved(row)
         if saved is not None:

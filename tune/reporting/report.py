@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,16 @@ from goemo import evaluation, published, report
 from goemo.data import Splits, load_recorded, report_lines
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
-from goemo.report import figures
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.significance.threshold_stability import threshold_band, threshold_draws
 from tune.ranking import leaderboard
 from tune.ranking.cuts import Cuts, cuts_of
 from tune.ranking.insight import Importance, edge_warnings, hyperparameter_importance
 from tune.ranking.leaderboard import Leaderboard
-from tune.records import SearchFolder, TrialRecord, runs_folder, write_json, write_text
-from tune.reporting.artifacts import CAPTIONS, TrialTables, drawn_figures, trial_figures, trial_tables
-from tune.reporting.charts import Band, interval_picture, search_pictures, trial_pictures
+from tune.records import SearchFolder, Snapshot, TrialRecord, runs_folder, write_json, write_text
+from tune.reporting.artifacts import TrialTables, drawn_figures, trial_charts, trial_tables, write_figures
+from tune.reporting.charts import Band, interval_picture, search_charts, search_pictures, trial_pictures
 from tune.spec import SearchSpec
-
-SEARCH_CAPTIONS = {
-    "learning_curves.png": "The objective of every trial against its progress; cut curves are early stops",
-    "objective_by_hyperparameter.png": "The objective against each hyperparameter; bars are medians",
-    "parallel_coordinates.png": "Each trial as a line through its settings to its objective; the darker, the "
-    "better, and dashed where it was stopped early",
-    "importance.png": "How much each hyperparameter mattered by itself, with all trials measured at the same "
-    "share of their training",
-}
 
 
 @dataclass(frozen=True)
@@ -43,6 +33,7 @@ class Findings:
     """What the page of a search and its JSON twin both tell, beyond the leaderboard and the test split.
 
     Attributes:
+        now: All that the search's records said when it was computed.
         tables: The chosen trial on validation, per label.
         band: Where each of its thresholds lies in 95 % of the resamples: lower and upper ends.
         importance: How much each hyperparameter mattered.
@@ -51,6 +42,7 @@ class Findings:
         cuts: What early stopping cut.
     """
 
+    now: Snapshot
     tables: TrialTables
     band: Band
     importance: Importance
@@ -70,11 +62,10 @@ def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Spl
     folder = search.path / "artifacts"
     write_text(folder / "leaderboard.csv", board.to_csv())
     write_text(folder / "leaderboard.json", board.to_json() + "\n")
-    findings, pictures, of_chosen = _found_and_drawn(search, board, splits.validation.texts)
-    (folder / "figures").mkdir(exist_ok=True)
-    for name, png in {**pictures, **{f"chosen_{name}": png for name, png in of_chosen.items()}}.items():
-        (folder / "figures" / name).write_bytes(png)
-    write_text(folder / "report.html", _page(search, board, findings, pictures, of_chosen))
+    findings = _findings(search.snapshot(), board, splits.validation.texts)
+    page, images = _page(findings, board)
+    write_figures(folder, images)
+    write_text(folder / "report.html", page)
 
 
 def open_test_split(search: SearchFolder, board: Leaderboard, prepared: Path) -> bool:
@@ -122,11 +113,12 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     if twin.exists() and not _is_twin(twin):
         problem = f"its JSON twin would replace {twin}, which is none; name another page with -o"
         raise InputError(str(path), [problem])
-    board = leaderboard.build(search.snapshot())
+    now = search.snapshot()
+    board = leaderboard.build(now)
     _ = board.best  # before anything else, because it says why there may be nothing to report
-    findings, pictures, of_chosen = _found_and_drawn(search, board, _texts(search))
-    write_text(path, _page(search, board, findings, pictures, of_chosen))
-    write_json(twin, _twin(search, board, findings))
+    findings = _findings(now, board, _texts(now))
+    write_text(path, _page(findings, board)[0])
+    write_json(twin, _twin(findings, board))
     return path, twin
 
 
@@ -139,92 +131,53 @@ def _is_twin(path: Path) -> bool:
     return isinstance(values, dict) and "search_space" in values and "commands" in values
 
 
-def _found_and_drawn(
-    search: SearchFolder, board: Leaderboard, texts: list[str] | None
-) -> tuple[Findings, dict[str, bytes], dict[str, bytes]]:
-    """Compute what the page and its twin tell; draw the figures of the search and of the chosen trial.
+def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Findings:
+    """Compute what the page and its twin tell.
 
     Args:
-        search: The records.
-        board: Its leaderboard.
+        now: The records.
+        board: Their leaderboard.
         texts: Of the validation split; None where they cannot be read any more.
 
     Raises:
         GoemoError: No trial has a rank yet.
     """
-    targets, labels = search.validation()
-    records, spec = search.snapshot().trials, SearchSpec.from_dict(search.spec)
-    tables = trial_tables(search, search.trial(board.best.trial_id).read())
+    targets, labels = now.validation()
+    spec = SearchSpec.from_dict(dict(now.spec))
+    tables = trial_tables(now, _chosen(now, board))
     ranking = board.confirmed if board.is_confirmed else board.rows
     tied = [one.varied for one in ranking[1:] if one.tied_with_best]
     errors: list[dict[str, Any]] = []
     if texts is not None:
         errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
-    findings = Findings(
+    return Findings(
+        now=now,
         tables=tables,
         band=threshold_band(threshold_draws(tables.scores, targets)),
-        importance=hyperparameter_importance(spec, records),
+        importance=hyperparameter_importance(spec, now.trials),
         edge_warnings=edge_warnings(spec, board.best.varied, tied),
         errors=errors,
-        cuts=cuts_of(board, records, search.spec["scheduler"]),
+        cuts=cuts_of(board, now.trials, now.spec["scheduler"]),
     )
-    pictures = search_figures(search, board, findings.importance)
-    return findings, pictures, _chosen_figures(search, board, tables)
 
 
-def search_figures(
-    search: SearchFolder, board: Leaderboard, importance: Importance | None = None
-) -> dict[str, bytes]:
-    """Draw the figures of a search, by file name; ``importance`` is computed where it is not given."""
-    if importance is None:
-        importance = hyperparameter_importance(SearchSpec.from_dict(search.spec), search.snapshot().trials)
-    trials = _trials(search.snapshot().trials)
-    best, objective = board.best.trial_id, f"val/{board.objective}"
-    drawn = {"learning_curves.png": figures.learning_curves(trials, objective=objective, best=best)}
-    if board.best.varied:
-        drawn["objective_by_hyperparameter.png"] = figures.objective_by_hyperparameter(
-            trials, objective=objective, best=best
-        )
-        drawn["parallel_coordinates.png"] = figures.parallel_coordinates(
-            trials, objective=objective, best=best
-        )
-    if importance.shares is not None:
-        drawn["importance.png"] = figures.importance(importance.shares, note=importance.basis)
-    return {name: figures.png(figure) for name, figure in drawn.items()}
+def _chosen(now: Snapshot, board: Leaderboard) -> TrialRecord:
+    return next(record for record in now.trials if record.trial_id == board.best.trial_id)
 
 
-def _chosen_figures(search: SearchFolder, board: Leaderboard, tables: TrialTables) -> dict[str, bytes]:
-    drawn = drawn_figures(search.trial(board.best.trial_id).read())
-    return trial_figures(search, tables, is_chosen=True, drawn=drawn)
-
-
-def _trials(records: Sequence[TrialRecord]) -> list[figures.Trial]:
-    """Return what figures need; a hyperparameter that a trial was not asked for has its default."""
-    names = dict.fromkeys(name for record in records for name in record.varied)
-    return [
-        figures.Trial(
-            trial_id=record.trial_id,
-            varied={name: record.varied.get(name, record.config.get(name)) for name in names},
-            history=record.history,
-            stop_reason=record.outcome.stop_reason if record.outcome else None,
-        )
-        for record in records
-    ]
-
-
-def _page(
-    search: SearchFolder,
-    board: Leaderboard,
-    findings: Findings,
-    images: dict[str, bytes],
-    of_chosen: dict[str, bytes],
-) -> str:
-    targets, labels = search.validation()
-    facts, tables, test = search.facts, findings.tables, _test_results(search, board)
-    return report.search_page(
-        name=search.name,
+def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]]:
+    """Return the page of a search, and its pictures by name, the chosen trial's as ``chosen_NAME``."""
+    now, tables = findings.now, findings.tables
+    facts, test = now.facts, _test_results(now, board)
+    of_search = search_charts(now, board, findings.importance)
+    of_chosen = trial_charts(now, tables, is_chosen=True)
+    images = {name: chart.png() for name, chart in of_search.items()}
+    drawn = drawn_figures(_chosen(now, board))
+    chosen_images = {n: drawn[n] if n in drawn else chart.png() for n, chart in of_chosen.items()}
+    page = report.search_page(
+        name=now.name,
         leaderboard=_everyone(board),
-        description=_question(search.spec, board.best.varied),
+        description=_question(now.spec, board.best.varied),
         objective=board.objective,
         stop_reasons=board.reasons,
         table_at_half=tables.table_at_half,
@@ -235,17 +188,18 @@ def _page(
         cuts=[asdict(cut) for cut in findings.cuts.cuts],
         risk=findings.cuts.risk(),
         intervals=interval_picture(board),
-        figures=search_pictures(images, SEARCH_CAPTIONS, board, _trials(search.snapshot().trials)),
-        trial_figures=trial_pictures(of_chosen, CAPTIONS, tables, targets, labels, band=findings.band),
+        figures=search_pictures(of_search, images),
+        trial_figures=trial_pictures(of_chosen, chosen_images, tables, now, band=findings.band),
         worst_errors=findings.errors,
         warnings=findings.edge_warnings,
         insights=_why_no_importance(findings.importance),
         notes=_notes(facts),
         environment={**facts["environment"], "data digest": facts["data"]["digest"]},
-        borrowed=[labels[place] for place in tables.thresholds.borrowed],
-        commands=_commands(search),
+        borrowed=[now.validation()[1][place] for place in tables.thresholds.borrowed],
+        commands=_commands(now),
         cache=runs_folder() / "cache",
     )
+    return page, {**images, **{f"chosen_{name}": png for name, png in chosen_images.items()}}
 
 
 def _why_no_importance(importance: Importance) -> list[str]:
@@ -255,16 +209,17 @@ def _why_no_importance(importance: Importance) -> list[str]:
     return [f"How much each hyperparameter mattered cannot be said. {importance.basis}"]
 
 
-def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[str, Any]:
+def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
     """Return everything that the page shows in numbers; infinity and NaN are None."""
-    tables, importance, test = findings.tables, findings.importance, _test_results(search, board)
+    now, tables, importance = findings.now, findings.tables, findings.importance
+    test = _test_results(now, board)
     everyone = _everyone(board)
     saved = {trial["trial_id"]: seconds_saved(trial) for trial in everyone}
     low, high = findings.band
     rows = tables.table.assign(threshold_low=low, threshold_high=high)
     value = {
         **board.to_dict(),
-        "question": _question(search.spec, board.best.varied),
+        "question": _question(now.spec, board.best.varied),
         "summary": leaderboard.summary(board),
         "edge_warnings": findings.edge_warnings,
         "early_stopping": {
@@ -282,10 +237,10 @@ def _twin(search: SearchFolder, board: Leaderboard, findings: Findings) -> dict[
         },
         "importance": {"shares": importance.shares, "basis": importance.basis},
         "worst_errors": findings.errors,
-        "notes": _notes(search.facts),
-        "commands": _commands(search),
-        "facts": search.facts,
-        "search_space": search.spec,
+        "notes": _notes(now.facts),
+        "commands": _commands(now),
+        "facts": now.facts,
+        "search_space": now.spec,
     }
     return {name: _plain(part) for name, part in value.items()}
 
@@ -305,7 +260,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _notes(facts: dict[str, Any]) -> list[str]:
+def _notes(facts: Mapping[str, Any]) -> list[str]:
     data = facts["data"]
     if "report" in data:
         return [f"{data['source']}.", *report_lines(data["report"])]
@@ -313,9 +268,9 @@ def _notes(facts: dict[str, Any]) -> list[str]:
     return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
 
 
-def _commands(search: SearchFolder) -> list[str]:
+def _commands(now: Snapshot) -> list[str]:
     return [
-        f"goemo export {search.name} -o best.yaml",
+        f"goemo export {now.name} -o best.yaml",
         "goemo retrain best.yaml -o model",
         "goemo evaluate model",
     ]
@@ -329,7 +284,7 @@ def _everyone(board: Leaderboard) -> list[dict[str, Any]]:
     ]
 
 
-def _question(spec: dict[str, Any], varied: Iterable[str]) -> str:
+def _question(spec: Mapping[str, Any], varied: Iterable[str]) -> str:
     model, data = spec["model"], spec["data"]
     names = [name.replace("_", " ") for name in varied]
     sought = (
@@ -343,9 +298,9 @@ def _question(spec: dict[str, Any], varied: Iterable[str]) -> str:
     return f"{sought} {encoder}{best} on {data['source']}, and how sure can we be?"
 
 
-def _test_results(search: SearchFolder, board: Leaderboard) -> dict[str, Any] | None:
+def _test_results(now: Snapshot, board: Leaderboard) -> dict[str, Any] | None:
     """Return the chosen trial's test results, if the test split was opened for this very trial."""
-    path = search.path / "artifacts" / "test_results.json"
+    path = now.path / "artifacts" / "test_results.json"
     if not path.is_file():
         return None
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -358,10 +313,10 @@ def _beside_published(test: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if beside is None else beside.to_dict()
 
 
-def _texts(search: SearchFolder) -> list[str] | None:
-    data = search.facts["data"]
+def _texts(now: Snapshot) -> list[str] | None:
+    data = now.facts["data"]
     try:
-        splits = load_recorded({**data, "seed": search.spec["seed"]})
+        splits = load_recorded({**data, "seed": now.spec["seed"]})
     except GoemoError:  # the data has moved: the page does without its texts
         return None
     return splits.validation.texts if splits.digest == data["digest"] else None

@@ -12,6 +12,8 @@
     try {
       const spec = JSON.parse(place.querySelector("script").textContent);
       views.get(place)?.finalize();
+      const panel = spec.usermeta?.panel_width;  // as many panels side by side as there is room for
+      if (panel) spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(place.clientWidth / panel)));
       const result = await vegaEmbed(place.querySelector(".chart"), spec, {
         mode: "vega-lite", renderer: "svg", actions: false, config: config(),
         tooltip: { theme: "light" },

@@ -148,7 +148,7 @@ def log_files(client: Any, run_id: str, record: Record) -> None:
 
 def collect_files(record: Record, folder: Path) -> None:
     """Put the artifacts of the run into an empty folder."""
-    from goemo.report import figures
+    from goemo.report import charts
 
     for name in FILES:
         shutil.copyfile(record.folder / name, folder / name)
@@ -162,11 +162,11 @@ def collect_files(record: Record, folder: Path) -> None:
     half.to_csv(folder / "test_per_label_at_0.5.csv", index=False)
     (folder / "figures").mkdir()
     pictures = {
-        "test_per_label_heatmap.png": figures.per_label_heatmap(half, tuned),
-        "test_f1_by_support.png": figures.f1_by_support(half, tuned),
+        "test_per_label_heatmap.png": charts.per_label_heatmap(half, tuned),
+        "test_f1_by_support.png": charts.f1_by_support(half, tuned),
     }
     for name, picture in pictures.items():
-        (folder / "figures" / name).write_bytes(figures.png(picture))
+        (folder / "figures" / name).write_bytes(picture.png())
 
 
 def _table(record: Record, thresholds_from: str) -> pd.DataFrame:

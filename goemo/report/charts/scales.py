@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 MOST_CATEGORIES = 8  # numbers with more distinct values get a scale
+
+
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all values can stand on an axis of numbers."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def distinct_values(values: Sequence[Any]) -> list[Any]:
+    """Return the different values in ascending order: numbers by size, anything else as text."""
+    return sorted(set(values)) if are_numbers(values) else sorted({str(value) for value in values})
 
 
 def is_spread_by_ratio(x: npt.NDArray[np.float64]) -> bool:

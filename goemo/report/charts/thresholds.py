@@ -1,0 +1,340 @@
+"""Precision, recall and F1 of single labels against the threshold: one label to choose, or several beside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from goemo.metrics import count
+from goemo.report.charts.drawing import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    SOFT,
+    Chart,
+    Row,
+    Spec,
+    by_name,
+    few_digits,
+    finish,
+    named,
+    names_of,
+    nearest,
+    shorten,
+    with_data,
+)
+from goemo.report.rendering import number, threshold
+from goemo.significance.threshold_stability import threshold_band, threshold_draws
+
+CURVES: dict[str, Any] = {"precision": (ORANGE, [5, 2]), "recall": (GREEN, [2, 2]), "F1": (BLUE, [1, 0])}
+POINTS_A_LABEL = 100
+MOST_POINTS = 12_000  # of all labels together, so that a page of 500 labels stays small
+PANEL, COLUMNS = 165, 4  # pixels; panels a row, at most
+LONGEST_NAME = 26
+TITLE = "Precision, recall and F1 against the threshold"
+CUT_TOOLTIP = (
+    ("label:N", "label"),
+    ("t:Q", "chosen threshold"),
+    ("low:Q", "its band from"),
+    ("high:Q", "to"),
+)
+
+Scores = npt.NDArray[np.floating[Any]]
+Targets = npt.NDArray[np.bool_]
+Cuts = npt.NDArray[np.floating[Any]]  # one a label; inf is never
+
+
+def threshold_explorer(
+    scores: Scores,
+    targets: Targets,
+    thresholds: Cuts,
+    labels: Sequence[str],
+    *,
+    band: tuple[Cuts, Cuts] | None = None,
+) -> Chart:
+    """Draw precision, recall and F1 against the threshold for the label that the reader chooses.
+
+    The parameter ``label`` of the chart is the position of the label that it shows.
+
+    Args:
+        scores: Sigmoid outputs in [0, 1], shape (n_examples, n_labels).
+        targets: True where a label applies, same shape.
+        thresholds: The chosen cut of each label; ``inf`` never predicts it.
+        labels: Names, in the order of the columns.
+        band: Where the chosen cut lies when examples are drawn anew: lower and upper ends, one a label.
+
+    Raises:
+        ValueError: Shapes do not fit together.
+    """
+    _check(scores, targets, thresholds, labels)
+    most = max(20, min(POINTS_A_LABEL, MOST_POINTS // max(len(labels), 1)))
+    rows: list[Row] = []
+    for i, name in enumerate(names_of(labels)):
+        ends = None if band is None else (float(band[0][i]), float(band[1][i]))
+        of_label = _rows(scores[:, i], targets[:, i], float(thresholds[i]), most, ends)
+        rows += [{"l": i, **row} for row in of_label]
+        if of_label and "chosen" in of_label[-1]:
+            rows[-1]["label"] = name
+    return Chart(TITLE, with_data(_explorer(any("low" in row for row in rows)), curves=rows))
+
+
+def threshold_curves(
+    scores: Scores,
+    targets: Targets,
+    thresholds: Cuts,
+    labels: Sequence[str],
+    *,
+    shown: Sequence[str] | None = None,
+    most: int = 8,
+    draws: int = 200,
+) -> Chart:
+    """Draw precision, recall and F1 of several labels against the threshold, with the chosen cut.
+
+    Args:
+        scores: Sigmoid outputs in [0, 1], shape (n_examples, n_labels).
+        targets: True where a label applies, same shape.
+        thresholds: The chosen cut of each label; ``inf`` never predicts it.
+        labels: Names, in the order of the columns.
+        shown: Labels to draw, in this order; by default they are chosen.
+        most: How many are chosen: the rarest and those that gained most from 0.5, in turn, then drawn the
+            rarest first. At least 1.
+        draws: Resamples for the band in which 95 % of the best thresholds lie; 0 draws none.
+
+    Returns:
+        One small plot a label, each over the range of its own scores.
+
+    Raises:
+        ValueError: Shapes do not fit together, or a name in ``shown`` is none of the labels.
+    """
+    _check(scores, targets, thresholds, labels)
+    positives = targets.sum(axis=0)
+    at_half = count(targets, scores >= 0.5).f1
+    tuned = count(targets, scores >= np.asarray(thresholds)).f1
+    if shown is None:
+        chosen = _rarest_and_most_gained(positives, tuned - at_half, most)
+    else:
+        chosen = _positions(shown, labels)
+    low, high = np.full((2, len(chosen)), math.inf)
+    if draws:
+        low, high = threshold_band(threshold_draws(scores[:, chosen], targets[:, chosen], draws=draws))
+    names = names_of(labels)
+    rows: list[Row] = []
+    for place, label in enumerate(chosen):
+        cut, ends = float(thresholds[label]), (float(low[place]), float(high[place]))
+        facts = f"threshold {cut_text(cut)}" if math.isfinite(cut) else "never predicted"
+        if math.isfinite(ends[0]):
+            facts += f", band {cut_text(ends[0])} to {cut_text(ends[1])}"
+        counted = f"{positives[label]:,} positive, F1 {at_half[label]:.2f} to {tuned[label]:.2f}"
+        if not positives[label]:
+            counted = "no positive example"
+        panel = f"{shorten(names[label], LONGEST_NAME)}\n{counted}\n{facts}"
+        of_label = _rows(scores[:, label], targets[:, label], cut, POINTS_A_LABEL // 2, ends)
+        rows += [{"place": place, "panel": panel, **row} for row in of_label]
+    notes = (
+        "across: the threshold; diamond: the chosen one; shaded: the best threshold of 95 % of resamples",
+    )
+    spec = {
+        **with_data(_panels(any("low" in row for row in rows)), curves=rows),
+        "usermeta": {"panel_width": PANEL + 45},
+    }
+    return Chart(TITLE, spec, notes=notes)
+
+
+def explorer_facts(
+    table_at_half: pd.DataFrame,
+    table: pd.DataFrame,
+    thresholds: Cuts,
+    *,
+    band: tuple[Cuts, Cuts] | None = None,
+) -> list[str]:
+    """Return a sentence about each label and its cut, in the order of the table.
+
+    Args:
+        table_at_half: Output of `goemo.metrics.per_label_table` at 0.5.
+        table: The same labels in the same order, at tuned thresholds.
+        thresholds: The chosen cuts.
+        band: As in `threshold_explorer`.
+    """
+    facts = []
+    for i, (half, tuned) in enumerate(zip(table_at_half["f1"], table["f1"], strict=True)):
+        cut = float(thresholds[i])
+        support = int(table["support"].iloc[i])
+        examples = f"{support:,} {'example carries' if support == 1 else 'examples carry'} it"
+        where = f"threshold {threshold(cut)}" if math.isfinite(cut) else "never predicted"
+        if band is not None and math.isfinite(cut):
+            ends = f"{threshold(float(band[0][i]))} to {threshold(float(band[1][i]))}"
+            where += f" (95 % band {ends})"
+        facts.append(f"{examples}; {where}; F1 {number(half)} at 0.5, {number(tuned)} at its own threshold.")
+    return facts
+
+
+def curve_cuts(scores: npt.NDArray[np.floating[Any]], chosen: float, most: int) -> npt.NDArray[np.float64]:
+    """Return at most ``most`` thresholds that show the course of a label's curves, ascending.
+
+    Half are spread evenly over the scores' range. Half are scores of ranks 1, 2, 3, 5, 8, ...: where few
+    examples are predicted, one more of them changes much. The chosen cut is among them.
+
+    Args:
+        scores: Of one label, shape (n_examples,).
+        chosen: The label's cut; ``inf`` never predicts it.
+        most: At least 4.
+    """
+    ordered = np.sort(scores.astype(np.float64))[::-1]
+    top = float(ordered[0]) if len(ordered) else 1.0
+    high = min(1.0, 1.05 * max(top, chosen if math.isfinite(chosen) else 0.0, 0.02))
+    even = np.linspace(0, high, (most - 1) // 2)
+    ranks = np.unique(np.geomspace(1, max(len(ordered), 1), most // 2).astype(int)) - 1
+    cuts = [even, ordered[ranks] if len(ordered) else ordered]
+    if math.isfinite(chosen):
+        cuts.append(np.array([chosen]))
+    return np.unique(np.concatenate(cuts))
+
+
+def cut_text(cut: float) -> str:
+    """Return a threshold with two digits; ``inf`` is "never"."""
+    if not math.isfinite(cut):
+        return "never"
+    return f"{cut:.2f}" if cut >= 0.1 else f"{cut:.2g}"
+
+
+def _rows(
+    scores: npt.NDArray[np.floating[Any]],
+    targets: Targets,
+    cut: float,
+    most: int,
+    ends: tuple[float, float] | None,
+) -> list[Row]:
+    """Return the points of a label's curves, and last the chosen cut with its band, where there is one."""
+    cuts = curve_cuts(scores, cut, most)
+    counts = _counts(scores, targets, cuts)
+    rows: list[Row] = [{"t": few_digits(t), **row} for t, row in zip(cuts, counts, strict=True)]
+    if math.isfinite(cut):
+        chosen: Row = {"chosen": 1, "t": few_digits(cut), **_counts(scores, targets, np.array([cut]))[0]}
+        if ends is not None and math.isfinite(ends[0]):
+            chosen |= {"low": few_digits(ends[0]), "high": few_digits(min(ends[1], 1.0))}
+        rows.append(chosen)
+    return rows
+
+
+def _counts(
+    scores: npt.NDArray[np.floating[Any]], targets: Targets, cuts: npt.NDArray[np.float64]
+) -> list[Row]:
+    """Return precision, recall and F1 of one label at each cut; None where undefined."""
+    everything = np.sort(scores.astype(np.float64))
+    positives = np.sort(scores[targets].astype(np.float64))
+    predicted = len(everything) - np.searchsorted(everything, cuts, side="left")
+    hits = len(positives) - np.searchsorted(positives, cuts, side="left")
+    return [
+        {
+            "precision": few_digits(found / said) if said else None,
+            "recall": few_digits(found / len(positives)) if len(positives) else None,
+            "F1": few_digits(2 * found / (said + len(positives))) if len(positives) else None,
+        }
+        for found, said in zip(hits.tolist(), predicted.tolist(), strict=True)
+    ]
+
+
+def _layers(base: alt.Chart, *, title: str | None, ticks: int, has_band: bool) -> list[alt.Chart]:
+    """Return band, where there is one, curves and cut of the rows of one label."""
+    across = alt.X("t:Q", title=title).scale(zero=False, nice=False).axis(tickCount=ticks)
+    up = alt.Y("value:Q", title=None).scale(domain=[0, 1]).axis(tickCount=ticks)
+    curves = base.transform_filter("!isValid(datum.chosen)")
+    lines = (
+        curves.transform_fold(list(CURVES), as_=["curve", "value"])
+        .transform_filter("isValid(datum.value)")
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=across,
+            y=up,
+            color=by_name(alt.Color("curve:N"), CURVES, 0).legend(
+                symbolType="stroke", symbolSize=400, symbolStrokeWidth=2.2
+            ),
+            strokeDash=by_name(alt.StrokeDash("curve:N"), CURVES, 1),
+        )
+    )
+    cut = base.transform_filter("isValid(datum.chosen)")
+    told = [alt.Tooltip(name, title=title) for name, title in CUT_TOOLTIP]
+    told += [alt.Tooltip(f"{name}:Q", format=".3f") for name in CURVES]
+    shade = (
+        cut.transform_filter("isValid(datum.low)")
+        .mark_rect(color=INK, opacity=0.1)
+        .encode(x=alt.X("low:Q"), x2="high:Q", tooltip=told)
+    )
+    rule = cut.mark_rule(color=INK, strokeWidth=1.2).encode(x=across)
+    mark = (
+        cut.transform_filter("isValid(datum.F1)")
+        .mark_point(shape="diamond", filled=True, size=80, color=INK, opacity=1)
+        .encode(x=across, y=alt.Y("F1:Q"), tooltip=told)
+    )
+    return [*([shade] if has_band else []), lines, rule, mark]
+
+
+@cache
+def _explorer(has_band: bool) -> Spec:
+    """Return the chart of one label to choose, without its data."""
+    label = alt.param(name="label", value=0)
+    base = alt.Chart(named("curves")).transform_filter("datum.l === label")
+    near = nearest("t", name="near")
+    pointer = (
+        base.transform_filter("!isValid(datum.chosen)")
+        .mark_rule(color=SOFT)
+        .encode(
+            x=alt.X("t:Q"),
+            opacity=alt.when(near, empty=False).then(alt.value(0.7)).otherwise(alt.value(0)),
+            tooltip=[
+                alt.Tooltip("t:Q", title="threshold"),
+                *(alt.Tooltip(f"{name}:Q", format=".3f") for name in CURVES),
+            ],
+        )
+        .add_params(near)
+    )
+    layers = _layers(base, title="threshold", ticks=8, has_band=has_band)
+    chart = alt.layer(*layers, pointer).add_params(label).properties(height=300)
+    return finish(chart, TITLE)
+
+
+@cache
+def _panels(has_band: bool) -> Spec:
+    """Return the chart of several labels, one for each value of ``panel``, without its data."""
+    # Texts are what a picture costs most: few ticks, no title under each panel.
+    panel = alt.layer(*_layers(alt.Chart(), title=None, ticks=3, has_band=has_band)).properties(
+        width=PANEL, height=120
+    )
+    header = alt.Header(labelExpr="split(datum.value, '\\n')")
+    facet = alt.Facet("panel:N", sort=alt.EncodingSortField("place", op="min"), header=header)
+    chart = panel.facet(facet=facet, columns=COLUMNS, data=named("curves")).resolve_scale(x="independent")
+    return finish(chart, TITLE)
+
+
+def _check(scores: Scores, targets: Targets, thresholds: Cuts, labels: Sequence[str]) -> None:
+    if scores.shape != targets.shape or scores.shape[1:] != (len(labels),) or len(thresholds) != len(labels):
+        raise ValueError(
+            "scores and targets must be (n_examples, n_labels), with a threshold and a name a label, but got "
+            f"{scores.shape}, {targets.shape}, {len(thresholds)} thresholds and {len(labels)} names"
+        )
+
+
+def _positions(shown: Sequence[str], labels: Sequence[str]) -> list[int]:
+    unknown = [name for name in shown if name not in labels]
+    if unknown or not shown:
+        got = ", ".join(map(repr, unknown)) or "no name"
+        raise ValueError(f"shown must name labels among {', '.join(labels)}, got {got}")
+    return [list(labels).index(name) for name in shown]
+
+
+def _rarest_and_most_gained(
+    positives: npt.NDArray[np.integer[Any]], gains: npt.NDArray[np.float64], most: int
+) -> list[int]:
+    """Return up to ``most`` labels, taken in turn from the rarest and the most gained, the rarest first."""
+    by_rarity = np.argsort(positives, kind="stable")
+    by_gain = np.argsort(-gains, kind="stable")
+    in_turn = dict.fromkeys(int(i) for pair in zip(by_rarity, by_gain, strict=True) for i in pair)
+    return sorted(list(in_turn)[:most], key=lambda i: (positives[i], i))

@@ -329,6 +329,21 @@ def test_a_sample_stands_for_all_of_a_frozen_search(minilm, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "prepared"]
 
 
+def test_a_sample_has_what_an_earlier_search_has_computed(minilm, tmp_path):
+    """Where the encoder's output is in the cache, the probe reads it as trials do, and runs no encoder."""
+    splits = load_splits("sample:600")
+    prepared = prepare(splits, minilm, trainable="head", pooling="mean", max_lengths=[8], cache=tmp_path)
+    whole = prepared.frozen_features("mean", 8)
+    arguments = {"rows": 60, "seconds": 0.2, "device": torch.device("cpu"), "parent": tmp_path}
+    with sample_of(prepared, None, **arguments) as sample:
+        found = Prepared.open(sample.folder).frozen_features("mean", 8)
+        assert found is not None
+        np.testing.assert_array_equal(found.features, whole.features)
+        assert sample.encoder_s == 0
+    assert prepared.frozen_features("mean", 8) is not None
+    assert np.isfinite(whole.features).all()  # the cache outlives the stand-in
+
+
 PROBED = Probed(
     train=Prices(tokens=1e-4),
     look=Prices(examples=1e-3),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @running
 @trials_option
 @click.option(
-    "--dry-run", is_flag=True, help="Show the trials, probe for less than a minute what they take, and stop."
+    "--dry-run", is_flag=True, help="Show the trials, probe for some 20 s what they take, and stop."
 )
 @click.option("--no-probe", is_flag=True, help="With --dry-run: show the trials; nothing is read or run.")
 def search(  # noqa: PLR0917 - click passes them by name

@@ -25,7 +25,7 @@ from tune.forecast.work import StepShape, Work, visits, work_of
 from tune.records import runs_folder
 
 # Seconds that the frozen encoder reads, about, and that the steps of all configurations take, at most about.
-_READ_S, _TRAIN_S = 5.0, 30.0
+_READ_S, _TRAIN_S = 4.0, 12.0
 
 # Configurations that are trained, and processes that do so at once, at most.
 _MOST_CORNERS, _MOST_WORKERS = 9, 8

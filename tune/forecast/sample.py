@@ -72,12 +72,14 @@ def sample_of(
         chosen = {name: spread(store, rows) for name, store in prepared.tokens.items() if name != "train"}
         _write(prepared, chosen, folder)
         if missing is None or missing.sequences is None:
+            for output in (prepared.folder / "prefix").glob("*"):  # else the probe would run the encoder
+                _link_output(prepared.folder, folder, output.name)
             yield Sample(folder)
             return
         name = output_name(missing.trainable, missing.pooling)
         most, all_of_them = _FIRST_LOOK, len(missing.sequences)
         while True:
-            _link_output(prepared.folder, folder, name)
+            _link_output(prepared.folder, folder, output_parent(folder, name).name)
             taken_s, tokens = _read(missing, most, chosen, folder, device)
             if taken_s >= seconds / 2 or most >= all_of_them:
                 break
@@ -167,10 +169,16 @@ def _write(prepared: Prepared, chosen: Mapping[str, Rows], folder: Path) -> None
         np.save(folder / f"targets-{name}.npy", prepared.targets[name][rows], allow_pickle=False)
 
 
-def _link_output(source: Path, folder: Path, name: str) -> None:
-    """Let what an earlier search has computed be found in the stand-in too."""
-    for output in output_folders(output_parent(source, name)):
-        link = output_parent(folder, name) / output.name
+def _link_output(source: Path, folder: Path, kind: str) -> None:
+    """Let what an earlier search has computed be found in the stand-in too.
+
+    Args:
+        source: Of the prepared data.
+        folder: Of the stand-in.
+        kind: Folder of the output in ``prefix``, see `goemo.frozen.output.output_parent`.
+    """
+    for output in output_folders(source / "prefix" / kind):
+        link = folder / "prefix" / kind / output.name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(output.resolve())
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from goemo.data.tables import TEXT_SEPARATOR
 from goemo.errors import GoemoError, InputError
 
 Side = Literal["left", "right"]
@@ -230,17 +231,22 @@ class TokenStore:
     def build(cls, texts: Sequence[str], tokenizer: Any) -> TokenStore:
         """Tokenize texts once, in batches on all cores where the tokenizer can.
 
-        Half a surrogate pair, which is no character and no tokenizer takes, is read as U+FFFD.
+        Half a surrogate pair, which is no character and no tokenizer takes, is read as U+FFFD. Between the
+        columns of a text that has several stands the tokenizer's own separator.
 
         Raises:
             InputError: The tokenizer has no padding token.
             GoemoError: It does not put fixed tokens around a text.
         """
         template = Template.learn(tokenizer)
+        between = f"{tokenizer.sep_token or tokenizer.eos_token or chr(10)} "
         bodies: list[NDArray[np.int32]] = []
         for start in range(0, len(texts), 8192):  # bounds the memory of the tokenizer's own lists
             encoded = tokenizer(
-                [_SURROGATES.sub("\ufffd", text) for text in texts[start : start + 8192]],
+                [
+                    _SURROGATES.sub("\ufffd", text).replace(TEXT_SEPARATOR, between)
+                    for text in texts[start : start + 8192]
+                ],
                 add_special_tokens=False,
                 return_attention_mask=False,
                 return_token_type_ids=False,

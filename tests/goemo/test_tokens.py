@@ -268,3 +268,16 @@ def test_a_short_model_learns_its_template_in_silence(monkeypatch, tmp_path):
     assert not said
     tokenizer("good morning")  # which it does say otherwise
     assert said
+
+
+def test_columns_of_a_text_are_joined_by_the_tokenizers_separator(tiny_bert):
+    """As a pair of texts is: the tokens of both sides, the separator's own token between."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    sides = ("happy dog", "the sad game")
+    first, second = (tokenizer(side, add_special_tokens=False)["input_ids"] for side in sides)
+    store = TokenStore.build(["\x1e".join(sides), sides[0]], tokenizer)
+    joined = store.ids[store.offsets[0] : store.offsets[1]].tolist()
+    assert joined == [*first, tokenizer.sep_token_id, *second]
+    assert store.ids[store.offsets[1] :].tolist() == first

@@ -61,6 +61,8 @@ def read_file(file: Path, options: DataOptions) -> Table:
             return table
         read(file, table, options)
     except UnreadableFileError as error:
+        # What was read of it is of no use, and columns may differ in length.
+        table.columns, table.lines = {name: [] for name in table.columns}, ()
         table.reject(error.line, str(error))
     except OSError as error:
         table.reject(0, f"cannot be read ({error.strerror or error})")

@@ -24,7 +24,8 @@ def read_parquet(file: Path, table: Table, _options: DataOptions) -> None:
 
     try:
         schema = pq.read_schema(file)
-        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        kinds = (pa.string(), pa.large_string())
+        texts = [field.name for field in schema if field.type in kinds]
         with pq.ParquetFile(file, read_dictionary=texts) as parquet:
             facts = parquet.metadata
             groups = range(parquet.num_row_groups)
@@ -76,7 +77,7 @@ def _values(chunk: Any) -> tuple[list[Any], int]:
     import pyarrow as pa
 
     if not isinstance(chunk, pa.DictionaryArray):
-        return chunk.to_pylist(), 0
+        return chunk.to_pylist(), chunk.nbytes
     words = chunk.dictionary.to_pylist()
     values = [None if index is None else words[index] for index in chunk.indices.to_pylist()]
     return values, sum(len(value) for value in values if isinstance(value, str))

@@ -1,0 +1,336 @@
+"""What cannot be labels or cannot be read: refused at once, with the place, the rule and the way out."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from goemo.configuration.data import DataOptions
+from goemo.data import load_recorded, load_rows, load_splits, report_lines
+from goemo.data.own_splits import assign
+from goemo.data.taxonomy import GOEMOTIONS
+from goemo.errors import InputError
+
+TEXTS = [f"this is the comment of number {row}" for row in range(24)]
+
+
+def write(path, cells, header=("text", "labels")):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *zip(TEXTS, cells, strict=False)])
+    return path
+
+
+def load(source, **options):
+    return load_splits(str(source), options=DataOptions.parse(options))
+
+
+def problems(source, **options):
+    with pytest.raises(InputError) as error:
+        load(source, **options)
+    return "\n".join(error.value.problems)
+
+
+def cycle(*cells):
+    return [cells[row % len(cells)] for row in range(24)]
+
+
+# ------------------------------------------------------------------------------ names in text cells
+
+
+@pytest.mark.parametrize("cell", ["{'joy', love}", "joy [positive]", '"joy', "np.float64(x)", "joy]"])
+def test_pieces_of_lists_are_no_names(tmp_path, cell):
+    """Another program's list in a cell; a name that really has brackets is given elsewhere."""
+    path = write(tmp_path / "a.csv", cycle("joy", "love", "fear", cell))
+    found = problems(path)
+    assert found.startswith("a.csv:5: ")
+    assert "is no name but a part of a list that cannot be read" in found
+    assert "labels.txt may name what has brackets" in found
+
+
+def test_names_with_brackets_are_meant_where_they_are_given(tmp_path):
+    """In the options, in labels.txt, in JSON lists and as columns' names."""
+    names = ["joy [positive]", "[other]", "NaN"]
+    path = write(tmp_path / "a.csv", cycle("joy [positive]", "NaN"))
+    options = {"label_names": names, "label_separator": "none"}
+    assert load(path, **options).labels == tuple(names)
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    assert load(path).labels == tuple(names)
+    (tmp_path / "labels.txt").unlink()
+    records = [{"text": text, "labels": [names[row % 3]]} for row, text in enumerate(TEXTS)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
+    assert set(load(tmp_path / "a.jsonl").labels) == set(names)
+    with (tmp_path / "b.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ["text", *names],
+                *([text, *(int(row % 3 == n) for n in range(3))] for row, text in enumerate(TEXTS)),
+            ]
+        )
+    assert load(tmp_path / "b.csv").labels == tuple(names)
+
+
+@pytest.mark.parametrize("cell", ["0.7", "-1.5", "1e5"])
+def test_numbers_that_are_no_indices_are_no_names(tmp_path, cell):
+    """With the option that makes labels of shares."""
+    found = problems(write(tmp_path / "a.csv", cycle("joy", "love", cell)))
+    assert f"a.csv:4: label '{cell}' is a number, and no index of a label" in found
+    assert "data.binarize" in found
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "n/a", "<NA>"])
+def test_words_for_missing_values_are_no_names(tmp_path, word):
+    """Alone in a cell, and beside names."""
+    assert f"a.csv:4: {word!r} is a word for a missing value; data.missing_labels" in problems(
+        write(tmp_path / "a.csv", cycle("joy", "love", word))
+    )
+    assert f"a.csv:4: label {word!r} is a word for a missing value" in problems(
+        write(tmp_path / "a.csv", cycle("joy", "love", f"joy,{word}"))
+    )
+
+
+def test_a_header_in_the_middle_is_a_problem_of_its_line(tmp_path):
+    """Files that were joined have one."""
+    lines = ["text,labels", *(f"{text},joy" for text in TEXTS), "text,labels", *(f"{t},fear" for t in TEXTS)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    assert problems(tmp_path / "a.csv") == "a.csv:26: repeats the header (text, labels); remove the line"
+
+
+@pytest.mark.parametrize("separator", [" ", "#", " & ", "/", "+"])
+def test_labels_that_join_others_are_refused_where_most_do(tmp_path, separator):
+    """With the first of them, the option that takes them apart and the one that keeps them."""
+    names = ["joy", "love", "fear", "awe"]
+    joined = [separator.join(pair) for pair in itertools.pairwise(names)]
+    found = problems(write(tmp_path / "a.csv", cycle(*names, *joined)))
+    assert f"3 of 7 labels join others by {'a space' if separator == ' ' else separator.strip()}" in found
+    assert f"'{joined[0]}' (a.csv:6)" in found
+    assert "none keeps whole names" in found
+    whole = load(tmp_path / "a.csv", label_separator="none")
+    assert len(whole.labels) == 7
+    apart = load(tmp_path / "a.csv", label_separator=separator)
+    assert set(apart.labels) == set(names)
+
+
+@pytest.mark.parametrize("odd", ["joy & love", "joy/love", "love joy"])
+def test_a_single_label_that_joins_others_is_warned_of(tmp_path, odd):
+    """It may be a name of its own: among seven, one that joins two others is read."""
+    names = ["joy", "love", "fear", "awe", "very calm", odd, "rather bored"]
+    splits = load(write(tmp_path / "a.csv", cycle(*names)))
+    assert len(splits.labels) == 7
+    assert any(f"label {odd!r} (a.csv:7) joins others" in warning for warning in splits.report.warnings)
+
+
+@pytest.mark.parametrize(
+    "pair", [("Joy", "joy"), ("joy\u200b", "joy"), ("re\u0301el", "r\u00e9el"), ("JOY", "joy")]
+)
+def test_names_that_look_alike_are_warned_of(tmp_path, pair):
+    """Case, invisible characters, and the two forms of an accent; the first two split a label in two."""
+    splits = load(write(tmp_path / "a.csv", cycle(*pair, "fear")))
+    told = [w for w in splits.report.warnings if "differ by case, accents' form or invisible characters" in w]
+    assert len(told) == 1
+    assert len(splits.labels) == 3
+
+
+def test_labels_without_positives_are_named_for_each_split(tmp_path):
+    """Once for training, and for the other splits those that training knows."""
+    for split, cells in {
+        "train": cycle("joy", "fear"),
+        "dev": cycle("joy"),
+        "test": cycle("fear", "awe"),
+    }.items():
+        write(tmp_path / f"{split}.csv", cells)
+    assert load(tmp_path).notes[-3:] == (
+        "no training row has the label awe",
+        "no validation row has the label fear",
+        "no test row has the label joy",
+    )
+
+
+def test_a_published_layout_without_goemotions_indices_is_doubted(tmp_path):
+    """Three tab-separated columns with other indices: read as GoEmotions', and asked about."""
+    for split in ("train", "dev", "test"):
+        lines = [f"{text}\t{1 + row % 3}\tid{row}" for row, text in enumerate(TEXTS)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    splits = load(tmp_path)
+    assert splits.labels == GOEMOTIONS
+    assert any("25 of the 28 indices never occur: are these GoEmotions' labels?" in n for n in splits.notes)
+
+
+# ------------------------------------------------------------------------------ files
+
+
+def test_too_many_labels_are_something_else(tmp_path):
+    """A column of texts or ids; the reason is said."""
+    lines = [f"text number {row},name{row}" for row in range(5_001)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,labels", *lines]) + "\n")
+    assert "has 5,001 labels, must have at most 5,000; so many are texts or ids" in problems(
+        tmp_path / "a.csv"
+    )
+    write(tmp_path / "b.csv", cycle("3", "7000000000"))
+    assert "label indices up to 7000000000, must be below 5,000" in problems(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.jsonl", "train.parquet"])
+def test_a_pipe_instead_of_a_file_is_refused_at_once(tmp_path, name):
+    """Reading it would wait for ever."""
+    for split in ("dev", "test"):
+        write(tmp_path / f"{split}.csv", cycle("joy", "fear"))
+    os.mkfifo(tmp_path / name)
+    start = time.perf_counter()
+    assert f"{name}: must be a regular file" in problems(tmp_path)
+    assert f"{name}: must be a regular file" in problems(tmp_path / name)
+    assert time.perf_counter() - start < 5
+
+
+def test_a_device_is_refused_at_once():
+    """It has no end."""
+    assert "must end in" in problems("file:/dev/zero") or "regular file" in problems("file:/dev/zero")
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_line_without_end_is_refused(tmp_path, ending):
+    """Read up to a limit, not into memory."""
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(b"text,labels\n" + b"a" * (17 << 20) + b"\n")
+    assert f"a.{ending}:2: a line must have at most 16 MB" in problems(path)
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
+    """A parquet that repeats a large text, and a compressed CSV: within a limit that the test lowers."""
+    import gzip
+
+    from goemo.data.formats import arrow, texts
+
+    monkeypatch.setattr(arrow, "MOST_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr(texts, "MOST_FILE_BYTES", 1 << 20)
+    pd.DataFrame({"text": ["a" * 100_000] * 1_000, "labels": "joy"}).to_parquet(tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 300_000
+    assert "unpacks to more than" in problems(tmp_path / "a.parquet")
+    with gzip.open(tmp_path / "b.csv.gz", "wt") as file:
+        file.write("text,labels\n" + f"{'a' * 1000},joy\n" * 2000)
+    assert "unpacks to more than" in problems(tmp_path / "b.csv.gz")
+
+
+@pytest.mark.parametrize("ending", ["gz", "xz", "bz2", "zst"])
+def test_damaged_compression_is_refused(tmp_path, ending):
+    """Cut off, and no such compression at all."""
+    path = tmp_path / f"a.csv.{ending}"
+    path.write_bytes(b"this is not compressed at all, whatever its name says" * 10)
+    assert problems(path).startswith(f"a.csv.{ending}: ")
+
+
+@pytest.mark.parametrize("source", ["nowhere", "dir:nowhere", "file:no/such.csv"])
+def test_a_path_that_is_not_there_is_told_before_anything_is_imported(source):
+    """Neither numpy nor what reads files is needed for that."""
+    program = (
+        "import sys\nfrom goemo.data import check_source\nfrom goemo.errors import InputError\n"
+        f"try: check_source({source!r})\nexcept InputError as error: print(error)\n"
+        "print(sorted({'numpy', 'pandas', 'pyarrow', 'torch', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    message, imported = done.stdout.strip().split("\n")
+    assert "no such file or folder; sources are" in message
+    assert imported == "[]"
+
+
+def test_a_broken_saved_data_set_is_one_line(tmp_path):
+    """A missing shard, and a state that is no JSON."""
+    from datasets import Dataset
+
+    saved = tmp_path / "saved"
+    Dataset.from_dict({"text": TEXTS, "labels": cycle(["joy"], ["fear"])}).save_to_disk(str(saved))
+    next(saved.glob("*.arrow")).unlink()
+    assert "not readable as a saved data set" in problems(saved)
+    (saved / "state.json").write_text("{")
+    assert "not readable as a saved data set" in problems(saved)
+
+
+# ------------------------------------------------------------------------------ options
+
+
+def test_wrong_options_come_all_at_once():
+    """With the nearest key, the rule and the value."""
+    with pytest.raises(InputError) as error:
+        DataOptions.parse(
+            {"colums": {}, "columns": {"txt": "a"}, "separator": "ab", "encoding": "base64", "binarize": 0}
+        )
+    assert sorted(problem.split(": ")[0] for problem in error.value.problems) == [
+        "binarize", "columns.txt", "colums", "encoding", "separator",
+    ]  # fmt: skip
+
+
+def test_what_was_read_is_read_again_in_the_same_way(tmp_path):
+    """Recorded facts with their options give the same digest; without them, another."""
+    path = write(tmp_path / "a.csv", cycle("joy love", "fear", "joy", "love"), ("said", "felt"))
+    options = {"columns": {"text": "said", "labels": "felt"}, "label_separator": "space"}
+    splits = load(path, **options)
+    facts = {
+        "source": str(path),
+        "taxonomy": "fine",
+        "seed": 42,
+        "digest": splits.digest,
+        "options": splits.options,
+    }
+    assert load_recorded(json.loads(json.dumps(facts))).digest == splits.digest
+
+
+def test_indices_that_had_goemotions_names_keep_them(tmp_path):
+    """Of searches from before indices of a CSV were numbered; a new reading numbers them."""
+    path = tmp_path / "a.csv"
+    lines = [f"text number {row},{row % 28}" for row in range(60)]
+    path.write_text("\n".join(["text,labels", *lines]) + "\n")
+    named = load(path, label_names="goemotions")
+    facts = {"source": str(path), "taxonomy": "ekman", "seed": 42}
+    grouped = load_splits(str(path), "ekman", options=DataOptions.parse({"label_names": "goemotions"}))
+    assert load_recorded({**facts, "digest": grouped.digest}).labels == grouped.labels
+    assert load_recorded({**facts, "taxonomy": "fine", "digest": named.digest}).labels == GOEMOTIONS
+    assert load(path).labels[3] == "label_3"
+
+
+def test_the_report_has_what_was_read_in_plain_values(tmp_path):
+    """It goes through JSON, and its lines name labels with positives, shortened in the middle past forty."""
+    lines = [f"text number {row},name{row % 50:02d}" for row in range(500)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,labels", *lines]) + "\n")
+    splits = load(tmp_path / "a.csv")
+    plain = json.loads(json.dumps(splits.report.to_dict()))
+    assert plain == splits.report.to_dict()
+    told = "\n".join(report_lines(plain))
+    assert "50 labels, named by the rows, with positives in train / validation / test: name00 " in told
+    assert "... 10 more ..." in told
+    assert "name25" not in told
+    counts = np.array([list(by.values()) for by in plain["labels"].values()])
+    assert counts.sum() == 500
+
+
+# ------------------------------------------------------------------------------ own splits
+
+
+@pytest.mark.parametrize(
+    "shares", [{"train": 0.8, "validation": 0.1, "test": 0.1}, {"train": 0.9, "test": 0.1}]
+)
+def test_rows_are_dealt_by_shares_and_seed(shares):
+    """Every row once, in the shares' numbers; the same for the same seed and another for another."""
+    targets = np.zeros((203, 2), dtype=bool)
+    texts = [str(row) for row in range(203)]
+    first = assign(texts, targets, shares, 1)
+    assert np.bincount(first).tolist()[1:] == [20] * (len(shares) - 1)
+    np.testing.assert_array_equal(first, assign(texts, targets, shares, 1))
+    assert (first != assign(texts, targets, shares, 2)).any()
+
+
+def test_rows_of_all_splits_together(tmp_path):
+    """For judging a model: in the order of the files, with the splits that there are."""
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"{split}.csv", cycle("joy", "fear"))
+    read = load_rows(str(tmp_path))
+    assert read.texts == TEXTS * 3
+    assert read.splits == ("train", "validation", "test")
+    assert read.targets.shape == (72, 2)

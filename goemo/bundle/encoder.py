@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 import goemo
+from goemo.bundle.files import EncoderProvenance
 from goemo.bundle.folder import COMMON_FILES, check_files, damage_named, new_bundle, read_common, write_common
 from goemo.bundle.model_card import model_card
 from goemo.bundle.opened import Bundle, Progress
@@ -138,7 +139,7 @@ def load_encoder(folder: Path, *, device: Any = None) -> EncoderBundle:
     folder = Path(folder)
     check_files(folder, _FILES)
     with damage_named(folder):
-        labels, thresholds, provenance = read_common(folder)
+        labels, thresholds, provenance = read_common(folder, EncoderProvenance)
         configuration = Configuration.from_dict(provenance["configuration"])
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = _load_model(folder)

@@ -11,10 +11,11 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from goemo.bundle.files import Labels, Provenance, read
 from goemo.errors import InputError
 from goemo.files import built_folder
 from goemo.thresholds import FittedThresholds
-from goemo.thresholds.json_file import thresholds_from_json, thresholds_to_json
+from goemo.thresholds.json_file import ThresholdsFile, thresholds_from_json, thresholds_to_json
 
 LABELS, THRESHOLDS, PROVENANCE, CARD = "labels.json", "thresholds.json", "provenance.json", "README.md"
 COMMON_FILES = (LABELS, THRESHOLDS, PROVENANCE)
@@ -76,17 +77,23 @@ def write_common(
         weights.chmod((folder / CARD).stat().st_mode)
 
 
-def read_common(folder: Path) -> tuple[tuple[str, ...], FittedThresholds, dict[str, Any]]:
+def read_common(
+    folder: Path, declared: type[Provenance] = Provenance
+) -> tuple[tuple[str, ...], FittedThresholds, dict[str, Any]]:
     """Return labels, thresholds and provenance.
 
+    Args:
+        folder: Of the bundle.
+        declared: What ``provenance.json`` must hold.
+
     Raises:
-        ValueError: A file is damaged, or they do not fit each other.
-        KeyError: Something is missing.
-        OSError: A file cannot be read.
+        InputError: A file is damaged; the message names it and the field.
+        ValueError: They do not fit each other.
     """
-    labels = tuple(read_json_file(folder / LABELS))
-    thresholds = thresholds_from_json(read_json_file(folder / THRESHOLDS), labels)
-    return labels, thresholds, read_json_file(folder / PROVENANCE)
+    labels, _ = read(folder / LABELS, Labels)
+    thresholds, _ = read(folder / THRESHOLDS, ThresholdsFile)
+    _, provenance = read(folder / PROVENANCE, declared)
+    return labels, thresholds_from_json(thresholds, labels), provenance
 
 
 @contextmanager
@@ -123,19 +130,6 @@ def check_files(folder: Path, names: Sequence[str]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write plain values as a person reads them."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def read_json_file(path: Path) -> Any:
-    """Return the plain values of a file.
-
-    Raises:
-        ValueError: It is no JSON; the message names it.
-        OSError: It cannot be read.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON ({error})") from error
 
 
 def _is_bundle(folder: Path) -> bool:

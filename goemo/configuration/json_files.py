@@ -15,6 +15,11 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from goemo.configuration.declared import dotted
+from goemo.configuration.declared import problems_of as declared_problems
+from goemo.configuration.rules import KeyPath
+from goemo.configuration.wording import short
+
 MAX_BYTES = 64 * 2**20  # no JSON file of a search or a bundle comes near this
 MAX_DEPTH = 50  # of lists and mappings inside each other
 MAX_KEY = 200  # characters of a key
@@ -84,72 +89,55 @@ def parse_json(text: str) -> Any:
             `MAX_KEY` characters, half a surrogate pair, or nests deeper than `MAX_DEPTH`.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_real)
+        value = json.loads(text)
     except RecursionError as error:
         raise ValueError(f"must not nest deeper than {MAX_DEPTH}") from error
     check_bounds(value)
     return value
 
 
-def check_bounds(value: Any, depth: int = 0) -> None:
-    """Raise ValueError where plain values nest too deeply, or hold keys or texts that no file of ours has."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"must not nest deeper than {MAX_DEPTH}")
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, dict):
+def check_bounds(value: Any, path: KeyPath = ()) -> None:
+    """Raise ValueError where plain values hold what no file of ours has; the message names the key."""
+    reason = _out_of_bounds(value, len(path))
+    if reason is not None:
+        raise ValueError(f"{dotted(path[:4])}: {reason}" if path else reason)
+    if isinstance(value, dict):
         for key, part in value.items():
             if len(str(key)) > MAX_KEY:
                 raise ValueError(f"a key must have at most {MAX_KEY} characters, got {str(key)[:40]}...")
-            _check_text(str(key))
-            check_bounds(part, depth + 1)
+            check_bounds(str(key), path)
+            check_bounds(part, (*path, str(key)))
     elif isinstance(value, list):
-        for part in value:
-            check_bounds(part, depth + 1)
+        for place, part in enumerate(value):
+            check_bounds(part, (*path, place))
 
 
-def problems_of(error: ValidationError) -> list[str]:
+def _out_of_bounds(value: Any, depth: int) -> str | None:
+    """Return why a value by itself is out of bounds."""
+    if depth > MAX_DEPTH:
+        return f"must not nest deeper than {MAX_DEPTH}"
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        return "must not hold half of a surrogate pair"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must hold finite numbers, got {value}"
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return f"whole numbers must fit 64 bits, got {short(value)}"
+    return None
+
+
+def problems_of(error: ValidationError, model: Any = None) -> list[str]:
     """Return one line a problem of a failed validation: the field, the rule, and what was there."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        place = ".".join(str(part) for part in problem["loc"])
-        got = repr(problem.get("input"))
-        shown = got if len(got) <= 60 else f"{got[:57]}..."
-        says = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{place}: {says[:1].lower()}{says[1:]}, got {shown}" if place else says)
-    return lines
+    return [
+        f"{dotted(path)}: {message}" if path else message for path, message in declared_problems(error, model)
+    ]
 
 
 def _checked(place: object, text: str, model: type[Model]) -> Model:
     try:
         return TypeAdapter(model).validate_python(parse_json(text))
     except ValidationError as error:
-        lines = problems_of(error)
+        lines = problems_of(error, model)
         more = f"; and {len(lines) - MAX_SHOWN} more" if len(lines) > MAX_SHOWN else ""
         raise UnreadableError(f"{place}: {'; '.join(lines[:MAX_SHOWN])}{more}") from error
     except ValueError as error:
         raise UnreadableError(f"{place}: {error}") from error
-
-
-def _check_text(text: str) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must not hold half of a surrogate pair")
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"must hold finite numbers, got {name}")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 20 or abs(int(digits)) > MAX_INTEGER:
-        raise ValueError(
-            f"whole numbers must fit 64 bits, got {digits[:24]}{'...' if len(digits) > 24 else ''}"
-        )
-    return int(digits)
-
-
-def _real(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value) or len(digits) > 400:
-        raise ValueError(f"must hold finite numbers, got {digits[:24]}")
-    return value

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict
+
+from goemo.configuration.rules import Number, Text
 from goemo.thresholds import FittedThresholds
+
+Share = Annotated[float, Number(low=0, high=1)]
+
+
+class ThresholdsFile(BaseModel):
+    """``thresholds.json``: how thresholds were fitted, and for each label its cut; null is never."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    method: Annotated[str, Text(longest=200)]
+    options: dict[str, bool | int | float | str | None] = {}
+    thresholds: dict[str, Share | None]
+    f1_where_fitted: dict[str, Share | None] = {}
+    borrowed: tuple[str, ...] = ()
 
 
 def thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> dict[str, Any]:
@@ -24,29 +41,25 @@ def thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> d
     }
 
 
-def thresholds_from_json(values: Mapping[str, Any], labels: Sequence[str]) -> FittedThresholds:
+def thresholds_from_json(file: ThresholdsFile, labels: Sequence[str]) -> FittedThresholds:
     """Return the thresholds that ``thresholds.json`` holds, in the order of the labels.
 
     Raises:
-        ValueError: They are not those of these labels, or no scores.
-        KeyError: Something is missing.
+        ValueError: They are not those of these labels.
     """
-    cuts = values["thresholds"]
+    cuts = file.thresholds
     if set(cuts) != set(labels):
         raise ValueError("thresholds.json must have one threshold for each of labels.json")
-    for label, cut in cuts.items():
-        if cut is not None and not 0 <= cut <= 1:  # false for NaN too
-            raise ValueError(f"the threshold of {label} in thresholds.json must lie in [0, 1], got {cut}")
-    f1 = values.get("f1_where_fitted", {})
-    borrowed = set(values.get("borrowed", ()))
+    borrowed = set(file.borrowed)
     if not borrowed <= set(labels):
         raise ValueError("borrowed in thresholds.json must name labels of labels.json")
+    f1 = [file.f1_where_fitted.get(label) for label in labels]
     return FittedThresholds.from_dict(
         {
             "values": [cuts[label] for label in labels],
-            "method": values["method"],
-            "options": values.get("options", {}),
-            "f1": [f1.get(label, math.nan) for label in labels],
+            "method": file.method,
+            "options": file.options,
+            "f1": [math.nan if value is None else value for value in f1],
             "borrowed": [place for place, label in enumerate(labels) if label in borrowed],
         }
     )

@@ -504,6 +504,10 @@ def _set_threshold(value):
     return damage
 
 
+def _written(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
 def _break_configuration(folder):
     values = json.loads((folder / "provenance.json").read_text())
     values["configuration"]["epochs"] = 0
@@ -530,13 +534,38 @@ def _swap_labels(folder):
         (_cut_weights, "does not load"),
         (_lose_a_weight, "lacks classifier.bias"),
         (_pickle_weights, "no model.safetensors"),
-        (_break_json, "thresholds.json is no JSON"),
+        (_break_json, "thresholds.json: no JSON of a bundle: Expecting value: line 1"),
         (_lose_a_threshold, "one threshold for each"),
         (_swap_labels, "the same, in order"),
-        (_set_threshold(float("nan")), r"must lie in \[0, 1\], got nan"),
-        (_set_threshold(1.5), r"the threshold of joy in thresholds.json must lie in \[0, 1\], got 1.5"),
-        (_set_threshold("high"), "does not load"),
-        (_break_configuration, "epochs must be a whole number of at least 1, got 0"),
+        (
+            _set_threshold(float("nan")),
+            "thresholds.json: .*thresholds.joy: must hold finite numbers",
+        ),
+        (
+            _set_threshold(float("inf")),
+            "thresholds.json: .*thresholds.joy: must hold finite numbers",
+        ),
+        (_set_threshold(1.5), "thresholds.json: thresholds.joy: must be a number from 0 to 1, got 1.5"),
+        (_set_threshold("high"), "thresholds.json: thresholds.joy: must be a number from 0 to 1, got 'high'"),
+        (_break_configuration, "provenance.json: configuration.epochs: must be a whole number of at least 1"),
+        (_written("labels.json", "{}"), "labels.json: must be a list, got {}"),
+        (_written("labels.json", "[]"), "labels.json: .* at least 1 item"),
+        (_written("labels.json", '["joy", 3]'), r"labels.json: \[1\]: must be text, got 3"),
+        (_written("labels.json", '["joy", "joy"]'), "labels must differ, and 'joy' stands more than once"),
+        (
+            _written("labels.json", "[" * 9000),
+            "labels.json: .* must not nest deeper than 50",
+        ),
+        (_written("thresholds.json", "[]"), "thresholds.json: must be a mapping with method, options"),
+        (_written("thresholds.json", "{}"), "thresholds.json: 2 problems\n  method: required"),
+        (_written("provenance.json", "null"), "provenance.json: must be a mapping with configuration"),
+        (_written("provenance.json", '{"configuration": {}}'), "configuration.checkpoint: required"),
+        (_written("provenance.json", '{"data": {"seed": 1e400}}'), "data.seed: must hold finite numbers"),
+        (
+            _written("provenance.json", '{"configuration": 3}'),
+            "configuration: must be a mapping with check",
+        ),
+        (_written("provenance.json", "\0" * 9), "provenance.json: no JSON of a bundle"),
         (_bring_a_kernel, "must be one of eager, sdpa, got 'evil/kernel'"),
         (_become_an_adapter, "merge the adapter"),
     ],

@@ -82,7 +82,7 @@ WRONG = [
     (("origin", "threads"), 10**20, "origin.threads: must be at most 4,096, got 100000000000000000000"),
     (("origin", "max_lengths"), [16, "x"], "origin.max_lengths[1]: must be a whole number of at least 4"),
     (("origin", "max_lengths"), 16, "origin.max_lengths: must be a list, got 16"),
-    (("origin", "search"), "\ud800", "must not hold half of a surrogate pair"),
+    (("origin", "search"), "\ud800", "origin.search: must hold neither half a surrogate pair"),
     (("origin", "platform"), "x" * 2000, "origin.platform: must have at most 1,000 characters"),
     (("data", "splits"), {"test": {"digest": 3}}, "data.splits.test.digest: must be text, got 3"),
     (("data", "seed"), "42", "data.seed: must be a whole number of at least 0, got '42'"),

@@ -16,7 +16,15 @@ from tune import spec as spec_module
 from tune.spec import SearchSpec, configuration, load_spec, report_progress, shipped_spaces
 
 MINIMAL = "model: {checkpoint: scratch:albert-tiny}\n"
-SHIPPED = ["minilm_head", "paper_albert", "paper_xlnet", "quickstart", "quickstart_scratch", "roberta_tpe"]
+SHIPPED = [
+    "minilm_full",
+    "minilm_head",
+    "paper_albert",
+    "paper_xlnet",
+    "quickstart",
+    "quickstart_scratch",
+    "roberta_tpe",
+]
 
 
 @pytest.fixture

@@ -125,8 +125,8 @@ def read_export(path: Path) -> Exported:
     problems = Problems()
     try:
         values = parse(read_text(path), path, problems, keys=", ".join(known_keys(Exported, ())))
-        check_bounds(values)
         exported = _EXPORTED.validate_python(values)
+        check_bounds(values)
     except ValidationError as error:
         for where, message in problems_of(error, Exported):
             problems.add(where, message)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -262,9 +263,10 @@ def test_prepared_data_scores_as_its_texts_do(  # noqa: PLR0917 - fixtures
 
 def test_a_label_that_is_never_predicted_survives(run, tmp_path):
     """A threshold of infinity is null in the file, infinity again when loaded, and never predicts."""
-    targets = np.array(run.prepared.targets["validation"])
-    targets[:, 2] = False
-    _save(run, tmp_path / "b", thresholds=fit_thresholds(run.scores("validation"), targets))
+    fitted = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    values = fitted.values.copy()
+    values[2] = np.inf
+    _save(run, tmp_path / "b", thresholds=replace(fitted, values=values))
     written = json.loads((tmp_path / "b" / "thresholds.json").read_text())
     assert set(written) >= {"method", "thresholds"}
     assert list(written["thresholds"]) == list(run.prepared.labels)
@@ -558,7 +560,10 @@ def _swap_labels(folder):
         ),
         (_written("thresholds.json", "[]"), "thresholds.json: must be a mapping with method, options"),
         (_written("thresholds.json", "{}"), "thresholds.json: 2 problems\n  method: required"),
-        (_written("provenance.json", "null"), "provenance.json: must be a mapping with configuration"),
+        (
+            _written("provenance.json", "null"),
+            "provenance.json: must be a mapping with data, rep",
+        ),
         (_written("provenance.json", '{"configuration": {}}'), "configuration.checkpoint: required"),
         (_written("provenance.json", '{"data": {"seed": 1e400}}'), "data.seed: must hold finite numbers"),
         (

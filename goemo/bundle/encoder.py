@@ -28,14 +28,14 @@ from goemo.bundle.model_card import model_card
 from goemo.bundle.opened import Bundle, Progress
 from goemo.configuration import Configuration
 from goemo.errors import InputError
-from goemo.fast.cpu import faster_on_cpu
+from goemo.fast import faster_on_cpu
 from goemo.inference import choose_device, predict_logits, sigmoid_scores
 from goemo.models import Checkpoint, load_config, load_tokenizer
 from goemo.models.quiet import quiet_transformers
 from goemo.thresholds import FittedThresholds
 from goemo.tokens import TokenStore
 from goemo.training import TrainingRun
-from goemo.training.inputs import choose_inputs
+from goemo.training.inputs import reading_inputs
 from goemo.training.prepared import Prepared
 
 _FILES = ("config.json", "model.safetensors", "tokenizer_config.json", *COMMON_FILES)
@@ -78,7 +78,7 @@ class EncoderBundle(Bundle):
         Returns:
             In [0, 1], shape (texts, labels), in the order of the split.
         """
-        inputs = choose_inputs(self.configuration, prepared, self.model, self.model.device)
+        inputs = reading_inputs(self.configuration, prepared, self.model)
         return sigmoid_scores(inputs.logits(split))
 
     @property

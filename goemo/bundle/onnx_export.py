@@ -89,7 +89,10 @@ def export_onnx(folder: Path, path: Path, *, texts: Sequence[str] | None = None)
     store = TokenStore.build(chosen, bundle.tokenizer)
     with built_file(path) as partial:
         _write(bundle, _example(bundle), partial)
-        difference = _largest_difference(bundle, store, partial)
+        try:
+            difference = _largest_difference(bundle, store, partial)
+        except Exception as error:  # onnxruntime's own kinds of errors, of a file that it cannot run
+            raise _cannot_be_exported(bundle, error) from error
         if not difference <= TOLERANCE:  # true for NaN too
             raise GoemoError(
                 f"{folder}: the scores of the ONNX file differ by {difference:.1e} from the model's, more "
@@ -157,10 +160,7 @@ def _write(bundle: EncoderBundle, example: dict[str, Tensor], path: Path) -> Non
                 verbose=False,
             )
     except Exception as error:
-        kind = bundle.model.config.model_type
-        cause = str(error.__cause__ or error).strip().splitlines()
-        reason = cause[0] if cause else type(error).__name__
-        raise GoemoError(f"a model of the type {kind} cannot be exported to ONNX: {reason}") from error
+        raise _cannot_be_exported(bundle, error) from error
     assert program is not None
     cuts = thresholds_to_json(bundle.thresholds, bundle.labels)["thresholds"]
     program.model.metadata_props.update(
@@ -174,6 +174,13 @@ def _write(bundle: EncoderBundle, example: dict[str, Tensor], path: Path) -> Non
         }
     )
     program.save(path, external_data=False)
+
+
+def _cannot_be_exported(bundle: EncoderBundle, error: Exception) -> GoemoError:
+    cause = str(error.__cause__ or error).strip().splitlines()
+    reason = cause[0] if cause else type(error).__name__
+    kind = bundle.model.config.model_type
+    return GoemoError(f"a model of the type {kind} cannot be exported to ONNX: {reason}")
 
 
 @contextmanager

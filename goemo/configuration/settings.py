@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal, get_args
 
 from goemo.configuration.declared import Key, Short, declared, keys_of, meaning
-from goemo.configuration.rules import Loss, Number, Text, Thresholds, one_of, whole
+from goemo.configuration.rules import Flag, Loss, Number, Text, Thresholds, one_of, whole
 from goemo.configuration.schedules import Schedule
 from goemo.configuration.thresholds import DEFAULT_METHOD, METHODS, ThresholdChoice
 
@@ -58,6 +58,11 @@ class ModelSettings:
         one_of(MixedPrecision),
         meaning("whether the matrix products of a training are computed in bfloat16, see below"),
     ] = "auto"
+    cuda_graphs: Annotated[
+        bool,
+        Flag(),
+        meaning("replay whole steps as CUDA graphs on a GPU; off until a GPU has shown what that gains"),
+    ] = False
 
 
 @declared

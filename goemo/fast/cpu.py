@@ -6,8 +6,9 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from goemo.fast.one_dnn import packed_linear
 from goemo.fast.stand_ins import fuse_gelu, replace_modules
 from goemo.models import encoder_blocks
 from goemo.models.pooling import MEAN_BLOCKS, has_mean_block, mean_alone
@@ -35,25 +36,5 @@ def faster_on_cpu(model: Any) -> Any:
             assert blocks is not None
             blocks[-1] = mean_alone(blocks[-1], names)
         fuse_gelu(fast)
-        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            replace_modules(fast, nn.Linear, _packed)
+        replace_modules(fast, nn.Linear, packed_linear)
     return fast
-
-
-class _PackedLinear(nn.Module):
-    """A linear map whose weights lie as oneDNN likes them."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.weight, self.bias = linear.weight, linear.bias
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())  # noqa: SLF001 - no public name
-
-    def forward(self, features: Tensor) -> Tensor:
-        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - no public name
-            features, self._packed, self.bias, "none", [], ""
-        )
-        return mapped
-
-
-def _packed(linear: nn.Linear) -> nn.Module | None:
-    return _PackedLinear(linear) if linear.weight.dtype == torch.float32 else None

@@ -13,12 +13,11 @@ from typing import Any
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-from goemo.fast.quick_attention import quick_attention
 from goemo.models.architectures import albert_groups, architecture, encoder_blocks
 from goemo.models.pooling import has_mean_block
 
 # Families whose block has the parts of BERT's by their names; those of ALBERT and DistilBERT have others.
-_LIKE_BERT = ("bert", "electra", "roberta", "xlm-roberta")
+_LIKE_BERT = ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta")
 
 
 class FirstTokenBlock(nn.Module):
@@ -132,12 +131,12 @@ def _context(
         part(tokens).unflatten(-1, (-1, attend.attention_head_size)).transpose(1, 2)
         for part, tokens in zip(maps, (hidden[:, :1], hidden, hidden), strict=True)
     )
-    mask = None if mask is None else mask[:, :, :1]
-    if dropout and attend.training and hidden.device.type == "cpu":
-        context = quick_attention(query, key, value, mask, dropout=dropout, scale=attend.scaling)
-    else:
-        probability = dropout if attend.training else 0.0
-        context = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, dropout_p=probability, scale=attend.scaling
-        )
+    context = F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=None if mask is None else mask[:, :, :1],
+        dropout_p=dropout if attend.training else 0.0,
+        scale=attend.scaling,
+    )
     return context.transpose(1, 2).flatten(-2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
 
@@ -37,34 +36,3 @@ def fuse_gelu(module: nn.Module) -> None:
     """
     for kind in (NewGELUActivation, FastGELUActivation):
         replace_modules(module, kind, lambda _: nn.GELU(approximate="tanh"))
-
-
-def keep_relative_positions(model: Any) -> None:
-    """Let DeBERTa v2 and v3 work out the distances of positions once a width, and not in every step.
-
-    They do it with constants that they copy from the host: a step that does so waits for the GPU, and cannot
-    be recorded as a CUDA graph.
-    """
-    if model.config.model_type == "deberta-v2":
-        for module in model.modules():
-            if hasattr(module, "get_rel_pos"):
-                module.get_rel_pos = _KeptPositions(module.get_rel_pos)
-
-
-class _KeptPositions:
-    """Stands for ``DebertaV2Encoder.get_rel_pos``; its results depend on the width and the device alone."""
-
-    def __init__(self, compute: Callable[..., Any]) -> None:
-        self._compute = compute
-        self._kept: dict[tuple[Any, ...], Tensor | None] = {}
-
-    def __call__(self, hidden: Tensor, query: Tensor | None = None, given: Tensor | None = None) -> Any:
-        if query is not None or given is not None:
-            return self._compute(hidden, query, given)
-        key = (hidden.shape[-2], hidden.device)
-        if key not in self._kept:
-            with torch.inference_mode(
-                mode=False
-            ):  # else what a prediction has kept is of no use to a training
-                self._kept[key] = self._compute(hidden)
-        return self._kept[key]

@@ -15,6 +15,8 @@ from goemo.frozen.sequences import Inputs, Sequences, compute
 from goemo.frozen.stored import FrozenOutput, read_rows, write_rows
 from goemo.inference import Progress
 from goemo.models import head_features
+from goemo.models.architectures import encoder_width
+from goemo.models.padding import reads_one_length
 from goemo.tokens import TokenStore
 
 
@@ -58,13 +60,14 @@ class FrozenFeatures(FrozenOutput):
                 partial / "features.npy",
                 mode="w+",
                 dtype=np.float32,
-                shape=(len(sequences), model.config.hidden_size),
+                shape=(len(sequences), encoder_width(model.config)),
             )
 
             def keep(numbers: NDArray[np.int64], inputs: Inputs) -> None:
                 features[numbers] = head_features(model, *inputs).cpu().numpy()
 
-            compute(sequences, tokens, model.device, keep, on_progress)
+            one = reads_one_length(model)
+            compute(sequences, tokens, model.device, keep, on_progress, is_one_length=one)
             features.flush()
             write_rows(partial, sequences)
         return cls.open(folder)

@@ -14,12 +14,15 @@ from typing import Any
 import torch
 
 from goemo.errors import InputError
-from goemo.fast.cpu import faster_on_cpu
+from goemo.fast import faster_on_cpu
 from goemo.files import amount
 from goemo.frozen import FrozenFeatures, FrozenStates, Sequences, covered_lengths, number_sequences
 from goemo.inference import Progress
 from goemo.models import Checkpoint, build_model, reads_one_token, split_model
+from goemo.models.architectures import encoder_width
+from goemo.models.padding import few_inputs, settle_padding
 from goemo.models.pooling import MEAN_BLOCK_VERSION, MEAN_SCALE
+from goemo.models.splitting import is_split_right
 from goemo.tokens import TokenStore
 
 # Beyond this, most output would be read by one trial or none.
@@ -61,7 +64,7 @@ class MissingOutput:
         """What it takes on disk."""
         if self.sequences is None:
             return 0
-        return self._kind.bytes_needed(self.sequences, self.model.config.hidden_size)
+        return self._kind.bytes_needed(self.sequences, encoder_width(self.model.config))
 
     @property
     def amounts(self) -> str:
@@ -152,7 +155,14 @@ def missing_output(
     missing = tuple(sorted(set(max_lengths) - covered))
     if not missing:
         return None
-    model = _frozen_part(checkpoint, labels, trainable, pooling)
+    model = _frozen_part(
+        checkpoint,
+        labels,
+        trainable=trainable,
+        pooling=pooling,
+        texts=tokens["train"],
+        max_length=max(missing),
+    )
     is_read = model is not None and len(missing) <= _MOST_LENGTHS
     sequences = number_sequences(tokens, missing) if is_read else None
     return MissingOutput(folder, trainable, pooling, missing, tokens, model, sequences)
@@ -174,11 +184,22 @@ def output_parent(folder: Path, name: str) -> Path:
     return folder / "prefix" / f"{name}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
-def _frozen_part(checkpoint: Checkpoint, labels: Sequence[str], trainable: str, pooling: str) -> Any:
+def _frozen_part(
+    checkpoint: Checkpoint,
+    labels: Sequence[str],
+    *,
+    trainable: str,
+    pooling: str,
+    texts: TokenStore,
+    max_length: int,
+) -> Any:
     """Return the model whose output is kept, or None where the architecture does not allow it."""
     # The seed only decides the head, which the output does not depend on.
     model = build_model(checkpoint, labels=labels, trainable=trainable, seed=0, pooling=pooling)
+    settle_padding(model, checkpoint.name, texts, max_length)
     if trainable == "head":
         return model if reads_one_token(model) else None
     parts = split_model(model)
-    return parts and parts.prefix
+    if parts is None or not is_split_right(model, parts, few_inputs(model, texts, max_length)):
+        return None
+    return parts.prefix

@@ -75,6 +75,8 @@ def compute(
     device: torch.device,
     keep: Callable[[NDArray[np.int64], Inputs], None],
     on_progress: Progress | None,
+    *,
+    is_one_length: bool = False,
 ) -> None:
     """Make forward passes over all sequences, in length order for each split and maximum length.
 
@@ -85,13 +87,22 @@ def compute(
         keep: Called, without gradients, with the numbers of some sequences and their inputs on the device;
             on a CPU by several threads at once.
         on_progress: Called with the sequences done and in all.
+        is_one_length: Sequences of one length alone share a pass.
     """
     done = 0
     for (split, max_length), (numbers, texts) in sequences.sources.items():
         lengths = sequences.lengths[numbers]
-        group = _Group(tokens[split], max_length, numbers, texts, lengths)
+        multiple = 1 if is_one_length else width_multiple(device)
+        group = _Group(tokens[split], max_length, numbers, texts, lengths, multiple)
         tell = None if on_progress is None else partial(_tell, on_progress, done, len(sequences))
-        look_at_all(partial(_look, group, device, keep), lengths, max_length, device, on_progress=tell)
+        look_at_all(
+            partial(_look, group, device, keep),
+            lengths,
+            max_length,
+            device,
+            is_one_length=is_one_length,
+            on_progress=tell,
+        )
         done += len(numbers)
 
 
@@ -103,6 +114,7 @@ class _Group(NamedTuple):
     numbers: NDArray[np.int64]
     texts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    multiple: int
 
 
 def _look(
@@ -119,7 +131,7 @@ def _look(
             group.max_length,
             longest,
             device,
-            multiple=width_multiple(device),
+            multiple=group.multiple,
         )
         keep(group.numbers[rows], inputs)
 

@@ -15,6 +15,8 @@ from goemo.frozen.sequences import Inputs, Sequences, compute
 from goemo.frozen.stored import FrozenOutput, read_rows, write_rows
 from goemo.inference import Progress
 from goemo.models import prefix_states
+from goemo.models.architectures import encoder_width
+from goemo.models.padding import reads_one_length
 from goemo.tokens import TokenStore
 
 
@@ -63,7 +65,7 @@ class FrozenStates(FrozenOutput):
                 partial / "states.npy",
                 mode="w+",
                 dtype=np.float32,
-                shape=(int(offsets[-1]), model.config.hidden_size),
+                shape=(int(offsets[-1]), encoder_width(model.config)),
             )
             types = np.zeros(len(states), dtype=np.int8)
 
@@ -74,7 +76,8 @@ class FrozenStates(FrozenOutput):
                 if inputs[2] is not None:
                     types[at] = inputs[2][is_token].cpu().numpy()
 
-            compute(sequences, tokens, model.device, keep, on_progress)
+            one = reads_one_length(model)
+            compute(sequences, tokens, model.device, keep, on_progress, is_one_length=one)
             states.flush()
             np.save(partial / "types.npy", types, allow_pickle=False)
             np.save(partial / "offsets.npy", offsets, allow_pickle=False)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.models import model_inputs
+from goemo.models.padding import reads_one_length
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import (
     WIDTH_MULTIPLE,
     Rows,
+    equal_lengths,
     length_order_batches,
     length_order_passes,
     padded_width,
@@ -90,7 +92,7 @@ def predict_logits(
     """
     logits = np.empty((len(store), model.config.num_labels), dtype=np.float32)
     lengths = store.lengths(max_length)
-    multiple = width_multiple(model.device)
+    multiple = 1 if reads_one_length(model) else width_multiple(model.device)
 
     def look(rows: Rows) -> None:
         longest = int(lengths[rows].max())
@@ -98,7 +100,15 @@ def predict_logits(
         with torch.inference_mode():
             logits[rows] = model(**model_inputs(model, *batch)).logits.float().cpu().numpy()
 
-    look_at_all(look, lengths, max_length, model.device, batch_size=batch_size, on_progress=on_progress)
+    look_at_all(
+        look,
+        lengths,
+        max_length,
+        model.device,
+        batch_size=batch_size,
+        is_one_length=reads_one_length(model),
+        on_progress=on_progress,
+    )
     return logits
 
 
@@ -115,6 +125,7 @@ def look_at_all(
     device: torch.device,
     *,
     batch_size: int | None = None,
+    is_one_length: bool = False,
     on_progress: Progress | None = None,
 ) -> None:
     """Make passes over all rows, the longest first; on a CPU, shared out among as many threads as torch has.
@@ -125,10 +136,16 @@ def look_at_all(
         max_length: Tokens of a row at most.
         device: Where the passes are made.
         batch_size: As in ``predict_logits``.
+        is_one_length: The rows of a pass are of one length (``goemo.models.padding``).
         on_progress: Called with the rows done and the rows in all, in this thread.
     """
     is_cpu = device.type == "cpu"
-    passes = list(_passes(lengths, max_length, batch_size, is_cpu=is_cpu))
+    alike = equal_lengths(lengths) if is_one_length else [np.arange(len(lengths))]
+    passes = [
+        together[rows]
+        for together in alike
+        for rows in _passes(lengths[together], max_length, batch_size, is_cpu=is_cpu)
+    ]
     done = 0
     with closing(_shared_out(look, passes) if is_cpu else _one_by_one(look, passes)) as looked_at:
         for rows in looked_at:

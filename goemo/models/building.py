@@ -13,9 +13,10 @@ from torch import nn
 
 from goemo.configuration import POOLING, TRAINABLE
 from goemo.errors import InputError
-from goemo.models.architectures import ARCHITECTURES, albert_groups, encoder_blocks
-from goemo.models.checkpoints import Checkpoint
+from goemo.models.architectures import ARCHITECTURES, albert_groups, encoder_blocks, text_config
+from goemo.models.checkpoints import Checkpoint, load_tokenizer
 from goemo.models.configs import load_config, set_dropout
+from goemo.models.heads import settle_head, trained_labels
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
 from goemo.models.quiet import quiet_transformers
 
@@ -55,19 +56,23 @@ def build_model(
         config = _config(checkpoint, labels)
         if dropout is not None:
             set_dropout(config, dropout)
-        _check_options(checkpoint, config, trainable, pooling)
+        _check_options(checkpoint, config, pooling)
         adds_block = pooling == "mean" and getattr(config, POOLING_KEY, "first") != "mean"
         if adds_block:
             names = MEAN_BLOCKS[config.model_type]
             setattr(config, names.depth, getattr(config, names.depth) + 1)
             setattr(config, POOLING_KEY, "mean")
         model = _load(checkpoint, config, added_blocks=int(adds_block))
+        settle_head(model, trained_labels(checkpoint), labels)
         if adds_block:
             blocks = encoder_blocks(model)
             assert blocks is not None
             make_mean_block(blocks[-1], MEAN_BLOCKS[config.model_type])
         if trainable == "last_layer" and config.model_type == "albert":
             model = _untied_albert(model)
+        if trainable == "last_layer" and encoder_blocks(model) is None:
+            problem = f"trainable: the last block of {config.model_type} is not known; take all or head"
+            raise InputError(checkpoint.name, [problem])
     _set_trainable(model, trainable)
     return model.eval()
 
@@ -86,22 +91,30 @@ def train_mode(model: Any, trainable: str) -> None:
 
 def _config(checkpoint: Checkpoint, labels: Sequence[str]) -> Any:
     try:
-        return load_config(
+        config = load_config(
             checkpoint.folder,
             id2label=dict(enumerate(labels)),
             label2id={label: i for i, label in enumerate(labels)},
             problem_type="multi_label_classification",
         )
+        _set_pad_token(checkpoint, config)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise InputError(checkpoint.name, [f"its config.json cannot be used: {error}"]) from error
+    return config
 
 
-def _check_options(checkpoint: Checkpoint, config: Any, trainable: str, pooling: str) -> None:
+def _set_pad_token(checkpoint: Checkpoint, config: Any) -> None:
+    """Give a configuration without a padding token that of the tokenizer: a decoder's head looks for it."""
+    parts = [part for part in (config, text_config(config)) if getattr(part, "pad_token_id", None) is None]
+    if parts:
+        pad = load_tokenizer(checkpoint).pad_token_id
+        for part in parts:
+            part.pad_token_id = pad
+
+
+def _check_options(checkpoint: Checkpoint, config: Any, pooling: str) -> None:
     kind = config.model_type
     problems = []
-    if trainable == "last_layer" and kind not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        problems.append(f"trainable: last_layer is known for {known}, not for {kind}; take all or head")
     if pooling == "mean" and kind not in MEAN_BLOCKS:
         known = ", ".join(sorted(MEAN_BLOCKS))
         problems.append(f"pooling: mean is possible for {known}, not for {kind}; take first")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goemo.errors import InputError
-from goemo.models.configs import UnsafeConfigError, load_config
+from goemo.models.configs import UnsafeConfigError, adapter_problem, load_config
 from goemo.models.quiet import quiet_transformers
 from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
 from goemo.tokens import Template
@@ -29,6 +30,7 @@ _TOKENIZER_FILES = (
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+_WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 _HUB_TIMEOUT_S = 5.0
 
 
@@ -118,10 +120,13 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
 
 def _checked(name: str, folder: Path, *, has_weights: bool) -> Checkpoint:
     """Check the files and the architecture of a folder, and digest them."""
+    adapter = adapter_problem(folder)
+    if adapter:
+        raise InputError(name, [adapter])
     if not (folder / "config.json").is_file():
         raise InputError(name, [f"{folder} has no config.json; give the folder that save_pretrained wrote"])
     problems = []
-    if not any(_files(folder, _VOCABULARIES)):
+    if not any(_files(folder, _VOCABULARIES)) and not _needs_no_vocabulary(folder):
         problems.append(f"{folder} has no tokenizer; save it there with tokenizer.save_pretrained")
     if has_weights and not any(_files(folder, _WEIGHTS)):
         problems.append(_missing_weights(folder))
@@ -131,6 +136,15 @@ def _checked(name: str, folder: Path, *, has_weights: bool) -> Checkpoint:
     if problems:
         raise InputError(name, problems)
     return Checkpoint(name, folder, has_weights, _digest(folder, has_weights=has_weights))
+
+
+def _needs_no_vocabulary(folder: Path) -> bool:
+    """Say whether a folder's tokenizer reads characters or bytes, so that it has no file of tokens."""
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and settings.get("tokenizer_class") in _WITHOUT_VOCABULARY
 
 
 def _missing_weights(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,48 @@ def load_config(folder: Path, **changes: Any) -> Any:
 
 
 def set_dropout(config: Any, probability: float) -> None:
-    """Give every dropout of a configuration one probability; families name theirs differently."""
-    for name, value in config.to_dict().items():
-        if "dropout" in name and (value is None or isinstance(value, int | float)):
+    """Give every dropout of a configuration one probability; families name theirs differently.
+
+    Also those of the configurations within it, of an encoder beside a decoder say. Flags (ESM's
+    ``token_dropout``) and the skipping of whole layers (``layerdrop``) are no dropouts.
+    """
+    for name, value in vars(config).copy().items():
+        if isinstance(getattr(value, "model_type", None), str) or name == "attn_config":
+            if not isinstance(value, dict):
+                set_dropout(value, probability)
+        elif _is_dropout(config, name, value):
             setattr(config, name, probability)
 
 
+def _is_dropout(config: Any, name: str, value: Any) -> bool:
+    if "dropout" not in name and not name.endswith("_pdrop"):
+        return False
+    # What is declared as something else, a flag say, takes no probability, though it may be None.
+    declared = {f.name: str(f.type) for f in fields(config)} if is_dataclass(config) else {}
+    if "float" not in declared.get(name, "float"):
+        return False
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def adapter_problem(folder: Path) -> str | None:
+    """Return why an adapter's folder is none of a model, with the way out; None for other folders."""
+    if not (folder / "adapter_config.json").exists():
+        return None
+    return (
+        "it has an adapter_config.json; merge the adapter into its model first "
+        "(peft: merge_and_unload) and give the folder of the merged one"
+    )
+
+
 def _check(folder: Path) -> None:
-    if (folder / "adapter_config.json").exists():
-        raise UnsafeConfigError(
-            "it has an adapter_config.json; merge the adapter into its model "
-            "(peft: merge_and_unload) and give the folder of the merged one"
-        )
+    """Refuse a folder that asks for more than its own weights in the library's own classes.
+
+    Raises:
+        UnsafeConfigError: As in ``load_config``.
+    """
+    adapter = adapter_problem(folder)
+    if adapter:
+        raise UnsafeConfigError(adapter)
     for key, value in _entries(json.loads((folder / "config.json").read_text(encoding="utf-8"))):
         if key in _ATTENTION_KEYS and not isinstance(value, dict) and value not in ATTENTIONS:
             allowed = ", ".join(str(name) for name in ATTENTIONS if name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from goemo.errors import InputError
-from goemo.models.architectures import architecture, encoder_blocks
+from goemo.models.architectures import blocks_path, encoder_blocks
 from goemo.models.building import head_modules
 from goemo.models.pooling import has_mean_block
 
@@ -29,14 +29,14 @@ def learning_rate_scales(model: Any, *, layer_decay: float, head_multiplier: flo
     scales = {name: head_multiplier if name.startswith(head) else 1.0 for name, _ in model.named_parameters()}
     if layer_decay == 1:
         return scales
-    entry, blocks = architecture(model), encoder_blocks(model)
-    if entry is None or blocks is None:
+    path, blocks = blocks_path(model), encoder_blocks(model)
+    if path is None or blocks is None:
         problem = f"layer_decay: the blocks of {model.config.model_type} are not known; leave it at 1"
         raise InputError(model.config.model_type, [problem])
     last = len(blocks) - 1 - int(has_mean_block(model))  # of those that learn
     for name in scales:
         if not name.startswith(head):
-            scales[name] = layer_decay ** max(0, last - _depth(name, f"{entry.blocks}."))
+            scales[name] = layer_decay ** max(0, last - _depth(name, f"{path}."))
     return scales
 
 

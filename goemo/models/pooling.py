@@ -64,8 +64,11 @@ _DISTILBERT_BLOCK = BlockNames(
 # and keys either do not give uniform attention or would cost a block of weights per layer.
 MEAN_BLOCKS: dict[str, BlockNames] = {
     "bert": _BERT_BLOCK,
+    "camembert": _BERT_BLOCK,
+    "data2vec-text": _BERT_BLOCK,
     "distilbert": _DISTILBERT_BLOCK,
     "electra": _BERT_BLOCK,
+    "ernie": _BERT_BLOCK,
     "roberta": _BERT_BLOCK,
     "xlm-roberta": _BERT_BLOCK,
 }

@@ -15,8 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from goemo.models.architectures import architecture, encoder_blocks, model_inputs
+from goemo.models.architectures import (
+    LAYERS,
+    architecture,
+    blocks_path,
+    encoder_blocks,
+    first_of,
+    front_path,
+    model_inputs,
+)
 from goemo.models.building import trained_modules
+from goemo.models.padding import differ
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, mean_alone
 
 
@@ -62,22 +71,45 @@ def split_model(model: Any) -> SplitModel | None:
     """
     entry, blocks = architecture(model), encoder_blocks(model)
     behind = 2 if has_mean_block(model) else 1
-    if entry is None or blocks is None or len(blocks) <= behind or getattr(model.config, "is_decoder", False):
+    if blocks is None or len(blocks) <= behind or getattr(model.config, "is_decoder", False):
         return None
-    if len(blocks) != model.config.num_hidden_layers:
+    if len(blocks) != first_of(model.config, *LAYERS, default=0):
         return None
     first, last = list(blocks[:-behind]), list(blocks[-behind:])
     if has_mean_block(model):
         last[-1] = mean_alone(last[-1], MEAN_BLOCKS[model.config.model_type])
-    stand_ins: dict[str, nn.Module] = dict.fromkeys(entry.front[:1], _GivenStates())
-    stand_ins |= dict.fromkeys(entry.front[1:], nn.Identity())
+    front = front_path(model)
+    stand_ins: dict[str, nn.Module] = {} if front is None else {front: _GivenStates()}
+    if entry is not None:
+        stand_ins |= dict.fromkeys(entry.front[1:], nn.Identity())
     suffix = _view(model, last, stand_ins)
-    if entry.beside_first is not None:
+    if entry is not None and entry.beside_first is not None:
         parent, _, name = entry.beside_first.rpartition(".")
         setattr(suffix.get_submodule(parent), name, None)
+    if entry is None or entry.has_norm_behind:  # what follows the blocks belongs to the suffix alone
+        first.append(_Stop(last[0]))
     prefix = _view(model, first, {})
     setattr(prefix.config, POOLING_KEY, "first")  # a mean block is behind
     return SplitModel(prefix.base_model, suffix)
+
+
+def is_split_right(model: Any, parts: SplitModel, inputs: Mapping[str, Tensor]) -> bool:
+    """Say whether both parts together give the logits of the model; of other families, they need not.
+
+    Args:
+        model: The whole, in eval mode.
+        parts: From ``split_model`` of it.
+        inputs: From ``model_inputs``, of a few texts.
+    """
+    with torch.no_grad():
+        expected = model(**inputs).logits
+        try:
+            mask, types = inputs["attention_mask"], inputs.get("token_type_ids")
+            states = prefix_states(parts.prefix, inputs["input_ids"], mask, types)
+            found = parts.suffix_logits(states, mask, types)
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
+            return False
+    return not differ(found, expected)
 
 
 @torch.no_grad()
@@ -95,8 +127,32 @@ def prefix_states(
     Returns:
         float32, shape (b, t, h), such that ``SplitModel.suffix_logits`` of it equals the model's logits.
     """
-    states: Tensor = prefix(**model_inputs(prefix, input_ids, attention_mask, token_type_ids))[0]
+    try:
+        states: Tensor = prefix(**model_inputs(prefix, input_ids, attention_mask, token_type_ids))[0]
+    except _LastBlockReached as reached:
+        states = reached.states
     return states.float()
+
+
+class _LastBlockReached(Exception):  # noqa: N818 - an event, caught where the pass was begun
+    """Ends a pass before the last block, with what enters it."""
+
+    def __init__(self, states: Tensor) -> None:
+        super().__init__("what enters the last block")
+        self.states = states
+
+
+class _Stop(nn.Module):
+    """Stands where the last block was, and looks like it to those who ask: of which attention it is, say."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        kept = {name: value for name, value in vars(block).items() if isinstance(value, str | int | None)}
+        self.__dict__.update({name: value for name, value in kept.items() if name != "training"})
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> None:
+        """End the pass."""
+        raise _LastBlockReached(hidden_states)
 
 
 class _GivenStates(nn.Module):
@@ -120,6 +176,12 @@ def _view(model: Any, blocks: Sequence[nn.Module], stand_ins: Mapping[str, nn.Mo
         if name in stand_ins:
             taken_over[id(module)] = stand_ins[name]
     view = copy.deepcopy(model, taken_over)
+    view.config.use_cache = False
+    view.goemo_blocks = blocks_path(model)
+    if vars(view.config).get("layer_types"):  # of which attention each layer is
+        types = view.config.layer_types
+        ours = [i for i, block in enumerate(encoder_blocks(model) or ()) if any(b is block for b in blocks)]
+        view.config.layer_types = [types[i] for i in ours] + types[-1:] * (len(blocks) - len(ours))
     if view.config.model_type == "albert":  # which counts its blocks in the configuration
         view.config.num_hidden_layers = view.config.num_hidden_groups = len(blocks)
     kept = {id(module) for part in (*trained, *blocks) for module in part.modules()}

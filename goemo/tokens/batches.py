@@ -80,6 +80,11 @@ def length_order_batches(lengths: NDArray[np.int64], batch_size: int) -> Iterato
         yield order[start : start + batch_size]
 
 
+def equal_lengths(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the places of equal lengths, the longest first, each group in its order."""
+    return [np.flatnonzero(lengths == length) for length in np.unique(lengths)[::-1]]
+
+
 def length_order_passes(lengths: NDArray[np.int64], tokens: int) -> Iterator[Rows]:
     """Yield every row once, longest texts first, as many together as hold about so many padded tokens.
 

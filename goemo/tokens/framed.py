@@ -28,7 +28,7 @@ class FramedTokens:
     def __init__(self, store: TokenStore, max_length: int, device: torch.device) -> None:
         lengths = store.lengths(max_length)
         self._template = store.template
-        self._lengths_on_host = lengths
+        self.lengths = lengths
         self._max_length = max_length
         # Vector units of a GPU like round widths, and few of them; on a CPU, padding is only more to compute.
         self._multiple = 1 if device.type == "cpu" else None
@@ -49,7 +49,7 @@ class FramedTokens:
 
     def width(self, rows: Rows) -> int:
         """Return the columns of a batch: the longest of the rows, on a GPU rounded up to a multiple of 8."""
-        longest = int(self._lengths_on_host[rows].max())
+        longest = int(self.lengths[rows].max())
         multiple = {} if self._multiple is None else {"multiple": self._multiple}
         return padded_width(longest, self._max_length, **multiple)
 

@@ -1,9 +1,10 @@
 """Steps replayed as CUDA graphs: the whole step - forward, backward, clipping, AdamW - in one launch.
 
 Small batches of short texts keep a GPU busy for less time than it takes to launch their thousands of
-kernels. A step of one shape is therefore recorded once and replayed from then on; see "CUDA Graphs" in the
-notes of ``torch``. What a replay needs lies in fixed places: the row numbers of the batch and the learning
-rate. Everything else - tokens, targets, weights, moments - is on the device already.
+kernels. With ``model.cuda_graphs``, a step of one shape is therefore recorded once and replayed from then
+on; see "CUDA Graphs" in the notes of ``torch``. What a replay needs lies in fixed places: the row numbers of
+the batch and the learning rate. Everything else - tokens, targets, weights, moments - is on the device
+already.
 
 The first step of a shape is a plain one, on the stream that records, so that whatever is set up in a first
 step is set up. Replays go through the same memory; none of them leaves anything in it that a later one of
@@ -12,7 +13,6 @@ another shape could spoil, because the loss is copied out at once.
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 
@@ -24,8 +24,6 @@ from goemo.tokens.batches import Rows
 from goemo.training.memory import is_out_of_memory
 from goemo.training.randomness import random_state, renew_generator, set_random_state
 from goemo.training.steps import Piece, PlainSteps
-
-_SETTING = "GOEMO_CUDA_GRAPHS"
 
 # Shapes that are recorded, at most; a batch of any other is a plain step. Recording one costs a second.
 _MOST_SHAPES = 32
@@ -48,11 +46,6 @@ class _Recording:
     graph: torch.cuda.CUDAGraph
     pieces: list[Piece]
     mean_loss: Tensor
-
-
-def graphs_are_wanted(device: torch.device) -> bool:
-    """Say whether steps are to be replayed: on CUDA, unless ``GOEMO_CUDA_GRAPHS=0``."""
-    return device.type == "cuda" and os.environ.get(_SETTING, "1") != "0"
 
 
 class ReplayedSteps:
@@ -162,5 +155,5 @@ def _check(mean_loss: Tensor, expected: Tensor, shape: _Shape) -> None:
     if abs(got - wanted) > _TOLERANCE * max(1e-3, abs(wanted)):
         raise GoemoError(
             f"a replayed CUDA graph of shape {shape} gave the loss {got:.6g} where a plain step gives "
-            f"{wanted:.6g}; start again with {_SETTING}=0"
+            f"{wanted:.6g}; start again with model.cuda_graphs: false"
         )

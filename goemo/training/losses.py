@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from numpy.typing import NDArray
@@ -57,6 +58,12 @@ class Loss:
         """
         smooth = targets * (1 - self._smoothing) + self._smoothing / 2 if self._smoothing else targets
         return self._formula(logits, smooth, targets)
+
+
+def cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.bool_]) -> float:
+    """Return the binary cross-entropy, mean over texts and labels, in float64."""
+    x = logits.astype(np.float64)
+    return float(np.mean(np.maximum(x, 0) - x * targets + np.log1p(np.exp(-np.abs(x)))))
 
 
 def _bce(positives: Tensor, examples: int) -> Formula:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goemo.configuration import Configuration
+from goemo.models.architectures import LAYERS, encoder_width, first_of
 
 # The CUDA context, the libraries' kernels and workspaces, and what a recorded step keeps: taken by every
 # process, whatever it trains.
@@ -57,9 +58,24 @@ def estimate_memory(model: Any, configuration: Configuration, *, in_bfloat16: bo
     parameters = list(model.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     config = model.config
-    hidden, heads = config.hidden_size, config.num_attention_heads
-    inner = _first(config, "intermediate_size", "hidden_dim", "d_inner", default=4 * hidden)
-    blocks = {"all": config.num_hidden_layers, "last_layer": 1, "head": 0}[c.trainable]
+    hidden = encoder_width(config)
+    heads = first_of(
+        config, "num_attention_heads", "encoder_attention_heads", "n_head", "n_heads", "num_heads", default=0
+    )  # FNet has none
+    inner = first_of(
+        config,
+        "intermediate_size",
+        "encoder_ffn_dim",
+        "hidden_dim",
+        "ffn_dim",
+        "n_inner",
+        "d_ff",
+        "d_inner",
+        "dff",
+        default=4 * hidden,
+    )
+    layers = first_of(config, *LAYERS, default=12) + _decoder_layers(config)
+    blocks = {"all": layers, "last_layer": 1, "head": 0}[c.trainable]
     per_token = 9 * hidden + 2 * inner + 2.5 * heads * c.max_length
     numbers = c.batch_size * c.max_length * (blocks * per_token + 4 * hidden)
     numbers *= _KEEPS_MORE.get(config.model_type, 1.0)
@@ -70,6 +86,9 @@ def estimate_memory(model: Any, configuration: Configuration, *, in_bfloat16: bo
     )
 
 
-def _first(config: Any, *names: str, default: int) -> int:
-    """Return the first of these settings that a configuration has."""
-    return next((int(getattr(config, name)) for name in names if hasattr(config, name)), default)
+def _decoder_layers(config: Any) -> int:
+    """Return the blocks of the decoder that an encoder comes with; 0 where there is none."""
+    decoder = getattr(config, "decoder", None)
+    if decoder is not None and not isinstance(decoder, str):
+        return first_of(decoder, "num_hidden_layers", default=0)
+    return first_of(config, "decoder_layers", "num_decoder_layers", default=0)

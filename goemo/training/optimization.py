@@ -1,8 +1,8 @@
 """AdamW with clipped gradients, with as little around each step as can be.
 
-A head on cached features takes a step in about a millisecond, much of which ``torch.optim`` would spend on
-bookkeeping. This calls the kernels of ``torch.optim`` and ``torch.nn.utils`` themselves, on lists made once,
-and lets the one of AdamW divide by the norm while it reads the gradients anyway.
+A head on cached features takes a step in about a millisecond, much of which the classes of ``torch.optim``
+would spend on bookkeeping. This calls their functions, on lists made once, and lets the fused one of AdamW
+divide by the norm while it reads the gradients anyway.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim.adamw import adamw
 
 
 def decays(name: str, parameter: Tensor) -> bool:
@@ -36,8 +38,8 @@ class _Group:
 class AdamW:
     """Decoupled weight decay (Loshchilov and Hutter 2019), gradients clipped to a total norm.
 
-    A parameter without a gradient in the first step takes no part in the loss (XLNet has one), and is left
-    alone from then on.
+    A parameter without a gradient is left alone in that step, as ``torch.optim`` does: it takes no part in
+    the loss (XLNet has one), or its layer was skipped (``layerdrop``).
 
     Args:
         parameters: What trains, by name.
@@ -63,6 +65,7 @@ class AdamW:
         self._second = {name: torch.zeros_like(p.detach()) for name, p in parameters.items()}
         self._steps = {name: torch.zeros((), device=p.device) for name, p in parameters.items()}
         self._groups: list[_Group] = []
+        self._have: tuple[bool, ...] = ()  # which parameters had gradients when the groups were made
         self._scattered: dict[
             str, tuple[Tensor, Tensor]
         ] = {}  # sparse gradients as dense ones, and their rows
@@ -74,23 +77,23 @@ class AdamW:
         Args:
             learning_rate: A number, or on a GPU a tensor of one, whose value is then read on the device.
         """
-        groups = self._groups = self._groups or self._grouped()
+        groups = self._grouped()
         found = [[self._gradient(name) for name in group.names] for group in groups]
         # The kernel divides gradients by this; it is 1 up to the norm that is allowed.
         scale = None
         if self._max_norm:
-            norms = torch._foreach_norm([numbers for of_group in found for _, numbers in of_group])  # noqa: SLF001
-            norm = torch.linalg.vector_norm(torch.stack(norms))
+            norm = get_total_norm([numbers for of_group in found for _, numbers in of_group])
             scale = norm.div_(self._max_norm).clamp_(min=1.0)
         for group, of_group in zip(groups, found, strict=True):
-            torch._foreach_add_(group.steps, 1)
-            torch._fused_adamw_(
+            adamw(
                 group.parameters,
                 [gradient for gradient, _ in of_group],
                 group.first,
                 group.second,
                 [],
                 group.steps,
+                fused=True,
+                grad_scale=scale,
                 lr=learning_rate if group.scale == 1 else learning_rate * group.scale,
                 beta1=self._betas[0],
                 beta2=self._betas[1],
@@ -98,7 +101,6 @@ class AdamW:
                 eps=1e-8,
                 amsgrad=False,
                 maximize=False,
-                grad_scale=scale,
             )
             for parameter in group.parameters:
                 parameter.grad = None
@@ -114,7 +116,6 @@ class AdamW:
         A sparse one is laid into zeros that are kept from step to step: making and filling new ones for all
         rows of an embedding takes longer than all else that is done with it.
         """
-        # A parameter that had a gradient in the first step has one in every step.
         gradient: Any = self._parameters[name].grad
         if not gradient.is_sparse:
             return gradient, gradient
@@ -130,7 +131,13 @@ class AdamW:
         return dense, values
 
     def _grouped(self) -> list[_Group]:
-        """Sort the parameters that have gradients by decay and learning rate, once; a step hands lists on."""
+        """Sort the parameters that have gradients by decay and learning rate; anew only when others have."""
+        have = tuple([parameter.grad is not None for parameter in self._parameters.values()])
+        if have != self._have:
+            self._have, self._groups = have, self._sorted()
+        return self._groups
+
+    def _sorted(self) -> list[_Group]:
         names: dict[tuple[float, float], list[str]] = {}
         for name, parameter in self._parameters.items():
             if parameter.grad is not None:

@@ -39,5 +39,6 @@ def autocast(device: torch.device, *, in_bfloat16: bool) -> AbstractContextManag
 
 def cpu_has_bfloat16() -> bool:
     """Say whether this processor multiplies bfloat16: AVX512-BF16 (Zen 4, Cooper Lake) or AMX."""
-    cpu: Any = torch.cpu
-    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())  # noqa: SLF001 - no public name
+    # An older torch has no public way to ask, and trains in float32.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -36,8 +36,11 @@ from goemo.files import built_folder
 from goemo.frozen import FrozenFeatures, FrozenStates, output_folders
 from goemo.frozen.output import missing_output, output_name, output_parent
 from goemo.inference import choose_device
-from goemo.models import Checkpoint, load_tokenizer, resolve_checkpoint
+from goemo.models import Checkpoint, build_model, load_config, load_tokenizer, resolve_checkpoint
+from goemo.models.architectures import text_config
+from goemo.models.heads import head_note
 from goemo.tokens import TokenStore
+from goemo.training.first_batch import FirstBatch
 
 SPLITS = ("train", "validation", "test")
 
@@ -197,11 +200,13 @@ def prepare(
         reserved: Bytes of the disk that must be left beside it, for what trials will write.
         on_progress: Called with the stage (``tokens``, ``features``, ``states``), what is done and what there
             is to do.
-        on_note: Called with a line on the size of the output before it is computed, or on why it is not.
+        on_note: Called with a line on the head of the checkpoint, where it brings one, and with one on the
+            size of the output before it is computed, or on why it is not.
 
     Raises:
-        InputError: The checkpoint is unknown or cannot be used, or is too short for a maximum length, or the
-            disk does not have room for the output.
+        InputError: The checkpoint is unknown or cannot be used, is too short for a maximum length, has no
+            embedding for a token of the texts, or ``transformers`` cannot train it so that a score depends on
+            its text alone; or the disk does not have room for the output.
         GoemoError: What lies there is damaged.
     """
     cache = Path(cache).resolve()  # what is made is found from other working directories too
@@ -214,6 +219,12 @@ def prepare(
     if prepared.data != _data_facts(splits):
         _write_facts(folder, splits, checkpoint)
         prepared = Prepared.open(folder)
+    _check_tokens(prepared)
+    note = on_note or (lambda _: None)
+    head = head_note(prepared.checkpoint, prepared.labels)
+    if head:
+        note(head)
+    _rehearse(prepared, trainable, pooling, max(max_lengths))
     missing = missing_output(
         prepared.folder,
         prepared.checkpoint,
@@ -224,7 +235,6 @@ def prepare(
         max_lengths=max_lengths,
     )
     if missing is not None:
-        note = on_note or (lambda _: None)
         obstacle = missing.obstacle(prefix_limit_gb)
         if obstacle:
             note(f"frozen encoder output: {obstacle}")
@@ -275,6 +285,26 @@ def _digest(splits: Splits, checkpoint: Checkpoint) -> str:
     facts = [_LAYOUT, splits.digest, str(checkpoint.folder), checkpoint.digest]
     facts += [metadata.version(name) for name in ("transformers", "tokenizers")]  # they make the tokens
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _rehearse(prepared: Prepared, trainable: str, pooling: str, max_length: int) -> None:
+    """Refuse an encoder that transformers cannot train so that its scores can be trusted."""
+    checkpoint, store = prepared.checkpoint, prepared.tokens["train"]
+    model = build_model(checkpoint, labels=prepared.labels, trainable=trainable, seed=0, pooling=pooling)
+    FirstBatch(model, checkpoint.name, store, prepared.targets["train"], max_length)
+
+
+def _check_tokens(prepared: Prepared) -> None:
+    """Refuse a tokenizer that gives the texts ids for which the checkpoint has no embedding."""
+    config = text_config(load_config(prepared.checkpoint.folder))
+    rows = getattr(config, "vocab_size", None)
+    most = int(prepared.distinct_tokens()[-1])
+    if isinstance(rows, int) and most >= rows:
+        problem = (
+            f"its tokenizer gives the texts ids up to {most}, and its embedding has {rows} rows; give the "
+            "model the tokenizer that it was trained with, or model.resize_token_embeddings and save both"
+        )
+        raise InputError(prepared.checkpoint.name, [problem])
 
 
 def _check_lengths(checkpoint: Checkpoint, max_lengths: Sequence[int]) -> None:

@@ -31,9 +31,9 @@ from goemo.models import learning_rate_scales, load_tokenizer
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import epoch_batches, steps_per_epoch
 from goemo.training.fresh_model import fresh_model
-from goemo.training.graphs import ReplayedSteps, graphs_are_wanted
+from goemo.training.graphs import ReplayedSteps
 from goemo.training.inputs import choose_inputs
-from goemo.training.losses import Loss
+from goemo.training.losses import Loss, cross_entropy
 from goemo.training.memory import PeakMemory
 from goemo.training.optimization import AdamW
 from goemo.training.prepared import Prepared
@@ -98,6 +98,8 @@ class TrainingRun:
         if c.trainable == "all":
             self._vocabulary = cut_vocabulary(self._model, prepared.distinct_tokens())
         self._trained = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
+        # Before the optimizer, whose moments would stand beside what the first batch takes.
+        self._inputs = choose_inputs(c, prepared, self._model, self.device)
         self._optimizer = AdamW(
             self._trained,
             weight_decay=c.weight_decay,
@@ -109,7 +111,6 @@ class TrainingRun:
         )
         self._best_weights: dict[str, Tensor] = {}
         self._lengths = prepared.tokens["train"].lengths(c.max_length)
-        self._inputs = choose_inputs(c, prepared, self._model, self.device)
         self._plain_steps = PlainSteps(
             self._inputs,
             Loss(c.loss, prepared.targets["train"], label_smoothing=c.label_smoothing, device=self.device),
@@ -118,7 +119,7 @@ class TrainingRun:
             piece=c.batch_size,
         )
         self._steps: Steps = self._plain_steps
-        if graphs_are_wanted(self.device):
+        if c.cuda_graphs and self.device.type == "cuda":
             self._steps = ReplayedSteps(self._plain_steps, self.device)
         self._random = seeded_random(c.seed, self.device)
 
@@ -131,6 +132,11 @@ class TrainingRun:
     def mixed_precision(self) -> str:
         """How this training is computed: ``bfloat16`` or ``none``, also where ``auto`` was asked for."""
         return "bfloat16" if self._inputs.in_bfloat16 else "none"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the engine does without in this training, because it would give something else."""
+        return self._inputs.notes
 
     @property
     def percent(self) -> int:
@@ -196,7 +202,7 @@ class TrainingRun:
         # From the rounded scores, which are what is kept: everybody can compute the same numbers from them.
         options = threshold_options(self.configuration.thresholds)
         metrics = validation_metrics(scores.astype(np.float32), targets, **options)
-        metrics |= {"val/loss": _cross_entropy(logits, targets), **training}
+        metrics |= {"val/loss": cross_entropy(logits, targets), **training}
 
         objective = f"val/{self.configuration.metric}"
         is_best = self.best is None or metrics[objective] > self.best.metrics[objective]
@@ -440,9 +446,3 @@ def _identity(run: TrainingRun) -> dict[str, Any]:
         "data": run.prepared.data["digest"],
         "shapes": {name: list(p.shape) for name, p in run._trained.items()},  # noqa: SLF001 - of this file
     }
-
-
-def _cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.bool_]) -> float:
-    """Return the binary cross-entropy, mean over texts and labels, in float64."""
-    x = logits.astype(np.float64)
-    return float(np.mean(np.maximum(x, 0) - x * targets + np.log1p(np.exp(-np.abs(x)))))

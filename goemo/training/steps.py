@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,6 +86,13 @@ class PlainSteps:
 
     def pieces(self, rows: Rows, at: Tensor) -> list[Piece]:
         """Cut a batch."""
+        together = self._inputs.together(rows)
+        if together is not None:
+            return [
+                Piece(at[torch.from_numpy(places).to(at.device)], self._inputs.width(rows[places]))
+                for group in together
+                for places in np.split(group, range(self.piece, len(group), self.piece))
+            ]
         if len(rows) <= self.piece:
             return [Piece(at, self._inputs.width(rows))]
         return [

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from goemo.fast.cpu import _PackedLinear, faster_on_cpu
+from goemo.fast import faster_on_cpu
+from goemo.fast.one_dnn import PackedLinear
 from goemo.inference import predict_logits
 from goemo.models import build_model, resolve_checkpoint
 from goemo.models.pooling import MeanAlone
@@ -65,10 +66,10 @@ def test_every_architecture_scores_as_before(name):
             expected = model(**inputs).logits
             assert torch.allclose(fast(**inputs).logits, expected, atol=1e-5)
     assert np.ptp(expected.numpy()) > 1e-3
-    assert any(isinstance(module, _PackedLinear) for module in fast.modules())
+    assert any(isinstance(module, PackedLinear) for module in fast.modules())
     assert not any(type(module) is torch.nn.Linear for module in fast.modules())
     assert all(torch.equal(plain[key], weights) for key, weights in model.state_dict().items())
-    assert not any(isinstance(module, _PackedLinear) for module in model.modules())
+    assert not any(isinstance(module, PackedLinear) for module in model.modules())
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

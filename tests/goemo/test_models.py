@@ -174,19 +174,33 @@ def test_a_head_that_reads_every_token_is_not_cut(tmp_path):
 
 
 def test_an_architecture_without_an_entry_still_trains(tmp_path):
-    """A family that the table does not know builds for all and head; last_layer names those it knows."""
+    """Its blocks are found from the structure; what its head reads is not known."""
     from transformers import ConvBertConfig
 
     ConvBertConfig(**SIZES, embedding_size=32).save_pretrained(tmp_path)
     checkpoint = Checkpoint("conv", tmp_path, has_weights=False, digest="")
     model = build_model(checkpoint, labels=LABELS, trainable="head", seed=1)
     assert not reads_one_token(model)
-    assert encoder_blocks(model) is None
+    assert len(encoder_blocks(model)) == SIZES["num_hidden_layers"]
     names = parameters_that_train(model)
     assert names
     assert not any(name.startswith("convbert.") for name in names)
     assert len(parameters_that_train(build_model(checkpoint, labels=LABELS, trainable="all", seed=1))) > 20
-    with pytest.raises(InputError, match=r"last_layer is known for albert, bert.*not for convbert"):
+    last = build_model(checkpoint, labels=LABELS, trainable="last_layer", seed=1)
+    trained = {name for name in parameters_that_train(last) if name.startswith("convbert.")}
+    assert trained
+    assert all(
+        name.startswith(f"convbert.encoder.layer.{SIZES['num_hidden_layers'] - 1}.") for name in trained
+    )
+
+
+def test_a_last_layer_that_is_not_known_is_refused(tmp_path):
+    """Of an encoder with a decoder, which has two lists of blocks."""
+    from transformers import BartConfig
+
+    BartConfig(vocab_size=90, d_model=32, encoder_layers=2, decoder_layers=2).save_pretrained(tmp_path)
+    checkpoint = Checkpoint("bart", tmp_path, has_weights=False, digest="")
+    with pytest.raises(InputError, match="the last block of bart is not known; take all or head"):
         build_model(checkpoint, labels=LABELS, trainable="last_layer", seed=1)
 
 

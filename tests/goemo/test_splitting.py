@@ -19,7 +19,7 @@ from transformers import (
     XLNetConfig,
 )
 
-from goemo.fast.cpu import faster_on_cpu
+from goemo.fast import faster_on_cpu
 from goemo.models import (
     Checkpoint,
     build_model,
@@ -195,15 +195,15 @@ def test_a_mean_block_behind_the_cut_computes_the_mean_alone(model):
 
 
 def test_what_cannot_be_split_has_no_parts(folders, tmp_path):
-    """Nothing frozen, blocks that are shared or numbered, an unknown architecture: None, and no error."""
-    from transformers import ConvBertConfig
+    """Nothing frozen, blocks that are shared or numbered, two lists of them: None, and no error."""
+    from transformers import BartConfig
 
     albert = Checkpoint("albert", folders / "albert", has_weights=True, digest="")
     assert split_model(build_model(albert, labels=LABELS, trainable="all", seed=1)) is None
     others = {
         "one-block": BertConfig(**SIZES | {"num_hidden_layers": 1}),
         "decoder": BertConfig(**SIZES, is_decoder=True),
-        "unknown": ConvBertConfig(**SIZES, embedding_size=32),
+        "encoder with a decoder": BartConfig(vocab_size=90, d_model=32, encoder_layers=2, decoder_layers=2),
     }
     for name, config in others.items():
         config.save_pretrained(tmp_path / name)

@@ -423,21 +423,25 @@ def test_two_processes_may_save_one_trial(prepared, tmp_path, monkeypatch):
 def test_emulated_bfloat16_is_not_used(monkeypatch):
     """GPUs before Ampere and older processors compute it many times slower than float32."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
     for kind in ("cuda", "cpu"):
         assert not uses_bfloat16("auto", torch.device(kind), 768)
         assert uses_bfloat16("bfloat16", torch.device(kind), 768)
 
 
-@pytest.mark.parametrize("instructions", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+@pytest.mark.parametrize("instructions", ["avx512_bf16", "amx_bf16"])
 def test_processors_with_bfloat16_use_it_unless_told_not_to(instructions, monkeypatch):
     """Either kind of instructions is enough; narrow encoders would lose by it."""
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instructions)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {instructions: True})
     assert uses_bfloat16("auto", torch.device("cpu"), 128)
     assert not uses_bfloat16("auto", torch.device("cpu"), 127)
     assert not uses_bfloat16("none", torch.device("cpu"), 384)
+
+
+def test_a_torch_that_does_not_tell_of_the_processor_trains_in_float32(monkeypatch):
+    """An older one has no public way to ask."""
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not uses_bfloat16("auto", torch.device("cpu"), 384)
 
 
 def test_a_saved_state_is_replaced_whole(prepared, tmp_path, monkeypatch):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
-from goemo.fast import cut_vocabulary, first_token, quick_attention, training_view
+from goemo.fast import cut_vocabulary, one_dnn, training_view
 from goemo.fast.first_token import FirstTokenBlock, FirstTokenGroup, FirstTokenOfDistilbert
-from goemo.fast.quick_dropout import QuickDropout, keep_mask
 from goemo.models import train_mode
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
 from goemo.training.optimization import AdamW
 from goemo.training.precision import autocast
-
-view_module = sys.modules[training_view.__module__]  # the package has the function under its name
 
 _SIZES = {
     "vocab_size": 90,
@@ -56,8 +51,9 @@ SHORT = (FirstTokenBlock, FirstTokenGroup, FirstTokenOfDistilbert)
 
 @pytest.fixture
 def in_one_dnn(monkeypatch):
-    """Let linear maps of any size run in oneDNN."""
-    monkeypatch.setattr(view_module, "_FEW_PRODUCTS", 0)
+    """Let linear maps of any size run in oneDNN, on any processor."""
+    monkeypatch.setattr(one_dnn, "_FEW_PRODUCTS", 0)
+    monkeypatch.setattr(one_dnn, "_has_avx512", lambda: True)
 
 
 def _model(kind, **changes):
@@ -111,19 +107,6 @@ def _assert_same(model, view, inputs):
             assert torch.allclose(of_view[id(parameter)], gradients[name], atol=1e-5), name
 
 
-def test_positions_that_are_kept_are_those_of_the_width(in_one_dnn):
-    """DeBERTa at one width, at another, and at the first again."""
-    model = _model("deberta-v2")
-    view = training_view(model)
-    wide = _inputs("deberta-v2")
-    narrow = {name: tensor[:, :5] for name, tensor in wide.items()}
-    with torch.inference_mode():  # a prediction comes first
-        view(**wide)
-    for inputs in (wide, narrow, wide):
-        _assert_same(model, view, inputs)
-    assert not any(tensor.is_inference() for tensor in view.deberta.encoder.get_rel_pos._kept.values())
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_changes_gradients_by_its_rounding(kind, in_one_dnn):
     """Gradients of all weights, in float32, within 5 per cent of the model's."""
@@ -158,7 +141,7 @@ def test_no_map_is_computed_in_one_dnns_plain_loops(kind, in_one_dnn, capfd):
 @pytest.mark.parametrize("kind", ["albert", "bert"])
 def test_small_maps_run_in_torch_to_the_same_end(kind, monkeypatch):
     """What is too small for oneDNN: to 1e-5, and oneDNN is not called."""
-    monkeypatch.setattr(view_module, "_one_dnn", lambda *_: pytest.fail("oneDNN was called"))
+    monkeypatch.setattr(one_dnn, "one_dnn_map", lambda: lambda *_: pytest.fail("oneDNN was called"))
     model = _model(kind)
     _assert_same(model, training_view(model), _inputs(kind))
 
@@ -182,54 +165,6 @@ def test_the_gelu_with_a_tanh_is_fused(activation):
     assert not any(isinstance(module, kinds) for module in view.modules())
     assert sum(isinstance(module, kinds) for module in model.modules()) == 3
     _assert_same(model, view, _inputs("bert"))
-
-
-_RARE = 1e-9  # a dropout that takes the way of one and drops nothing
-
-
-@pytest.mark.parametrize("padded", [True, False])
-@pytest.mark.parametrize("kind", SHORTENED)
-def test_attention_with_dropout_is_that_of_the_model(kind, padded, monkeypatch):
-    """In train mode, where nothing happens to be dropped, to 1e-5: logits and the gradient of each weight."""
-    took = []
-    quick = quick_attention.quick_attention
-    for place in (quick_attention, first_token):
-        monkeypatch.setattr(place, "quick_attention", lambda *a, **k: took.append(1) or quick(*a, **k))
-    names = ("attention_dropout", "dropout") if kind == "distilbert" else ("attention_probs_dropout_prob", "")
-    model = _model(kind, **{names[0]: _RARE}, attn_implementation="sdpa")
-    inputs = _inputs(kind, padded=padded)
-    view = training_view(model).train()
-    for module in view.modules():
-        if isinstance(module, QuickDropout) and module.p != _RARE:
-            module.p = 0.0
-    _assert_same(model, view, inputs)
-    assert len(took) == 3  # one a layer
-
-
-@pytest.mark.parametrize("mask", [None, "bool", "added"])
-def test_quick_attention_is_attention_with_dropout(mask):
-    """Softmax, dropout and product as written in full, with the same elements dropped; the mean is kept."""
-    generator = torch.Generator().manual_seed(3)
-    query, key, value = (torch.randn(2, 3, t, 8, generator=generator) for t in (4, 6, 6))
-    allowed = torch.rand(2, 1, 4, 6, generator=generator) > 0.3
-    allowed[..., 0] = True
-    given = {None: None, "bool": allowed, "added": torch.zeros(allowed.shape).masked_fill(~allowed, -1e9)}[
-        mask
-    ]
-    torch.manual_seed(5)
-    output = quick_attention.quick_attention(query, key, value, given, dropout=0.25, scale=0.5)
-    torch.manual_seed(5)
-    products = torch.einsum("bhtd,bhsd->bhts", query, key) * 0.5
-    if mask is not None:
-        products = torch.where(allowed, products, -1e9)
-    kept, _ = keep_mask(products, 0.25)
-    assert torch.allclose(output, products.softmax(-1).where(kept, 0) / 0.75 @ value, atol=1e-6)
-    torch.manual_seed(6)
-    many = (query[:1].expand(4000, -1, -1, -1), key[:1], value[:1])
-    given = None if given is None else given[:1]
-    mean = quick_attention.quick_attention(*many, given, dropout=0.25, scale=0.5).mean(0)
-    exact = products[:1].softmax(-1) @ value[:1]
-    assert (mean - exact[0]).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -354,31 +289,3 @@ def test_a_sparse_gradient_steps_as_a_dense_one():
     assert torch.allclose(ours.weight, theirs.weight, atol=1e-6)
     for name, tensor in oracle.state().items():
         assert torch.allclose(mine.state()[name], tensor, atol=1e-6)
-
-
-@pytest.mark.parametrize("probability", [0.1, 0.5, 0.0003])
-@pytest.mark.parametrize("size", [400_000, 399_997])
-def test_quick_dropout_is_dropout(probability, size):
-    """Elements are zeroed independently with the probability, whatever their place; the mean stays."""
-    torch.manual_seed(0)
-    dropped = (QuickDropout(probability).train()(torch.ones(size)) == 0).float()
-    tolerance = 5 * (probability * (1 - probability) / size) ** 0.5 + 1 / 2**17
-    assert dropped.mean().item() == pytest.approx(probability, abs=tolerance)
-    for lane in range(4):  # the four that share a draw
-        assert dropped[lane::4].mean().item() == pytest.approx(probability, abs=2 * tolerance)
-    together = (dropped[:-1] * dropped[1:]).mean().item()
-    assert together == pytest.approx(probability**2, abs=5 * (probability**2 / size) ** 0.5 + 1e-4)
-    kept = QuickDropout(probability).train()(torch.full((size,), 3.0)).unique()
-    assert kept[-1].item() == pytest.approx(3 / (1 - probability), rel=1e-4)
-
-
-def test_quick_dropout_is_off_in_eval_mode_and_at_probability_zero():
-    """Nothing is drawn then, so that the random state stays as it was; gradients reach what is kept alone."""
-    features = torch.ones(50, 3, requires_grad=True)
-    before = torch.get_rng_state()
-    assert QuickDropout(0.3).eval()(features) is features
-    assert QuickDropout(0.0).train()(features) is features
-    assert torch.equal(torch.get_rng_state(), before)
-    dropped = QuickDropout(0.3).train()(features)
-    dropped.sum().backward()
-    assert torch.equal(features.grad == 0, dropped == 0)

@@ -130,6 +130,7 @@ def test_defaults_fill_a_minimal_file(load):
             "trainable": "all",
             "pooling": "first",
             "mixed_precision": "auto",
+            "cuda_graphs": False,
         },
         "data": {"source": "sample:", "taxonomy": "fine"},
         "space": {},

@@ -14,6 +14,7 @@ from rich.console import Console
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits, report_lines
 from goemo.frozen.output import missing_output
+from goemo.models.architectures import encoder_width
 from goemo.training import report_progress, report_step
 from goemo.training.memory_estimate import estimate_memory
 from goemo.training.precision import uses_bfloat16
@@ -203,7 +204,7 @@ def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:
 def _memory(setting: Setting, probed: Probed) -> tuple[float, float]:
     """Return the bytes of the largest trial, and those that there are for it."""
     is_gpu = setting.per_trial["gpu"] > 0
-    device, width = torch.device("cuda" if is_gpu else "cpu"), setting.model.config.hidden_size
+    device, width = torch.device("cuda" if is_gpu else "cpu"), encoder_width(setting.model.config)
     estimates = {
         id(c): estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device, width))
         for c in [probed.peak[0], *setting.configurations]

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from goemo.configuration import Configuration
-from goemo.fast.cpu import faster_on_cpu
+from goemo.fast import faster_on_cpu
 from goemo.inference import choose_device, predict_logits
-from goemo.training.graphs import graphs_are_wanted
+from goemo.models.architectures import LAYERS, encoder_width, first_of
 from goemo.training.prepared import Prepared
 from tune.engine.resources import threads_per_trial
 from tune.forecast.costs import Prices, fit_prices
@@ -108,7 +108,7 @@ def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
         )
         findings, workers_s = measure_at_once(probe, dict(setting.per_trial), workers)
         measured = [one for found, _ in findings for one in found]
-        is_recorded = is_gpu and graphs_are_wanted(torch.device("cuda"))
+        is_recorded = is_gpu and spec.model.cuda_graphs
         training = [_training(setting, one, is_recorded=is_recorded) for one in measured]
         looks = _looks(Prepared.open(sample.folder), setting, measured)
     largest = max(measured, key=lambda one: one.configuration.batch_size * one.configuration.max_length)
@@ -196,7 +196,7 @@ def _test_s(setting: Setting, device: torch.device) -> float:
 def _texts_to_time(setting: Setting, device: str) -> int:
     """Return how many texts the whole model reads in about a second, by the size of its blocks."""
     config = setting.model.config
-    per_token = 24 * config.hidden_size**2 * config.num_hidden_layers
+    per_token = 24 * encoder_width(config) ** 2 * first_of(config, *LAYERS, default=12)
     tokens = float(
         setting.prepared.tokens["validation"]
         .lengths(max(c.max_length for c in setting.configurations))

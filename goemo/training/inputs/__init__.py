@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,24 +13,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.configuration import Configuration
+from goemo.errors import InputError
+from goemo.fast import FastTwin, fast_twin, training_view
+from goemo.models.architectures import encoder_width
+from goemo.models.padding import reads_one_length, set_one_length
 from goemo.tokens.batches import Rows
+from goemo.training.first_batch import FirstBatch
 from goemo.training.inputs.features import FeatureInputs
 from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
 from goemo.training.precision import uses_bfloat16
 from goemo.training.prepared import Prepared
 
-__all__ = ["Inputs", "choose_inputs"]
+__all__ = ["Inputs", "choose_inputs", "reading_inputs"]
 
 
 class Inputs(Protocol):
     """Where logits come from.
 
     Attributes:
+        view: The module that is called: the plain one, or one that gives the same for less.
         in_bfloat16: Whether the large matrix products of ``train_logits`` are computed so.
+        may_use_bfloat16: Whether they may be; small ones would gain nothing.
+        notes: What the engine does without in this training, one line each.
     """
 
+    view: Any
     in_bfloat16: bool
+    may_use_bfloat16: bool
+    notes: tuple[str, ...]
+
+    def together(self, rows: Rows) -> list[NDArray[np.int64]] | None:
+        """Return the places of rows that may share a batch, group by group; None where all may."""
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of a batch of training rows, known without asking the device."""
@@ -53,18 +70,156 @@ class Inputs(Protocol):
         """Return logits of a whole split in eval mode, shape (texts, labels), in the order of the split."""
 
 
+_log = logging.getLogger("goemo.training")
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What a first batch has shown of one kind of training.
+
+    Attributes:
+        is_cached: The output of the frozen encoder gives what the whole model gives.
+        without: Names of the shortcuts that do not.
+        in_bfloat16: The training is computed in it.
+        is_one_length: Padding changes a score, so that no text is padded.
+        notes: A line for each thing that is done without.
+    """
+
+    is_cached: bool
+    without: tuple[str, ...]
+    in_bfloat16: bool
+    is_one_length: bool
+    notes: tuple[str, ...]
+
+
+# By kind of training: a worker that trains one trial after the other compares the first of each kind alone.
+_verdicts: dict[tuple[Any, ...], _Verdict] = {}
+
+
 def choose_inputs(
     configuration: Configuration, prepared: Prepared, model: Any, device: torch.device
 ) -> Inputs:
-    """Return the cheapest source of logits that gives what the whole model would."""
+    """Return the cheapest source of logits that gives what the whole model would.
+
+    Loss and gradients of a first batch are compared with the plain model's. What differs steps aside, with a
+    line in the log that names it, and in ``Inputs.notes``.
+
+    Args:
+        configuration: What is trained.
+        prepared: On what.
+        model: The plain model, in eval mode. It is told to read batches of one length where padding would
+            change a score.
+        device: Where it is.
+
+    Raises:
+        InputError: ``transformers`` itself cannot train this encoder so; says why.
+    """
     c = configuration
-    if c.trainable == "head" and prepared.checkpoint.has_weights:
-        frozen = prepared.frozen_features(c.pooling, c.max_length)
-        if frozen is not None:
-            return FeatureInputs(model, frozen, c.max_length, device)
-    in_bfloat16 = uses_bfloat16(c.mixed_precision, device, model.config.hidden_size)
-    if c.trainable == "last_layer" and prepared.checkpoint.has_weights:
-        suffix = SuffixInputs.where_possible(model, prepared, c.max_length, in_bfloat16=in_bfloat16)
-        if suffix is not None:
-            return suffix
-    return TokenInputs(model, prepared, c.max_length, device, in_bfloat16=in_bfloat16)
+    texts = len(prepared.tokens["train"])
+    data = (prepared.checkpoint.digest, prepared.data["digest"], texts, prepared.labels)
+    kind = (c.trainable, c.pooling, c.dropout, c.seed, c.max_length, c.mixed_precision)
+    key = (*data, *kind, str(device), _has_output(c, prepared))
+    verdict = _verdicts.get(key)
+    inputs: Inputs | None = None
+    if verdict is None:
+        verdict, inputs = _compared(c, prepared, model)
+        _verdicts[key] = verdict
+        for note in verdict.notes:
+            _log.warning("%s: %s", c.checkpoint, note)
+    else:
+        set_one_length(model, is_one_length=verdict.is_one_length)
+        inputs = _cached_inputs(c, prepared, model) if verdict.is_cached else None
+    if inputs is None:
+        inputs = TokenInputs(model, prepared, c.max_length, device)
+    inputs.view = training_view(inputs.view, without=verdict.without)
+    inputs.in_bfloat16, inputs.notes = verdict.in_bfloat16, verdict.notes
+    return inputs
+
+
+def reading_inputs(configuration: Configuration, prepared: Prepared, model: Any) -> Inputs:
+    """Return the source of logits that a training has, for a trained model that does not train.
+
+    Args:
+        configuration: What was trained.
+        prepared: On what.
+        model: Trained, in eval mode.
+    """
+    c, store = configuration, prepared.tokens["train"]
+    name, targets = prepared.checkpoint.name, prepared.targets["train"]
+    batch = FirstBatch(model, name, store, targets, c.max_length, with_gradients=False)
+    inputs, twin, _ = _agreeing(batch, c, prepared, model)
+    inputs.view = twin.model
+    return inputs
+
+
+def _has_output(configuration: Configuration, prepared: Prepared) -> bool:
+    """Say whether the output of the frozen encoder has been computed for a training."""
+    c = configuration
+    if not prepared.checkpoint.has_weights or c.trainable == "all":
+        return False
+    if c.trainable == "last_layer":
+        return prepared.frozen_states(c.max_length) is not None
+    return prepared.frozen_features(c.pooling, c.max_length) is not None
+
+
+def _cached_inputs(
+    configuration: Configuration, prepared: Prepared, model: Any
+) -> FeatureInputs | SuffixInputs | None:
+    """Return what reads the output of the frozen encoder; None where there is none."""
+    c = configuration
+    if not _has_output(c, prepared):
+        return None
+    if c.trainable == "last_layer":
+        return SuffixInputs.where_possible(model, prepared, c.max_length)
+    frozen = prepared.frozen_features(c.pooling, c.max_length)
+    return None if frozen is None else FeatureInputs(model, frozen, c.max_length, model.device)
+
+
+def _compared(configuration: Configuration, prepared: Prepared, model: Any) -> tuple[_Verdict, Inputs]:
+    """Compare what is faster with the plain model; return the findings, and inputs as yet plain."""
+    c = configuration
+    store = prepared.tokens["train"]
+    batch = FirstBatch(model, prepared.checkpoint.name, store, prepared.targets["train"], c.max_length)
+    inputs, twin, notes = _agreeing(batch, c, prepared, model)
+    plain = inputs.view
+    inputs.view = twin.model
+    in_bfloat16 = inputs.may_use_bfloat16 and uses_bfloat16(
+        c.mixed_precision, model.device, encoder_width(model.config)
+    )
+    if in_bfloat16:
+        inputs.in_bfloat16 = True
+        failure = batch.failure(inputs)
+        if failure and c.mixed_precision == "bfloat16":
+            problem = f"cannot be computed in bfloat16 ({failure}); set model.mixed_precision: none"
+            raise InputError(prepared.checkpoint.name, [problem])
+        if failure:
+            notes.append(f"computed in float32, because bfloat16 fails: {failure}")
+            in_bfloat16 = False
+    inputs.view = plain
+    is_cached = not isinstance(inputs, TokenInputs)
+    verdict = _Verdict(is_cached, twin.without, in_bfloat16, reads_one_length(model), tuple(notes))
+    return verdict, inputs
+
+
+def _agreeing(
+    batch: FirstBatch, configuration: Configuration, prepared: Prepared, model: Any
+) -> tuple[Inputs, FastTwin, list[str]]:
+    """Return inputs in their plain view, its fast twin, and a line for what stepped aside."""
+    notes: list[str] = []
+    inputs: Inputs | None = _cached_inputs(configuration, prepared, model)
+    if inputs is not None:
+        reason = _difference(batch, inputs, inputs.view)
+        if reason:
+            notes.append(f"the cached output of the frozen encoder steps aside: {reason}")
+            inputs = None
+    if inputs is None:
+        inputs = TokenInputs(model, prepared, configuration.max_length, model.device)
+    plain = inputs.view
+    twin = fast_twin(plain, partial(_difference, batch, inputs))
+    inputs.view = plain
+    return inputs, twin, [*notes, *(f"a shortcut steps aside: {reason}" for reason in twin.reasons)]
+
+
+def _difference(batch: FirstBatch, inputs: Inputs, view: Any) -> str:
+    inputs.view = view
+    return batch.difference(inputs)

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.fast import training_view
 from goemo.frozen import FrozenStates
 from goemo.inference import look_at_all, width_multiple
 from goemo.models import SplitModel, split_model, train_mode
+from goemo.models.padding import reads_one_length
 from goemo.tokens import Template
-from goemo.tokens.batches import Rows, padded_width
+from goemo.tokens.batches import Rows, equal_lengths, padded_width
 from goemo.training.precision import autocast
 from goemo.training.prepared import Prepared
 
@@ -32,8 +32,11 @@ class SuffixInputs:
         frozen: States that cover the maximum length.
         template: Of the tokens.
         max_length: Tokens per text at most.
-        in_bfloat16: Whether large products of training are computed so.
     """
+
+    in_bfloat16 = False
+    may_use_bfloat16 = True
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -42,13 +45,11 @@ class SuffixInputs:
         frozen: FrozenStates,
         template: Template,
         max_length: int,
-        *,
-        in_bfloat16: bool = False,
     ) -> None:
         device = model.device
-        self._max_length, self._device, self.in_bfloat16 = max_length, device, in_bfloat16
-        self._parts = SplitModel(parts.prefix, training_view(parts.suffix))
-        self._multiple = width_multiple(device)
+        self._max_length, self._device = max_length, device
+        self._parts = parts
+        self._multiple = 1 if reads_one_length(model) else width_multiple(device)
         self._is_padded_left = template.padding_side == "left"
         self._states = _resident(frozen.states, device)
         self._types = _resident(frozen.types, device) if template.returns_types else None
@@ -58,9 +59,7 @@ class SuffixInputs:
         self._starts = {split: torch.from_numpy(frozen.offsets[rows[split]]).to(device) for split in rows}
 
     @classmethod
-    def where_possible(
-        cls, model: Any, prepared: Prepared, max_length: int, *, in_bfloat16: bool = False
-    ) -> SuffixInputs | None:
+    def where_possible(cls, model: Any, prepared: Prepared, max_length: int) -> SuffixInputs | None:
         """Return the inputs, or None where there are no states, or too many for the free memory of a GPU."""
         frozen = prepared.frozen_states(max_length)
         if frozen is None or not _fits(frozen, model.device):
@@ -69,7 +68,20 @@ class SuffixInputs:
         template = prepared.tokens["train"].template
         if parts is None:
             return None
-        return cls(model, parts, frozen, template, max_length, in_bfloat16=in_bfloat16)
+        return cls(model, parts, frozen, template, max_length)
+
+    @property
+    def view(self) -> Any:
+        """What reads the states."""
+        return self._parts.suffix
+
+    @view.setter
+    def view(self, suffix: Any) -> None:
+        self._parts = SplitModel(self._parts.prefix, suffix)
+
+    def together(self, rows: Rows) -> list[NDArray[np.int64]] | None:
+        """Return the places of rows of one length, where padding would change a score."""
+        return equal_lengths(self._lengths_on_host["train"][rows]) if reads_one_length(self.view) else None
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of these training rows."""
@@ -98,7 +110,7 @@ class SuffixInputs:
                 batch = self._batch(split, at, self._width(split, rows))
                 logits[rows] = self._parts.suffix_logits(*batch).float().cpu().numpy()
 
-        look_at_all(look, lengths, self._max_length, self._device)
+        look_at_all(look, lengths, self._max_length, self._device, is_one_length=reads_one_length(self.view))
         return logits
 
     def _width(self, split: str, rows: Rows) -> int:

@@ -1,0 +1,147 @@
+"""The plain model's results on a first batch, with which all that is faster is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from numpy.typing import NDArray
+from torch import Tensor
+
+from goemo.errors import InputError
+from goemo.models.padding import differ, first_line, reads_one_length, settle_padding, trained_logits
+from goemo.tokens import TokenStore
+from goemo.tokens.batches import Rows
+from goemo.training.randomness import random_state, set_random_state
+
+# Texts of the batch: few, so that a short training does not notice; of all lengths, so that it is padded.
+_MOST_ROWS = 8
+
+# Between gradients, relative to the norm of all: sums over many tokens round more than a logit does.
+_TOLERANCE = 1e-3
+
+_Results = tuple[Tensor, list[Tensor | None]]
+
+
+class GivesLogits(Protocol):
+    """What gives logits of training rows, see ``Inputs``."""
+
+    def width(self, rows: Rows) -> int:
+        """Return the padded width of these rows."""
+
+    def train_logits(self, at: Tensor, width: int) -> Tensor:
+        """Return logits of training rows, with gradients."""
+
+
+class FirstBatch:
+    """A few training texts from the shortest to the longest, and what the plain model makes of them.
+
+    Everything is computed without dropout, and the random state of the process is left as it was.
+
+    Args:
+        model: The plain model, in eval mode, with what trains set to train. It is told to read batches of
+            one length where padding would change a score.
+        name: Of the checkpoint, for messages.
+        store: The training texts.
+        targets: Of them, bool, shape (texts, labels).
+        max_length: Tokens per text at most.
+        with_gradients: Of what trains, beside the logits.
+
+    Raises:
+        InputError: ``transformers`` itself cannot score or train these texts, or not so that a score depends
+            on its text alone; says why.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        store: TokenStore,
+        targets: NDArray[np.bool_],
+        max_length: int,
+        *,
+        with_gradients: bool = True,
+    ) -> None:
+        self._device = model.device
+        self._parameters = [p for p in model.parameters() if p.requires_grad and with_gradients]
+        with self._undisturbed():
+            settle_padding(model, name, store, max_length)
+            self.rows = _chosen(store.lengths(max_length), is_one_length=reads_one_length(model))
+            chosen = np.asarray(targets)[self.rows].astype(np.float32)
+            self._targets = torch.from_numpy(chosen).to(self._device)
+            try:
+                self._plain = self._results(lambda: trained_logits(model, store, self.rows, max_length))
+            except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+                problem = f"transformers cannot train {model.config.model_type}: {first_line(error)}"
+                raise InputError(name, [problem]) from error
+        self._norm = sum(float(part.double().square().sum()) for part in self._plain[1] if part is not None)
+        self._norm **= 0.5
+
+    def difference(self, inputs: GivesLogits) -> str:
+        """Say how logits or gradients of the same texts differ from the plain model's; empty if they do not.
+
+        Args:
+            inputs: In eval mode, in float32.
+        """
+        logits, gradients = self._of(inputs)
+        expected, expected_gradients = self._plain
+        if differ(logits, expected):
+            return f"logits differ from the plain model's by {_largest(logits, expected):.2g}"
+        for found, wanted in zip(gradients, expected_gradients, strict=True):
+            if found is None and wanted is None:
+                continue
+            if found is None or wanted is None:
+                return "other weights than the plain model's have a gradient"
+            if not float((found.double() - wanted.double()).norm()) <= _TOLERANCE * self._norm:
+                return f"gradients differ from the plain model's by {_largest(found, wanted):.2g}"
+        return ""
+
+    def failure(self, inputs: GivesLogits) -> str:
+        """Say why a pass in the arithmetic that the inputs are set to does not work; empty if it does."""
+        try:
+            logits, gradients = self._of(inputs)
+        except (RuntimeError, TypeError, ValueError) as error:
+            return first_line(error)
+        is_finite = all(bool(part.isfinite().all()) for part in (logits, *gradients) if part is not None)
+        return "" if is_finite else "a logit or a gradient is not a number"
+
+    def _of(self, inputs: GivesLogits) -> _Results:
+        at = torch.from_numpy(self.rows).to(self._device)
+        with self._undisturbed():
+            return self._results(lambda: inputs.train_logits(at, inputs.width(self.rows)))
+
+    def _results(self, logits_of: Callable[[], Tensor]) -> _Results:
+        """Return logits and the gradients of their mean loss, by parameter."""
+        logits = logits_of()
+        if not self._parameters:
+            return logits.detach(), []
+        loss = F.binary_cross_entropy_with_logits(logits, self._targets)
+        gradients = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        return logits.detach(), [None if part is None else part.to_dense() for part in gradients]
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Put the random state back afterwards, of which some architectures take without dropout, too."""
+        before = random_state(self._device)
+        try:
+            yield
+        finally:
+            set_random_state(before, self._device)
+
+
+def _chosen(lengths: NDArray[np.int64], *, is_one_length: bool) -> Rows:
+    """Return a few rows from the shortest to the longest; where padding matters, of the commonest length."""
+    if is_one_length:
+        distinct, counts = np.unique(lengths, return_counts=True)
+        return np.flatnonzero(lengths == distinct[counts.argmax()])[:_MOST_ROWS].astype(np.int64)
+    order = np.argsort(lengths, kind="stable")
+    places = np.linspace(0, len(order) - 1, min(_MOST_ROWS, len(order))).astype(np.int64)
+    return np.unique(order[places]).astype(np.int64)
+
+
+def _largest(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).abs().max())

@@ -22,13 +22,12 @@ Both rates are measured on the device first: a copy of 1 GiB, and a product of b
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -105,8 +104,7 @@ class Case:
 
     def engine_speed(self, *, with_graphs: bool) -> float:
         """Train a window of batches to warm up, then two windows; return samples a second."""
-        os.environ["GOEMO_CUDA_GRAPHS"] = "1" if with_graphs else "0"
-        run = TrainingRun(self.configuration, self.prepared)
+        run = TrainingRun(replace(self.configuration, cuda_graphs=with_graphs), self.prepared)
         run.advance()
         return float(run.advance().metrics["train/samples_per_second"])
 
@@ -159,9 +157,13 @@ def whole_trial(model: str, max_length: int, source: Path, folder: Path) -> str:
     checkpoint = model if model.startswith("package:") else f"scratch:{Path(model).resolve()}"
     splits = load_splits(f"dir:{source}")
     prepared = prepare(splits, checkpoint, trainable="all", max_lengths=[max_length], cache=folder / "cache")
-    os.environ["GOEMO_CUDA_GRAPHS"] = "1"
     configuration = Configuration(
-        checkpoint=checkpoint, batch_size=16, max_length=max_length, epochs=5, reports=5
+        checkpoint=checkpoint,
+        batch_size=16,
+        max_length=max_length,
+        epochs=5,
+        reports=5,
+        cuda_graphs=True,
     )
     started = time.perf_counter()
     run = TrainingRun(configuration, prepared)

@@ -211,8 +211,22 @@ def write_folder(
             if parameter.ndim > 1:  # large enough that texts score differently
                 torch.nn.init.normal_(parameter, std=0.2)
     model.save_pretrained(folder)
-    _tokenizer(side).save_pretrained(folder)
+    (_of_letters(side) if kind in _OWN_TOKENIZER else _tokenizer(side)).save_pretrained(folder)
     return folder
+
+
+# transformers reads any tokenizer of these as its own class, which knows no words.
+_OWN_TOKENIZER = ("qwen2", "qwen3_5")
+
+
+def _of_letters(side: str) -> PreTrainedTokenizerFast:
+    from transformers import Qwen2Tokenizer
+
+    letters = {letter: i for i, letter in enumerate("\u0120word0123456789", start=5)}
+    vocabulary = {"<unk>": 0, "<pad>": PAD, "<s>": 2, "</s>": 3, "<|endoftext|>": 4} | letters
+    return Qwen2Tokenizer(
+        vocab=vocabulary, merges=[], pad_token="<pad>", unk_token="<unk>", padding_side=side
+    )
 
 
 def _tokenizer(side: str) -> PreTrainedTokenizerFast:

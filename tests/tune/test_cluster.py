@@ -67,6 +67,29 @@ def test_who_listens_and_is_no_ray_is_found_out_in_time(server, says, monkeypatc
 # --- A Ray of this user alone -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_ray_that_does_not_start_in_time_is_started_once_more(tmp_path, monkeypatch, fails):
+    """A busy machine gets a second try, and after that one line that says why."""
+    import ray
+
+    calls, said = [], []
+
+    def init(**_):
+        calls.append(1)
+        if len(calls) <= fails:
+            raise OSError("The current node timed out during startup. This could happen because")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda **_: None)
+    if fails == 1:
+        alone._start(str(tmp_path), said.append)
+    else:
+        with pytest.raises(GoemoError, match="did not start within 30 s, twice"):
+            alone._start(str(tmp_path), said.append)
+    assert len(calls) == 2
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
 def test_the_token_is_for_this_user_alone(tmp_path, monkeypatch, umask):
     """Whatever the umask, and whoever has made it: 0600 in a folder of 0700; what is in it stays."""

@@ -41,7 +41,7 @@ def private_ray(say: Callable[[str], None]) -> Iterator[None]:
     room = room_for_sockets(say)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=room, ignore_cleanup_errors=True) as folder:
         try:
-            _start(folder)
+            _start(folder, say)
             yield
         finally:
             import ray
@@ -49,10 +49,11 @@ def private_ray(say: Callable[[str], None]) -> Iterator[None]:
             ray.shutdown(wait_for_processes=True)
 
 
-def _start(folder: str) -> None:
-    """Start Ray with its files in a folder.
+def _start(folder: str, say: Callable[[str], None]) -> None:
+    """Start Ray with its files in a folder; once more where this machine was too busy the first time.
 
     Raises:
+        GoemoError: Ray's processes did not start in time.
         KeyboardInterrupt: SIGTERM came meanwhile, which Ray handles while it starts.
     """
     with _environment(
@@ -63,17 +64,28 @@ def _start(folder: str) -> None:
     ):
         import ray  # only now: it reads the last of the variables when it is imported
 
-        try:
-            with chdir(folder):  # Ray puts the current folder on its workers' path, before all others
-                ray.init(
-                    address="local",
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _temp_dir=f"{folder}/r",  # which Ray opens to everybody; nobody else gets there
-                )
-        except SystemExit as error:
-            raise KeyboardInterrupt from error
+        for is_last in (False, True):
+            try:
+                with chdir(folder):  # Ray puts the current folder on its workers' path, before all others
+                    ray.init(
+                        address="local",
+                        include_dashboard=False,
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                        _temp_dir=f"{folder}/r",  # which Ray opens to everybody; nobody else gets there
+                    )
+            except SystemExit as error:
+                raise KeyboardInterrupt from error
+            except Exception as error:  # Ray has no type for it, and waits for half a minute whatever is set
+                if "timed out during startup" not in str(error):
+                    raise
+                ray.shutdown(wait_for_processes=True)
+                if is_last:
+                    why = "this machine is too busy, or its memory is full; try again when it is not"
+                    raise GoemoError(f"Ray's processes did not start within 30 s, twice: {why}") from error
+                say("Ray's processes did not start within 30 s: this machine is busy; trying once more")
+            else:
+                return
 
 
 def room_for_sockets(say: Callable[[str], None]) -> Path:

@@ -36,8 +36,8 @@ class OptimisticThresholdsWarning(UserWarning):
 def as_kept(scores: ArrayLike) -> NDArray[np.float32]:
     """Round scores as a trial keeps them, to float16, so that thresholds that were fitted on kept scores fit.
 
-    A fitted threshold is the rounded score of an example; the float32 score of that very example may lie just
-    below it. See docs/decisions/003.
+    A fitted threshold lies between two rounded scores; where these are neighbours in float16, a float32 score
+    may lie on its other side. See docs/decisions/003.
 
     Args:
         scores: In [0, 1], any shape.

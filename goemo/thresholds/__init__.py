@@ -30,14 +30,18 @@ method         what it chooses                                                  
 ``top1``, which gives an example that is left without a label that of its highest score; thresholds are fitted
 as if it were not there.
 
+The threshold lies half-way, in logits, between the lowest score that it predicts and the highest that it
+refuses (:mod:`goemo.thresholds.between`); `fixed` and `grid` have cuts of their own.
+
 Of equally good cuts the higher wins; with `grid` the lower, as in the published loop, and with
 ``precision_at_recall`` the lower, which has more recall.
 
 What else can happen, and the answer:
 
-* **No positive.** The label is never predicted: its threshold is ``inf``. `global`, `fixed` and `shrunk` have
-  an answer that is not the label's own, and give it the cut for all (of `global`, ``inf`` if no label has a
-  positive); `fbr` gives it its highest score, as published.
+* **No positive.** The threshold is borrowed from the other labels (:mod:`goemo.thresholds.borrowing`), and
+  ``FittedThresholds.borrowed`` names the label. `global`, `fixed` and `shrunk` give it the cut for all, `fbr`
+  its highest score, as published. It is never predicted (``inf``) by `smoothed`, `micro_macro`, `micro_f1`
+  and `example_f1`, which decide whether a label pays, and where a recall or precision is required.
 * **No negative.** The label's lowest score, so that it is always predicted; `grid` gives its lowest cut of
   the best, `global` and `fixed` the cut for all, and `shrunk` draws the lowest score to it. MCC, which is 0
   for any cut then, counts as recall.

@@ -15,7 +15,7 @@ from goemo.configuration.thresholds import METHODS
 from goemo.thresholds import apply_thresholds, cross_fitted_predictions, fit_thresholds, fold_of_rows
 from goemo.thresholds.between import between, bounded_logits, halfway
 from goemo.thresholds.borrowing import borrow
-from goemo.thresholds.json_file import thresholds_from_json, thresholds_to_json
+from goemo.thresholds.json_file import ThresholdsFile, thresholds_from_json, thresholds_to_json
 from goemo.thresholds.methods.registry import REFUSING
 
 HALF = st.floats(0, 1, width=16)
@@ -118,10 +118,10 @@ def test_a_label_without_positives_is_named(method):
     names = list("abcde")
     kept = json.loads(json.dumps(thresholds_to_json(fitted, names)))
     assert kept["borrowed"] == ([] if method == "fixed" else ["c"])
-    back = thresholds_from_json(kept, names)
+    back = thresholds_from_json(ThresholdsFile(**kept), names)
     assert back.to_dict() == fitted.to_dict()
     with pytest.raises(ValueError, match=r"borrowed in thresholds\.json must name labels"):
-        thresholds_from_json({**kept, "borrowed": ["z"]}, names)
+        thresholds_from_json(ThresholdsFile(**{**kept, "borrowed": ["z"]}), names)
 
 
 @pytest.mark.parametrize("target", ["precision_at_recall", "recall_at_precision"])

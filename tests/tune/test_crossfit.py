@@ -19,7 +19,7 @@ def trial(tmp_path, monkeypatch):
 
 def write(trial, scores, thresholds="exact"):
     trial.write_config({"metric": "macro_f1", "thresholds": thresholds}, {})
-    trial.write_report({"progress": 100, "time": 1.0, "val/macro_f1": 0.5}, scores)
+    trial.write_report({"progress": 100, "time": 1.0, "seconds": 1.0, "val/macro_f1": 0.5}, scores)
     return trial.read()
 
 

@@ -26,7 +26,7 @@ def search(tmp_path, monkeypatch) -> SearchFolder:
 def write(search, trial_id, scores, metric="macro_f1"):
     trial = search.trial(trial_id)
     trial.write_config({"metric": metric, "thresholds": "exact"}, {})
-    trial.write_report({"progress": 100, "time": 1.0, f"val/{metric}": 0.5}, scores)
+    trial.write_report({"progress": 100, "time": 1.0, "seconds": 1.0, f"val/{metric}": 0.5}, scores)
     return trial.read()
 
 

@@ -27,10 +27,11 @@ from goemo.training.prepared import prepare
 from tune import tracking
 from tune.cli import main
 from tune.environment import describe
-from tune.models import retrain as module
+from tune.models import encoder as module
 from tune.models.export import write_export
 from tune.models.registry import Record
-from tune.models.retrain import carried_options, evaluate_bundle, retrain
+from tune.models.retrain import evaluate_bundle, retrain
+from tune.models.trained import carried_options
 from tune.records import Outcome, SearchFolder
 from tune.spec import SearchSpec
 

@@ -95,7 +95,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     results_console().print(results_table(done.results))
     if done.registered is not None:
         echo(done.registered.summary)
-    echo(f'{output}: a transformers folder; try: goemo predict {output} "thank you so much!"')
+    echo(f'{output}: a model folder; try: goemo predict {output} "thank you so much!"')
     if done.trouble is not None:
         raise GoemoError(done.trouble)
 

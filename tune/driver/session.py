@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from tune.live.progress import is_live
 from tune.ranking import confirm, leaderboard
 from tune.ranking.confirm import Confirmations
 from tune.ranking.leaderboard import Leaderboard
-from tune.records import BASELINE
+from tune.records import BASELINE, BLEND
 from tune.space import Suggestions
 from tune.space.warm_start import earlier_trials
 from tune.spec import SchedulerSpec, SearchSpec, advice
@@ -78,7 +78,7 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
                 _run_remaining(command, basis, search, halt, tracker)
             _await_baseline(fit, command, halt)
             log.phase("report")
-            board = _report(command, basis, search)
+            board = _report(command, basis, search, tracker.notice)
     except BaseException as error:
         # Should a store be away too: Ray ends a process whose Ray has died a minute ago.
         tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 30.0)
@@ -189,8 +189,11 @@ def _stages(
         yield replace(spec, scheduler=SchedulerSpec(algorithm="none")), further
 
 
-def _report(command: Command, basis: Basis, search: SearchFolder) -> Leaderboard:
+def _report(
+    command: Command, basis: Basis, search: SearchFolder, notice: Callable[[str], None]
+) -> Leaderboard:
     """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
+    from tune.answer.blend import judge_blend
     from tune.reporting.report import open_test_split, write_search_artifacts
 
     spec, view, now = command.spec, command.view, search.snapshot()
@@ -199,6 +202,10 @@ def _report(command: Command, basis: Basis, search: SearchFolder) -> Leaderboard
         return board
     if not remaining(spec, search):
         confirm.drop_weights(spec, now)
+        view.say("looking for a blend")
+        if judge_blend(search):
+            notice(BLEND)
+        board = leaderboard.build(search.snapshot())
         best = board.best.trial_id
         view.say(f"opening the test split for {best}")
         if not open_test_split(search, board, basis.prepared):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from tune.engine.preparation import max_lengths
 from tune.engine.resources import threads_per_trial
 from tune.models.exported import read_export
 from tune.ranking import leaderboard
+from tune.ranking.answers import why_no_blend
 from tune.ranking.confirmed import Confirmed, with_interval
-from tune.records import SearchFolder, write_text
+from tune.ranking.leaderboard import Leaderboard, Row
+from tune.records import BASELINE, BLEND, SearchFolder, Snapshot, write_text
 from tune.spec import SearchSpec
 
 
@@ -23,7 +26,8 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     Args:
         search: Where the trial ran.
         path: The YAML to write.
-        trial_id: None for the best by validation: by the mean over seeds where leaders were confirmed.
+        trial_id: A trial, ``baseline`` or ``blend``; None for the best trial by validation: by the mean over
+            seeds where leaders were confirmed.
 
     Raises:
         InputError: The trial is not ranked, or the path is a folder or a file of another kind.
@@ -32,17 +36,83 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     if path.is_dir():
         raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
     replaced = _replaced(path)
-    board = leaderboard.build(search.snapshot())
-    row = board.best if trial_id is None else board.row(trial_id)
+    now = search.snapshot()
+    board = leaderboard.build(now)
+    if trial_id == BLEND:
+        values, score = _blend_values(now, board)
+    elif trial_id == BASELINE:
+        values, score = _baseline_values(now, board)
+    else:
+        values, score = _trial_values(now, board, board.best if trial_id is None else board.row(trial_id))
+    head = f"# goemo retrain {path} -o model\n"
+    write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    chosen = values["origin"]["trial"]
+    return f"{path}: {chosen} of {search.name}, validation {board.objective} {score[0]}{replaced}{score[1]}"
+
+
+def _trial_values(search: Snapshot, board: Leaderboard, row: Row) -> tuple[dict[str, Any], tuple[str, str]]:
+    """Return what the export of a trial holds, and its score in words, with what further seeds have shown."""
     confirmed = next((leader for leader in board.confirmed if leader.trial_id == row.trial_id), None)
-    facts, spec = search.facts, SearchSpec.from_dict(search.spec)
+    values = _values(search, board, row.trial_id, (row.objective, row.low, row.high), row.config)
+    values["origin"] |= {"rank": row.rank}
+    values["expected"] |= {"at_progress": row.best_progress}
+    seeds = ""
+    if confirmed is not None:
+        values["expected"]["confirmed"] = _confirmed_facts(confirmed)
+        seeds = f"; mean of {len(confirmed.seeds)} seeds {with_interval(confirmed)}"
+    return values, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", seeds)
+
+
+def _baseline_values(search: Snapshot, board: Leaderboard) -> tuple[dict[str, Any], tuple[str, str]]:
+    row = board.baseline
+    if row is None:
+        problem = (
+            f"{search.name} has no baseline (yet): goemo resume {search.name} fits it, unless baseline: none"
+        )
+        raise InputError("--trial", [problem])
+    config = search.answers[BASELINE].config
+    values = _values(search, board, BASELINE, (row.objective, row.low, row.high), config)
+    return values, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
+
+
+def _blend_values(search: Snapshot, board: Leaderboard) -> tuple[dict[str, Any], tuple[str, str]]:
+    row = board.blend
+    if row is None:
+        problem = f"{search.name} offers no blend: {why_no_blend(search)}"
+        raise InputError("--trial", [problem])
+    objective = search.spec["objective"]
+    config = {
+        "checkpoint": BLEND,
+        "metric": objective["metric"],
+        "thresholds": objective["thresholds"],
+        "seed": search.spec["seed"],
+    }
+    values = _values(search, board, BLEND, (row.objective, row.low, row.high), config)
+    members = []
+    for member in row.members:
+        if member.trial_id == BASELINE:
+            kind, (own, _) = "words", _baseline_values(search, board)
+        else:
+            kind, (own, _) = "encoder", _trial_values(search, board, board.row(member.trial_id))
+        members.append({"tenths": round(member.weight * 10), kind: own})
+    return {**values, "members": members}, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
+
+
+def _values(
+    search: Snapshot,
+    board: Leaderboard,
+    trial_id: str,
+    score: tuple[float, float, float],
+    configuration: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the export of anything holds."""
+    facts, spec = search.facts, SearchSpec.from_dict(dict(search.spec))
     keys = ("source", "taxonomy", "seed", "splitting", "digest", "splits", "options")
-    data = {key: facts["data"][key] for key in keys if key in facts["data"]}
-    values = {
+    value, low, high = score
+    return {
         "origin": {
             "search": search.name,
-            "trial": row.trial_id,
-            "rank": row.rank,
+            "trial": trial_id,
             "trials": len(board.rows),
             "threads": threads_per_trial(spec),
             "max_lengths": max_lengths(spec),
@@ -51,24 +121,15 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         },
         "expected": {
             "metric": f"val/{board.objective}",
-            "value": row.objective,
-            "low": row.low,
-            "high": row.high,
+            "value": value,
+            "low": low,
+            "high": high,
             "interval": "95 % bootstrap of the validation rows; thresholds cross-fitted",
-            "at_progress": row.best_progress,
-            **({} if confirmed is None else {"confirmed": _confirmed_facts(confirmed)}),
         },
-        "data": data,
-        "configuration": row.config,
+        "data": {key: facts["data"][key] for key in keys if key in facts["data"]},
+        "configuration": dict(configuration),
         "versions": facts["environment"]["versions"],
     }
-    head = f"# goemo retrain {path} -o model\n"
-    write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    score = f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]"
-    told = f"{path}: {row.trial_id} of {search.name}, validation {board.objective} {score}{replaced}"
-    if confirmed is None:
-        return told
-    return f"{told}; mean of {len(confirmed.seeds)} seeds {with_interval(confirmed)}"
 
 
 def _replaced(path: Path) -> str:

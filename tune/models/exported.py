@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,12 @@ from goemo.configuration.data import DataOptions
 from goemo.configuration.declared import declared, known_keys, problems_of
 from goemo.configuration.json_files import check_bounds
 from goemo.configuration.limits import PREFIX_LIMIT_GB
-from goemo.configuration.rules import Number, Text, whole
-from goemo.configuration.settings import Seed
+from goemo.configuration.rules import Number, Text, Thresholds, one_of, whole
+from goemo.configuration.settings import Metric, Seed
+from goemo.configuration.thresholds import DEFAULT_METHOD, ThresholdChoice
 from goemo.errors import InputError
+from goemo.words import CHECKPOINT, WordsConfiguration
+from tune.records import BLEND
 from tune.spec.parsing import parse, read_text
 from tune.spec.problems import Problems
 
@@ -91,17 +95,87 @@ class Data:
 
 
 @declared
-class Exported:
-    """One configuration and where it came from."""
+class Found:
+    """Where a configuration came from, whatever it is of."""
 
     origin: Origin
     expected: Expected
     data: Data
-    configuration: Configuration
     versions: dict[Name, Note]
 
 
-_EXPORTED = TypeAdapter(Exported)
+@declared
+class Exported(Found):
+    """The configuration of an encoder, and where it came from."""
+
+    configuration: Configuration
+
+
+@declared
+class ExportedWords(Found):
+    """The configuration of a bag of words, and where it came from."""
+
+    configuration: WordsConfiguration
+
+
+@declared
+class ExportedMember:
+    """A member of a blend: its weight in tenths, and its own export under what it is."""
+
+    tenths: Annotated[int, whole(1, 10)]
+    encoder: Exported | None = None
+    words: ExportedWords | None = None
+
+    @property
+    def export(self) -> Exported | ExportedWords:
+        """The member's own export."""
+        found = self.encoder or self.words
+        assert found is not None
+        return found
+
+
+@declared
+class BlendConfiguration:
+    """What decides a blend besides its members."""
+
+    checkpoint: Name
+    metric: Annotated[Metric, one_of(Metric)] = "macro_f1"
+    thresholds: Annotated[ThresholdChoice, Thresholds()] = DEFAULT_METHOD
+    seed: Seed = 42
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+@declared
+class ExportedBlend(Found):
+    """A blend, and where it came from."""
+
+    configuration: BlendConfiguration
+    members: tuple[ExportedMember, ...]
+
+
+AnyExported = Exported | ExportedWords | ExportedBlend
+AnyConfiguration = Configuration | WordsConfiguration | BlendConfiguration
+
+
+def configuration_of(values: Mapping[str, Any]) -> AnyConfiguration:
+    """Rebuild the configuration of any model from plain values, as a bundle keeps it.
+
+    Raises:
+        ValueError: A key is unknown or missing, or a value is not one that the key allows.
+    """
+    classes = {ExportedWords: WordsConfiguration, ExportedBlend: BlendConfiguration, Exported: Configuration}
+    made: AnyConfiguration = classes[_kind({"configuration": values})](**values)
+    return made
+
+
+def _kind(values: Any) -> type[AnyExported]:
+    """Return what plain values are an export of; of an encoder where they do not tell."""
+    configuration = values.get("configuration") if isinstance(values, Mapping) else None
+    checkpoint = configuration.get("checkpoint") if isinstance(configuration, Mapping) else None
+    return {CHECKPOINT: ExportedWords, BLEND: ExportedBlend}.get(str(checkpoint), Exported)
 
 
 def plain(value: Any) -> Any:
@@ -116,7 +190,7 @@ def plain(value: Any) -> Any:
     return [plain(part) for part in value] if isinstance(value, tuple) else value
 
 
-def read_export(path: Path) -> Exported:
+def read_export(path: Path) -> AnyExported:
     """Read what `tune.models.export.write_export` wrote.
 
     Raises:
@@ -125,10 +199,14 @@ def read_export(path: Path) -> Exported:
     problems = Problems()
     try:
         values = parse(read_text(path), path, problems, keys=", ".join(known_keys(Exported, ())))
-        exported = _EXPORTED.validate_python(values)
+        kind = _kind(values)
+        exported: AnyExported = TypeAdapter(kind).validate_python(values)
         check_bounds(values)
+        for number, member in enumerate(exported.members if isinstance(exported, ExportedBlend) else ()):
+            if (member.encoder is None) == (member.words is None):
+                problems.add(("members", number), "must have one of encoder, words")
     except ValidationError as error:
-        for where, message in problems_of(error, Exported):
+        for where, message in problems_of(error, kind):
             problems.add(where, message)
     except ValueError as error:
         problems.add((), str(error))

@@ -6,11 +6,11 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -19,20 +19,17 @@ from goemo import bundle, evaluation
 from goemo.configuration.data import DataOptions
 from goemo.data import Splits, load_recorded, load_splits
 from goemo.errors import GoemoError, InputError
-from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
-from goemo.training import Diverged, Report, TrainingRun, train
-from goemo.training.memory import is_out_of_memory
-from goemo.training.prepared import Prepared, prepare
 from tune.environment import describe
 from tune.live.consoles import progress_console
 from tune.live.progress import progress_bars
-from tune.models.exported import Exported, plain, read_export
-from tune.records import runs_folder
+from tune.models.blend import train_blend
+from tune.models.encoder import train_encoder
+from tune.models.exported import AnyExported, ExportedBlend, ExportedWords, plain, read_export
+from tune.models.trained import Trained, TrainedOn
+from tune.models.words import train_words
 
 if TYPE_CHECKING:
     from tune.models.registry import Registered
-
-TrainedOn = Literal["train", "train+validation"]
 
 
 @dataclass(frozen=True)
@@ -50,33 +47,6 @@ class Retrained:
     results: dict[str, Any]
     registered: Registered | None
     trouble: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Selection:
-    """The training that was chosen, and those that it was chosen from.
-
-    Attributes:
-        run: On train, with the seed that is best on validation.
-        seeds: For each seed its best objective and the progress of that report; where it gave no model, both
-            are None and ``stop_reason`` says why, as in a trial's record.
-        reports: Every report of every seed.
-    """
-
-    run: TrainingRun
-    seeds: Sequence[Mapping[str, Any]]
-    reports: Sequence[Mapping[str, Any]]
-
-    @property
-    def finished(self) -> int:
-        """How many seeds gave a model."""
-        return sum(entry["value"] is not None for entry in self.seeds)
-
-    @property
-    def report(self) -> Report:
-        """The report that was chosen."""
-        assert self.run.best is not None
-        return self.run.best
 
 
 def retrain(
@@ -130,37 +100,45 @@ def retrain(
     for difference in _differences(exported, splits, environment):
         console.print(f"changed since the search: {difference}", soft_wrap=True)
     started = time.time()
-    prepared = _prepare(exported, splits, console)
-    selection = _best_of(exported, prepared, seeds, console)
-    run, thresholds = _final(selection, prepared, on, exported, console)
-    scores = evaluation.as_kept(run.scores("test"))
-    results = evaluation.results(splits.labels, thresholds, scores, splits.test.targets)
-    bundle.save(
-        run,
-        output,
-        thresholds=thresholds,
-        provenance={
-            "retrain_id": uuid.uuid4().hex,
-            "origin": plain(exported.origin),
-            "expected": plain(exported.expected),
-            "data": _data_facts(splits, prepared, exported.data.seed),
-            "versions": environment["versions"],
-            **_training_facts(selection, run, on),
-            "started_at": started,
-            "ended_at": time.time(),
-        },
-        results=results,
-    )
+    trained = train_exported(exported, splits, seeds=seeds, on=on, console=console)
+    results = evaluation.results(splits.labels, trained.thresholds, trained.test, splits.test.targets)
+    provenance = {
+        "retrain_id": uuid.uuid4().hex,
+        "origin": plain(exported.origin),
+        "expected": plain(exported.expected),
+        "data": trained.data,
+        "versions": environment["versions"],
+        **trained.facts,
+        "started_at": started,
+        "ended_at": time.time(),
+    }
+    trained.save(output, provenance, results)
     write_record(
         output,
         results=results,
-        reports=selection.reports,
+        reports=trained.reports,
         environment=environment,
-        scores=selection.report.scores,
+        scores=trained.validation.astype(np.float16),
         targets=splits.validation.targets,
     )
     registered, trouble = _register(output, register, tracking_uri, console)
     return Retrained(output, results, registered, trouble)
+
+
+def train_exported(
+    exported: AnyExported, splits: Splits, *, seeds: int, on: TrainedOn, console: Console
+) -> Trained:
+    """Train what an export holds: an encoder, a bag of words, or a blend of such; arguments as in `retrain`.
+
+    Raises:
+        GoemoError: Every seed diverged or ran out of memory.
+    """
+    if isinstance(exported, ExportedWords):
+        return train_words(exported, splits, seeds=seeds, on=on, console=console)
+    if isinstance(exported, ExportedBlend):
+        train_member = partial(train_exported, splits=splits, seeds=seeds, on=on, console=console)
+        return train_blend(exported, splits, train_member, on=on, console=console)
+    return train_encoder(exported, splits, seeds=seeds, on=on, console=console)
 
 
 def evaluate_bundle(
@@ -200,24 +178,6 @@ def evaluate_bundle(
     return results
 
 
-def carried_options(choice: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Return how thresholds are fitted that go over to another training: the same way, averaged over folds.
-
-    Thresholds that were fitted to all scores of one model fit that model's scores most closely; the average
-    over folds leans less on single rows.
-
-    Args:
-        choice: ``thresholds`` of a configuration.
-
-    Returns:
-        Keywords of `goemo.thresholds.fit_thresholds`.
-    """
-    options = threshold_options(choice)
-    if options["method"] == "cross_fit":
-        return options
-    return {**options, "of": options["method"], "method": "cross_fit"}
-
-
 def _load(known: Mapping[str, Any], data: str | None, options: DataOptions | None) -> Splits:
     """Load another source, or the one that is known, with other options or as it was read before."""
     if data is None and options is None:
@@ -250,7 +210,7 @@ def _warn_of_store(tracking_uri: str | None, output: Path, register: str | bool,
         console.print(note, soft_wrap=True)
 
 
-def _differences(exported: Exported, splits: Splits, environment: Mapping[str, Any]) -> list[str]:
+def _differences(exported: AnyExported, splits: Splits, environment: Mapping[str, Any]) -> list[str]:
     """Return what is not as it was when the configuration was found."""
     found = []
     if splits.digest != exported.data.digest:
@@ -270,131 +230,6 @@ def _differences(exported: Exported, splits: Splits, environment: Mapping[str, A
         here, there = (", ".join(names) or "none" for names in (environment["gpus"], gpus))
         found.append(f"the GPUs are {here}, were {there}; scores will differ a little")
     return found
-
-
-def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
-    """Prepare the data as the search did, a frozen encoder's features for all of its lengths together.
-
-    Which texts share a pass of the encoder depends on the lengths, and so do the last bits of features.
-    """
-    configuration = exported.configuration
-    with progress_bars(console) as on_progress:
-        return prepare(
-            splits,
-            configuration.checkpoint,
-            trainable=configuration.trainable,
-            pooling=configuration.pooling,
-            max_lengths=list(exported.origin.max_lengths) or [configuration.max_length],
-            cache=runs_folder() / "cache",
-            prefix_limit_gb=exported.origin.prefix_limit_gb,
-            on_progress=on_progress,
-        )
-
-
-def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Console) -> _Selection:
-    """Train with each seed and choose the run with the best objective on validation.
-
-    A seed that gives no model is told of, and the next one is tried: memory may have been short for a while.
-
-    On the CPU with the trial's number of threads, so that the exported seed gives the trial's very scores.
-    """
-    configuration, threads = exported.configuration, exported.origin.threads
-    objective = f"val/{configuration.metric}"
-    best: TrainingRun | None = None
-    reports: list[dict[str, Any]] = []
-    outcomes: list[dict[str, Any]] = []
-    for seed in range(configuration.seed, configuration.seed + seeds):
-
-        def show(report: Report, seed: int = seed) -> None:
-            row = {"seed": seed, "progress": report.progress, "time": time.time(), **report.metrics}
-            reports.append(row)
-            score = report.metrics[objective]
-            console.print(f"seed {seed}: {report.progress} %  {objective} {score:.4f}", highlight=False)
-
-        try:
-            with progress_bars(console) as on_progress:
-                run = train(
-                    replace(configuration, seed=seed),
-                    prepared,
-                    on_report=show,
-                    on_progress=partial(on_progress, f"training, seed {seed}"),
-                    threads=threads,
-                )
-        except Exception as error:
-            if not isinstance(error, Diverged) and not is_out_of_memory(error):
-                raise
-            reason = "diverged" if isinstance(error, Diverged) else "out_of_memory"
-            line = f"seed {seed}: {reason.replace('_', ' ')}: {next(iter(str(error).splitlines()), '')}"
-            console.print(line.removesuffix(": "), soft_wrap=True)
-            outcomes.append({"seed": seed, "value": None, "progress": None, "stop_reason": reason})
-            continue
-        assert run.best is not None
-        outcomes.append({"seed": seed, "value": run.best.metrics[objective], "progress": run.best.progress})
-        if best is None or best.best is None or run.best.metrics[objective] > best.best.metrics[objective]:
-            best = run
-    if best is None:
-        ended = ", ".join(f"seed {entry['seed']}: {entry['stop_reason']}" for entry in outcomes)
-        why = ended.replace("_", " ")
-        raise GoemoError(f"no seed gave a model ({why}); the configuration cannot be trained here")
-    selection = _Selection(best, outcomes, reports)
-    if seeds > 1:
-        assert best.best is not None
-        kept = f"seed {best.configuration.seed}, {objective} {best.best.metrics[objective]:.4f}"
-        line = f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept: {kept}"
-        console.print(line, soft_wrap=True)
-    return selection
-
-
-def _final(
-    selection: _Selection, prepared: Prepared, on: TrainedOn, exported: Exported, console: Console
-) -> tuple[TrainingRun, FittedThresholds]:
-    """Return the training whose weights are saved, and its thresholds."""
-    configuration = selection.run.configuration
-    scores = selection.report.scores.astype(np.float32)
-    targets = prepared.targets["validation"]
-    if on == "train":
-        options = threshold_options(configuration.thresholds)
-        return selection.run, fit_thresholds(scores, targets, **options)
-    thresholds = fit_thresholds(scores, targets, **carried_options(configuration.thresholds))
-    run = TrainingRun(configuration, prepared.joined(), threads=exported.origin.threads)
-    with progress_bars(console) as on_progress:
-        run.train_to(selection.report.progress, partial(on_progress, "training on train+validation"))
-    return run, thresholds
-
-
-def _training_facts(selection: _Selection, run: TrainingRun, on: TrainedOn) -> dict[str, Any]:
-    """Return, for the provenance, what was trained on what, and what was chosen how."""
-    report, metric = selection.report, run.configuration.metric
-    seed = run.configuration.seed
-    asked, finished = len(selection.seeds), selection.finished
-    tried = f", the best of {asked} seeds" if asked > 1 else ""
-    if finished < asked:
-        tried = f", the best of the {finished} of {asked} seeds that gave a model"
-    value = f"validation {metric} {report.metrics[f'val/{metric}']:.4f}"
-    chosen = f"the report at {report.progress} % of the training with seed {seed}{tried} ({value})"
-    words = f"Trained on train; the weights are those of {chosen}. Thresholds were fitted on validation."
-    if on == "train+validation":
-        words = (
-            f"Trained on train and validation together, to {report.progress} % of the training, without "
-            "looking at validation. Configuration, progress and thresholds come from a training on train "
-            f"alone: {chosen}; its thresholds were cross-fitted on validation and carried over. No figure on "
-            "validation is one of this model."
-        )
-    return {
-        "trained_on": on,
-        "training": words,
-        "selection": {
-            "trained_on": "train",
-            "seed": seed,
-            "seeds": [dict(entry) for entry in selection.seeds],
-            "report": {"progress": report.progress, "step": report.step, "metrics": report.metrics},
-        },
-    }
-
-
-def _data_facts(splits: Splits, prepared: Prepared, seed: int) -> dict[str, Any]:
-    digests = {part.name: {"examples": len(part), "digest": part.digest} for part in splits.splits()}
-    return {**prepared.data, "seed": seed, "splits": digests}
 
 
 def _register(

@@ -7,7 +7,7 @@ from typing import Any
 
 from goemo.significance import compare_draws
 from tune.ranking.resampled import resampled
-from tune.records import BASELINE, Snapshot, TrialRecord
+from tune.records import BASELINE, BLEND, Snapshot, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,72 @@ def baseline_row(search: Snapshot, best: TrialRecord | None, targets: Any) -> Ba
         seconds=record.seconds,
         best_minus_baseline=gain,
     )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A member of a blend, and its weight, in tenths of 1."""
+
+    trial_id: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class BlendRow:
+    """The best models as one, offered where that gains.
+
+    Attributes:
+        trial_id: ``blend``.
+        members: What is blended; the logits are averaged with these weights.
+        objective: On validation rows that chose neither members nor weights nor thresholds.
+        val_macro_f1: Macro-F1, likewise.
+        low: Lower end of the objective's 95 % interval over examples.
+        high: Upper end.
+        best_single: The best of the models on its own.
+        minus_best_single: How far the blend is ahead of it.
+    """
+
+    trial_id: str
+    members: tuple[Part, ...]
+    objective: float
+    val_macro_f1: float
+    low: float
+    high: float
+    best_single: str
+    minus_best_single: Gain
+
+    @property
+    def sentence(self) -> str:
+        """What the blend is and gains, in a sentence."""
+        parts = " + ".join(f"{part.weight:.1f} {part.trial_id}" for part in self.members)
+        score = f"{self.objective:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        gain = f"{self.minus_best_single.words} better than {self.best_single} alone"
+        return f"Blend, {parts}: {score}, {gain} on the same rows."
+
+
+def blend_row(search: Snapshot) -> BlendRow | None:
+    """Return the blend's row; None where none is offered, or none was judged yet."""
+    found = search.blended
+    if found is None or not found.is_offered:
+        return None
+    return BlendRow(
+        trial_id=BLEND,
+        members=tuple(Part(member.trial_id, member.tenths / 10) for member in found.members),
+        objective=found.objective,
+        val_macro_f1=found.val_macro_f1,
+        low=found.low,
+        high=found.high,
+        best_single=found.best_single,
+        minus_best_single=Gain(found.gain, found.gain_low, found.gain_high),
+    )
+
+
+def why_no_blend(search: Snapshot) -> str:
+    """Return why a search offers no blend, in a few words."""
+    found = search.blended
+    if found is None:
+        return "it is judged after the last trial"
+    if len(found.members) < 2:
+        return f"nothing helps {found.best_single} when blended with it"
+    gain = Gain(found.gain, found.gain_low, found.gain_high)
+    return f"the best blend is not shown to be better than {found.best_single} alone, {gain.words}"

@@ -16,7 +16,7 @@ from goemo.report.standing import standing
 from goemo.significance import PairedDifference, compare_draws
 from goemo.thresholds import Targets
 from goemo.tokens.batches import steps_per_epoch
-from tune.ranking.answers import BaselineRow, baseline_row
+from tune.ranking.answers import BaselineRow, BlendRow, baseline_row, blend_row, why_no_blend
 from tune.ranking.confirmed import Confirmed, rank_confirmed, with_interval
 from tune.ranking.resampled import resampled
 from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot, TrialRecord
@@ -112,6 +112,8 @@ class Leaderboard:
         damaged: The trials that are left out because a file of theirs cannot be read.
         unseen: The labels that no validation row has: their thresholds come from other labels, their F1 is 0.
         baseline: The bag of words that they are compared with; None before it is fitted, and without one.
+        blend: The best models as one; None where that is not shown to gain.
+        no_blend: Why there is none, once that was judged.
     """
 
     search: str
@@ -123,6 +125,8 @@ class Leaderboard:
     damaged: tuple[Damaged, ...] = ()
     unseen: tuple[str, ...] = ()
     baseline: BaselineRow | None = None
+    blend: BlendRow | None = None
+    no_blend: str = ""
 
     @property
     def is_confirmed(self) -> bool:
@@ -164,6 +168,7 @@ class Leaderboard:
             "search": self.search,
             "objective": self.objective,
             "baseline": None if self.baseline is None else asdict(self.baseline),
+            "blend": None if self.blend is None else asdict(self.blend),
             "trials": [asdict(row) for row in self.rows],
             "reasons": self.reasons,
             "left_out": [asdict(trial) for trial in self.left_out],
@@ -237,7 +242,9 @@ def _build(search: Snapshot) -> Leaderboard:
         damaged=search.damaged,
         unseen=unseen,
     )
-    return replace(board, baseline=_baseline(search, board))
+    blend = blend_row(search)
+    no_blend = why_no_blend(search) if blend is None and search.blended is not None else ""
+    return replace(board, baseline=_baseline(search, board), blend=blend, no_blend=no_blend)
 
 
 def _baseline(search: Snapshot, board: Leaderboard) -> BaselineRow | None:
@@ -346,6 +353,10 @@ def summary(board: Leaderboard) -> str:
     parts.extend(f"{count} ended as {reason} and {_are(count)} left out." for reason, count in _gone(board))
     if board.baseline is not None:
         parts.append(board.baseline.sentence)
+    if board.blend is not None:
+        parts.append(board.blend.sentence)
+    elif board.no_blend:
+        parts.append(f"No blend: {board.no_blend}.")
     return " ".join(parts)
 
 

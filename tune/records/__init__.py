@@ -12,6 +12,7 @@ derived from them, so that none of them has to survive a crash.
         log.txt                written by the driver: what each command did, and when
         leaders.json           written by the driver: the best objectives so far, by trial
         confirm.json           written by the driver: which trials are trained again with further seeds
+        blend.json             written by the driver: whether the best models are better as one
         trials/t001/
             config.json        written by the driver, before the trial starts
             history.jsonl      written by the trial: one line a report, in order of progress
@@ -22,11 +23,11 @@ derived from them, so that none of them has to survive a crash.
             outcome.json       written by the driver, when the trial has ended
             artifacts/         written by the driver, once the outcome is known
         answers/baseline/      written by the driver: the same of a bag of words, which is no trial
-        answers/blend/         likewise of several models as one, where that gains; members.json says which
+        answers/blend/         likewise of several models as one, where that gains
         trials/t001-s43/       the same of a confirmation: the configuration of t001, trained with seed 43
 """
 
-from tune.records.declared import STOP_REASONS, Confirming, Outcome, StopReason
+from tune.records.declared import STOP_REASONS, Blended, BlendMember, Confirming, Outcome, StopReason
 from tune.records.search import SearchFolder, known_searches, search_names
 from tune.records.snapshot import Damaged, Snapshot
 from tune.records.trial import (
@@ -47,6 +48,8 @@ __all__ = [
     "BLEND",
     "DAMAGED",
     "STOP_REASONS",
+    "BlendMember",
+    "Blended",
     "Confirming",
     "Damaged",
     "DamagedTrialError",

@@ -121,6 +121,44 @@ class Confirming(Declared):
     leaders: list[TrialId]
 
 
+class BlendMember(Declared):
+    """A member of a blend, and its weight in tenths."""
+
+    trial_id: TrialId
+    tenths: Annotated[int, Field(ge=1, le=10)]
+
+
+class Blended(Declared):
+    """``blend.json``: whether the best models are better as one, as judged after the last trial.
+
+    Attributes:
+        candidates: The models that might be members, each with its objective: while these are the same, so is
+            the rest.
+        is_offered: Whether the blend's gain over the best single model excludes zero.
+        members: Of the blend, whether it is offered or not; a single one where no other helps.
+        best_single: The best single model.
+        objective: Of the blend, on rows that chose neither members nor weights nor thresholds.
+        val_macro_f1: Its macro-F1 there.
+        low: Lower end of the objective's 95 % interval.
+        high: Upper end.
+        gain: The blend minus the best single model, on the same rows.
+        gain_low: Lower end of that difference's interval.
+        gain_high: Upper end.
+    """
+
+    candidates: dict[TrialId, FiniteFloat]
+    is_offered: bool
+    members: list[BlendMember]
+    best_single: TrialId
+    objective: FiniteFloat
+    val_macro_f1: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+    gain: FiniteFloat
+    gain_low: FiniteFloat
+    gain_high: FiniteFloat
+
+
 class WarmTrial(Declared):
     """What TPE knows of a trial of an earlier search."""
 

@@ -16,7 +16,7 @@ import yaml
 
 from goemo.configuration.json_files import UnreadableError, check_bounds, parse_json, read_json, read_text
 from goemo.errors import GoemoError, InputError
-from tune.records.declared import Confirming, Facts, SystemSample, WarmStart
+from tune.records.declared import Blended, Confirming, Facts, SystemSample, WarmStart
 from tune.records.snapshot import Damaged, Reader, Snapshot, read_validation
 from tune.records.trial import ANSWERS, DamagedTrialError, TrialFolder
 from tune.records.writing import runs_folder, write_json, write_text
@@ -178,6 +178,7 @@ class SearchFolder:
             trials=tuple(record for record in trials if record.confirms is None),
             confirmations=tuple(record for record in trials if record.confirms is not None),
             confirming=self.confirming,
+            blended=self.blended,
             damaged=damaged,
             answers={record.trial_id: record for record in records if record.trial_id in ANSWERS},
         )
@@ -191,6 +192,16 @@ class SearchFolder:
     def write_confirming(self, decision: Confirming) -> None:
         """Keep the decision which trials are confirmed."""
         write_json(self.path / "confirm.json", decision.model_dump())
+
+    @property
+    def blended(self) -> Blended | None:
+        """Whether the best models are better as one; None before that was judged."""
+        path = self.path / "blend.json"
+        return self._declared(path, Blended) if path.is_file() else None
+
+    def write_blended(self, verdict: Blended) -> None:
+        """Keep whether the best models are better as one."""
+        write_json(self.path / "blend.json", verdict.model_dump())
 
     def set_aside_damaged(self) -> list[Damaged]:
         """Move the trials whose records or scores cannot be read to ``damaged/``, so that they are run again.

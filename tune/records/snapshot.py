@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goemo.errors import GoemoError
-from tune.records.declared import Confirming
+from tune.records.declared import Blended, Confirming
 from tune.records.trial import ANSWERS, DAMAGED, DamagedTrialError, TrialFolder, TrialRecord
 
 _FILES = ("config.json", "history.jsonl", "outcome.json")
@@ -47,6 +47,7 @@ class Snapshot:
         damaged: The trials whose records cannot be read, in order of their ids; all others are there.
         answers: What stands beside the trials and is none of them, by its id: `BASELINE` and `BLEND`, where
             they are there.
+        blended: Whether the best models are better as one; None before that was judged.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Snapshot:
     confirming: Confirming | None
     damaged: tuple[Damaged, ...]
     answers: Mapping[str, TrialRecord] = field(default_factory=dict)
+    blended: Blended | None = None
 
     @property
     def everyone(self) -> tuple[TrialRecord, ...]:

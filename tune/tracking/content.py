@@ -14,7 +14,7 @@ from typing import Any
 
 from tune.names import short_name
 from tune.ranking.leaderboard import total_steps
-from tune.records import ANSWERS, SearchFolder, TrialRecord
+from tune.records import ANSWERS, BLEND, SearchFolder, TrialRecord
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
 SYSTEM = "system"  # stands for the system metrics of the parent run
@@ -38,6 +38,9 @@ def runs_address(server: str, experiment_id: str, view: str) -> str:
 
 def run_name(record: TrialRecord) -> str:
     """Name a trial by what varies: ``bs16 lr2e-05 len32``; its id where nothing does."""
+    if record.trial_id == BLEND:
+        parts = [f"{weight:.1f} {member}" for member, weight in record.varied.items()]
+        return f"blend {' + '.join(parts)}"
     name = short_name(record.varied) or record.trial_id
     return f"{record.trial_id} {name}" if record.trial_id in ANSWERS else name
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.configuration import Configuration
 from goemo.significance import PairedDifference, paired_difference
 from goemo.thresholds import Targets, cross_fitted_predictions, threshold_options
+from tune.models.exported import AnyConfiguration
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -29,7 +29,7 @@ class Contender:
         digest: Of that validation split.
     """
 
-    configuration: Configuration
+    configuration: AnyConfiguration
     scores: NDArray[np.float32]
     digest: str
 

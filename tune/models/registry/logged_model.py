@@ -16,7 +16,10 @@ from tune.models.registry.record import Record
 from tune.models.serving import BUNDLE, PYFUNC_MODEL
 
 EXAMPLE = ["thank you so much!", "wait, how does that work?"]
-PACKAGES = ("mlflow", "torch", "transformers", "numpy", "pandas")  # what the script imports
+# What the script imports, whatever the model, and for each kind of model.
+PACKAGES = ("mlflow", "numpy", "pandas")
+ENCODER_PACKAGES = ("torch", "transformers")
+WORDS_PACKAGES = ("scikit-learn", "scipy", "safetensors")
 VERSIONS_TAG = "mlflow.modelVersions"  # where the UI looks for the versions of a logged model
 
 
@@ -28,10 +31,15 @@ def pyfunc() -> Any:
     return mlflow.pyfunc
 
 
-def requirements() -> list[str]:
-    """Return what the script needs, in the versions that are installed."""
+def requirements(bundle: Path) -> list[str]:
+    """Return what the script needs for the models of a bundle, in the versions that are installed."""
+    needed = list(PACKAGES)
+    if next(bundle.rglob("config.json"), None) is not None:
+        needed += ENCODER_PACKAGES
+    if next(bundle.rglob("words.json"), None) is not None:
+        needed += WORDS_PACKAGES
     # A local version, 2.13.0+cpu, is a build that no package index has.
-    return [f"{package}=={metadata.version(package).partition('+')[0]}" for package in PACKAGES]
+    return [f"{package}=={metadata.version(package).partition('+')[0]}" for package in needed]
 
 
 def signature() -> Any:
@@ -94,7 +102,7 @@ def save(bundle: Path, path: Path, *, description: Any = None) -> None:
     """Write a bundle in MLflow's model format.
 
     Args:
-        bundle: The folder that `goemo.bundle.model.save` wrote.
+        bundle: The folder that `goemo.bundle` wrote.
         path: The folder to write; must not exist.
         description: An ``mlflow.models.Model`` that knows the run and the logged model, if there are any.
     """
@@ -104,7 +112,7 @@ def save(bundle: Path, path: Path, *, description: Any = None) -> None:
         artifacts={BUNDLE: str(bundle)},
         signature=signature(),
         input_example=EXAMPLE,
-        pip_requirements=requirements(),
+        pip_requirements=requirements(bundle),
         mlflow_model=description,
     )
     _forget_where_it_was_made(path / "MLmodel")

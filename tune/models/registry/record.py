@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goemo.configuration import Configuration
 from goemo.errors import InputError
+from tune.models.exported import AnyConfiguration, configuration_of
 from tune.records import write_json
 
 FOLDER = "record"
@@ -52,9 +52,9 @@ class Record:
     targets: NDArray[np.bool_]
 
     @property
-    def configuration(self) -> Configuration:
+    def configuration(self) -> AnyConfiguration:
         """What was trained, with the seed that was kept."""
-        return Configuration.from_dict(self.provenance["configuration"])
+        return configuration_of(self.provenance["configuration"])
 
     @property
     def validation_digest(self) -> str:

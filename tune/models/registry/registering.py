@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from goemo.configuration import Configuration
 from goemo.errors import GoemoError
+from tune.models.exported import configuration_of
 from tune.models.registry import champion, logged_model, names, run
 from tune.models.registry.champion import Contender, Verdict
 from tune.models.registry.checking import check_bundle
@@ -226,7 +226,7 @@ def _read_contender(client: Any, run_id: str) -> Contender | None:
             scores = archive["scores"].astype(np.float32)
         provenance = read_json(paths["provenance.json"])
     return Contender(
-        configuration=Configuration.from_dict(provenance["configuration"]),
+        configuration=configuration_of(provenance["configuration"]),
         scores=scores,
         digest=provenance["data"]["splits"]["validation"]["digest"],
     )

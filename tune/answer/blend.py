@@ -1,0 +1,124 @@
+"""The blend of a search: after its last trial, whether its best models are better as one."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from goemo.blending import Blend, Candidate, find_blend
+from goemo.metrics import macro_f1, micro_f1, weighted_f1
+from goemo.thresholds import Targets, apply_thresholds, threshold_options
+from tune.ranking.leaderboard import in_order
+from tune.records import (
+    BASELINE,
+    BLEND,
+    Blended,
+    BlendMember,
+    Outcome,
+    SearchFolder,
+    Snapshot,
+    TrialRecord,
+)
+
+# Trials of each kind that may be members: models of one kind err alike, and the best of them are enough.
+MOST_OF_A_KIND = 5
+
+
+def candidates(search: Snapshot) -> list[TrialRecord]:
+    """Return the models that may be members: the baseline, and the best trials of each kind."""
+    taken: dict[str, int] = {}
+    found = []
+    for record in in_order(search.trials):
+        kind = kind_of(record)
+        if record.outcome is not None and taken.get(kind, 0) < MOST_OF_A_KIND:
+            taken[kind] = taken.get(kind, 0) + 1
+            found.append(record)
+    baseline = search.answers.get(BASELINE)
+    if baseline is not None and baseline.outcome is not None and baseline.history:
+        found.append(baseline)
+    return found
+
+
+def kind_of(record: TrialRecord) -> str:
+    """Return what a model is: its checkpoint, and what of it trains."""
+    return f"{record.config['checkpoint']} {record.config.get('trainable', '')}".rstrip()
+
+
+def judge_blend(search: SearchFolder) -> bool:
+    """Judge whether the best models of a search are better as one, and keep the verdict.
+
+    What was judged before on the same models stays. Where a blend is offered, its record is that of a trial
+    under `tune.records.BLEND`.
+
+    Returns:
+        Whether there is a new record.
+
+    Raises:
+        DamagedTrialError: The scores of a candidate cannot be read.
+    """
+    now = search.snapshot()
+    records = candidates(now)
+    if not records:
+        return False
+    known = {record.trial_id: record.objective or 0.0 for record in records}
+    if now.blended is not None and now.blended.candidates == known:
+        return False
+    targets, _ = search.validation()
+    started = time.monotonic()
+    objective = now.spec["objective"]
+    blend = find_blend(
+        [Candidate(record.trial_id, kind_of(record), record.scores()) for record in records],
+        targets,
+        metric=objective["metric"],
+        **threshold_options(objective["thresholds"]),
+    )
+    shutil.rmtree(search.trial(BLEND).path, ignore_errors=True)
+    if blend.is_offered:
+        _write_record(search, now, blend, targets, time.monotonic() - started)
+    search.write_blended(_verdict(blend, known, targets))
+    return blend.is_offered
+
+
+def _verdict(blend: Blend, known: dict[str, float], targets: Targets) -> Blended:
+    return Blended(
+        candidates=known,
+        is_offered=blend.is_offered,
+        members=[BlendMember(trial_id=member.name, tenths=member.tenths) for member in blend.members],
+        best_single=blend.best_single,
+        objective=blend.value,
+        val_macro_f1=macro_f1(targets, blend.predictions),
+        low=blend.interval.low,
+        high=blend.interval.high,
+        gain=blend.gain.difference,
+        gain_low=blend.gain.low,
+        gain_high=blend.gain.high,
+    )
+
+
+def _write_record(
+    search: SearchFolder, now: Snapshot, blend: Blend, targets: Targets, seconds: float
+) -> None:
+    """Write the blend as a trial is; its figures are those of the nested judging."""
+    objective = now.spec["objective"]
+    folder = search.trial(BLEND)
+    parts = {member.name: member.weight for member in blend.members}
+    config = {
+        "checkpoint": BLEND,
+        "members": parts,
+        "metric": objective["metric"],
+        "thresholds": objective["thresholds"],
+        "seed": now.spec["seed"],
+    }
+    folder.write_config(config, parts)
+    row = {
+        "progress": 100,
+        "time": time.time(),
+        "seconds": seconds,
+        "val/macro_f1": macro_f1(targets, blend.predictions),
+        "val/weighted_f1": weighted_f1(targets, blend.predictions),
+        "val/micro_f1": micro_f1(targets, blend.predictions),
+        "val/macro_f1_at_0.5": macro_f1(targets, apply_thresholds(blend.scores, 0.5)),
+    }
+    folder.write_report(row, blend.scores)
+    words = "the weighted mean of their logits; judged on rows that chose neither members nor weights"
+    folder.write_outcome(Outcome(stop_reason="completed", message=words, ended_at=time.time()))

@@ -1,0 +1,97 @@
+"""A blend from its export: every member trained as its own export says, then the blend's thresholds."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from goemo import bundle
+from goemo.blending import Member, blended_scores
+from goemo.data import Splits
+from goemo.evaluation import validation_metrics
+from goemo.thresholds import fit_thresholds, threshold_options
+from tune.models.exported import ExportedBlend, plain
+from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, read_facts
+
+
+def train_blend(
+    exported: ExportedBlend,
+    splits: Splits,
+    train_member: Callable[[Any], Trained],
+    *,
+    on: TrainedOn,
+    console: Console,
+) -> Trained:
+    """Train all members of an exported blend.
+
+    Args:
+        exported: The blend.
+        splits: The data.
+        train_member: Trains the export of a member.
+        on: As in `tune.models.retrain.retrain`.
+        console: Where progress is shown.
+    """
+    configuration = exported.configuration
+    names = [f"{member.export.origin.search} {member.export.origin.trial}" for member in exported.members]
+    trained = []
+    for name, member in zip(names, exported.members, strict=True):
+        console.print(f"member {name}, weight {member.tenths / 10:.1f}", highlight=False)
+        trained.append(train_member(member.export))
+    tenths = [member.tenths for member in exported.members]
+    scores = blended_scores([one.validation for one in trained], tenths)
+    targets = splits.validation.targets
+    options = threshold_options(configuration.thresholds)
+    metrics = validation_metrics(scores, targets, **options)
+    objective = f"val/{configuration.metric}"
+    if on == "train+validation":
+        options = carried_options(configuration.thresholds)
+    thresholds = fit_thresholds(scores, targets, **options)
+    report = {"progress": 100, "step": 0, "metrics": metrics}
+    chosen = {"seed": configuration.seed, "value": metrics[objective], "progress": 100}
+
+    def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
+        with tempfile.TemporaryDirectory() as parts:
+            members = []
+            for number, (name, member, one) in enumerate(zip(names, exported.members, trained, strict=True)):
+                own = {
+                    key: value for key, value in provenance.items() if key not in {"configuration", "report"}
+                }
+                origin = {"origin": plain(member.export.origin), "expected": plain(member.export.expected)}
+                one.save(Path(parts) / str(number), {**own, **origin, "data": one.data, **one.facts}, None)
+                members.append((Member(name, member.tenths), Path(parts) / str(number)))
+            bundle.save_blend(
+                members,
+                folder,
+                labels=splits.labels,
+                thresholds=thresholds,
+                provenance=provenance,
+                results=results,
+            )
+
+    return Trained(
+        validation=scores,
+        test=blended_scores([one.test for one in trained], tenths),
+        thresholds=thresholds,
+        data=data_facts(splits, read_facts(splits), exported.data.seed),
+        facts={
+            "configuration": configuration.to_dict(),
+            "metric": configuration.metric,
+            "report": report,
+            "trained_on": on,
+            "training": f"Each member was trained on {on}, as its own provenance.json says; the thresholds "
+            f"were fitted on the blend's validation scores ({objective} {metrics[objective]:.4f}).",
+            "selection": {
+                "trained_on": "train",
+                "seed": configuration.seed,
+                "seeds": [chosen],
+                "report": report,
+            },
+        },
+        reports=[{"seed": configuration.seed, "progress": 100, "time": time.time(), **metrics}],
+        save=save,
+    )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from goemo.blending import Blend, Candidate, find_blend
+from goemo.errors import GoemoError
 from goemo.metrics import macro_f1, micro_f1, weighted_f1
 from goemo.thresholds import Targets, apply_thresholds, threshold_options
+from tune.ranking.comparison import check_same_rows
 from tune.ranking.leaderboard import in_order
 from tune.records import (
     BASELINE,
@@ -77,6 +81,60 @@ def judge_blend(search: SearchFolder) -> bool:
         _write_record(search, now, blend, targets, time.monotonic() - started)
     search.write_blended(_verdict(blend, known, targets))
     return blend.is_offered
+
+
+@dataclass(frozen=True, eq=False)
+class Across:
+    """A blend over several searches.
+
+    Attributes:
+        blend: With its gain over the best single model of them all.
+        members: Each member's search and record, in the order of ``blend.members``.
+    """
+
+    blend: Blend
+    members: tuple[tuple[Snapshot, TrialRecord], ...]
+
+    @property
+    def sentence(self) -> str:
+        """What the blend is and gains, or that it is not shown to gain."""
+        blend, gain = self.blend, self.blend.gain
+        parts = " + ".join(f"{member.weight:.1f} {member.name}" for member in blend.members)
+        found = f"{gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+        score = f"{blend.value:.4f} [{blend.interval.low:.4f}, {blend.interval.high:.4f}]"
+        if len(blend.members) == 1:
+            return f"No blend: nothing helps {blend.best_single} when blended with it."
+        if not blend.is_offered:
+            return f"No blend: {parts} is not shown to be better than {blend.best_single} alone, {found}."
+        return f"Blend, {parts}: {score}, {found} better than {blend.best_single} alone on the same rows."
+
+
+def blend_across(searches: Sequence[Snapshot]) -> Across:
+    """Find the best blend of the models of several searches on the same data.
+
+    Raises:
+        InputError: They were measured on other rows, or by other metrics.
+        GoemoError: None of them has a model that has ended.
+    """
+    check_same_rows(searches, "goemo blend")
+    known: dict[str, tuple[Snapshot, TrialRecord]] = {}
+    has_baseline = False
+    for search in searches:
+        for record in candidates(search):
+            if record.trial_id == BASELINE and has_baseline:
+                continue  # on the same data, it is the same
+            has_baseline = has_baseline or record.trial_id == BASELINE
+            known[f"{search.name}/{record.trial_id}"] = search, record
+    if not known:
+        raise GoemoError("none of these searches has a model that has ended")
+    objective = searches[0].spec["objective"]
+    blend = find_blend(
+        [Candidate(name, kind_of(record), record.scores()) for name, (_, record) in known.items()],
+        searches[0].validation()[0],
+        metric=objective["metric"],
+        **threshold_options(objective["thresholds"]),
+    )
+    return Across(blend, tuple(known[member.name] for member in blend.members))
 
 
 def _verdict(blend: Blend, known: dict[str, float], targets: Targets) -> Blended:

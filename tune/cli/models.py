@@ -34,6 +34,21 @@ def export(name: str, trial: str | None, output: Path) -> None:
         echo(f"warning: {name} is still running; a better trial may follow", err=True)
 
 
+@cli.command(example="goemo blend minilm-head albert-head -o blend.yaml")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write its export, for retrain.")
+def blend(names: tuple[str, ...], output: Path | None) -> None:
+    """Blend the best models of searches on the same data, and say what it gains over the best alone."""
+    from tune.answer.blend import blend_across
+    from tune.models.export import write_export_across
+    from tune.records import SearchFolder
+
+    found = blend_across([SearchFolder.open(name).snapshot() for name in names])
+    echo(found.sentence)
+    if output is not None and found.blend.is_offered:
+        echo(write_export_across(found, output))
+
+
 @cli.command(
     example="goemo retrain best.yaml -o model --seeds 3\n"
     "goemo retrain best.yaml -o final --seeds 3 --on train+validation --register support-emotions"

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from goemo.errors import InputError
+from tune.answer.blend import Across
 from tune.engine.preparation import max_lengths
 from tune.engine.resources import threads_per_trial
 from tune.models.exported import read_export
@@ -80,22 +81,53 @@ def _blend_values(search: Snapshot, board: Leaderboard) -> tuple[dict[str, Any],
     if row is None:
         problem = f"{search.name} offers no blend: {why_no_blend(search)}"
         raise InputError("--trial", [problem])
+    config = _blend_configuration(search)
+    values = _values(search, board, BLEND, (row.objective, row.low, row.high), config)
+    members = [_member(search, board, one.trial_id, round(one.weight * 10)) for one in row.members]
+    return {**values, "members": members}, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
+
+
+def write_export_across(found: Across, path: Path) -> str:
+    """Write a blend over several searches, as `write_export` does one of a single search.
+
+    Raises:
+        InputError: The blend is not offered, or the path is a folder or a file of another kind.
+    """
+    if path.is_dir():
+        raise InputError(str(path), [f"is a folder; name a file, {path / 'blend.yaml'} say"])
+    if not found.blend.is_offered:
+        raise InputError("goemo blend", [found.sentence])
+    replaced = _replaced(path)
+    first = found.members[0][0]
+    blend, board = found.blend, leaderboard.build(first)
+    config = _blend_configuration(first)
+    score = blend.value, blend.interval.low, blend.interval.high
+    members = [
+        _member(search, leaderboard.build(search), record.trial_id, member.tenths)
+        for member, (search, record) in zip(blend.members, found.members, strict=True)
+    ]
+    values = {**_values(first, board, BLEND, score, config), "members": members}
+    values["origin"]["search"] = " ".join(dict.fromkeys(search.name for search, _ in found.members))
+    head = f"# goemo retrain {path} -o model\n"
+    write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return f"{path}: {len(members)} members{replaced}"
+
+
+def _blend_configuration(search: Snapshot) -> dict[str, Any]:
     objective = search.spec["objective"]
-    config = {
+    return {
         "checkpoint": BLEND,
         "metric": objective["metric"],
         "thresholds": objective["thresholds"],
         "seed": search.spec["seed"],
     }
-    values = _values(search, board, BLEND, (row.objective, row.low, row.high), config)
-    members = []
-    for member in row.members:
-        if member.trial_id == BASELINE:
-            kind, (own, _) = "words", _baseline_values(search, board)
-        else:
-            kind, (own, _) = "encoder", _trial_values(search, board, board.row(member.trial_id))
-        members.append({"tenths": round(member.weight * 10), kind: own})
-    return {**values, "members": members}, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
+
+
+def _member(search: Snapshot, board: Leaderboard, trial_id: str, tenths: int) -> dict[str, Any]:
+    """Return a member of a blend with its own export."""
+    if trial_id == BASELINE:
+        return {"tenths": tenths, "words": _baseline_values(search, board)[0]}
+    return {"tenths": tenths, "encoder": _trial_values(search, board, board.row(trial_id))[0]}
 
 
 def _values(

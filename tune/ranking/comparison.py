@@ -17,8 +17,9 @@ from goemo.configuration.thresholds import words
 from goemo.errors import GoemoError, InputError
 from goemo.significance import PairedDifference
 from tune.ranking import leaderboard
+from tune.ranking.answers import BaselineRow, baseline_row
 from tune.ranking.leaderboard import Row, word_for_under_way
-from tune.records import Snapshot
+from tune.records import BASELINE, Snapshot
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,20 @@ class Comparison:
         objective: The metric by which all of them rank.
         contenders: The best trial of each search, best first.
         rows: All ranked trials of all searches in one ranking.
+        baseline: The bag of words against the best of all; None where no search has fitted it.
     """
 
     objective: str
     contenders: tuple[Contender, ...]
     rows: tuple[Row, ...]
+    baseline: BaselineRow | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "searches": [contender.search for contender in self.contenders],
             "objective": self.objective,
+            "baseline": None if self.baseline is None else asdict(self.baseline),
             "best_of_each": [asdict(contender) for contender in self.contenders],
             "trials": [asdict(row) for row in self.rows],
         }
@@ -121,9 +125,7 @@ def compare(searches: Sequence[Snapshot]) -> Comparison:
             every difference is named.
         GoemoError: A search has no trial to rank yet.
     """
-    problems = _problems(searches)
-    if problems:
-        raise InputError("goemo leaderboard", problems)
+    check_same_rows(searches, "goemo leaderboard")
     ranked = [record for search in searches for record in search.trials if record.is_ranked]
     trials = Counter(record.search for record in ranked)
     for search in searches:
@@ -138,7 +140,33 @@ def compare(searches: Sequence[Snapshot]) -> Comparison:
         objective=searches[0].spec["objective"]["metric"],
         contenders=tuple(_contender(row, behind, trials[row.search]) for row, behind in _best_of_each(found)),
         rows=tuple(row for row, _ in found),
+        baseline=_baseline(searches, found[0][0]),
     )
+
+
+def _baseline(searches: Sequence[Snapshot], best: Row) -> BaselineRow | None:
+    """Return the baseline of the search that has the best trial, else that of any: the rows are the same."""
+    for search in sorted(searches, key=lambda search: search.name != best.search):
+        if BASELINE in search.answers:
+            (record,) = (
+                one
+                for each in searches
+                for one in each.trials
+                if (one.search, one.trial_id) == (best.search, best.trial_id)
+            )
+            return baseline_row(search, record, search.validation()[0])
+    return None
+
+
+def check_same_rows(searches: Sequence[Snapshot], command: str) -> None:
+    """Make sure that searches were measured on the same rows by the same metric.
+
+    Raises:
+        InputError: They were not, or one is named twice; every difference is named.
+    """
+    problems = _problems(searches)
+    if problems:
+        raise InputError(command, problems)
 
 
 def _best_of_each(
@@ -218,4 +246,6 @@ def summary(comparison: Comparison) -> str:
     if len(set(methods.values())) > 1:
         told = ", ".join(f"{search} by {method}" for search, method in methods.items())
         parts.append(f"Part of the difference may be how thresholds are fitted: {told}.")
+    if comparison.baseline is not None:
+        parts.append(comparison.baseline.sentence)
     return " ".join(parts)

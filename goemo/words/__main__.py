@@ -31,7 +31,7 @@ def main() -> None:
     from goemo.words.cached import fit_into
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search, which stops this in its own way
-    os.nice(10)
+    os.nice(5)
     rows = TypeAdapter(Rows).validate_json(sys.stdin.buffer.read())
     targets = np.zeros((len(rows["texts"]), len(rows["labels"])), dtype=np.bool_)
     for row, labels in enumerate(rows["targets"]):

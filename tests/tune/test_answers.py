@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from goemo.errors import InputError
 from goemo.evaluation import validation_metrics
 from goemo.significance import paired_difference
 from goemo.thresholds import cross_fitted_predictions
-from goemo.words import WordsConfiguration, fit_words, read_cached
+from goemo.words import WordsConfiguration, fit_into, fit_words, read_cached
 from tune.answer.baseline import BaselineFit, cache_folder
 from tune.answer.blend import candidates, judge_blend
 from tune.driver.facts import data_facts
@@ -55,9 +56,19 @@ def splits():
     return load_splits("sample:300")
 
 
+@pytest.fixture(scope="module")
+def words(splits, tmp_path_factory):
+    """A bag of words of the same data, as an earlier search has left it in its cache."""
+    folder = tmp_path_factory.mktemp("cache") / "words"
+    train, validation = splits.train, splits.validation
+    fit_into(folder, train.texts, train.targets, validation.texts, labels=splits.labels, seed=42)
+    return folder
+
+
 @pytest.fixture
-def search(runs, splits):
-    """A search whose trials have not begun."""
+def search(runs, splits, words):
+    """A search whose trials have not begun, on data that was searched before."""
+    shutil.copytree(words, cache_folder(splits, 42))
     spec = SearchSpec.from_dict(SPACE)
     folder = SearchFolder.create(spec.name, spec.to_dict())
     folder.write_validation(splits.validation.targets, splits.labels)
@@ -96,6 +107,7 @@ def fitted(search, splits, **options):
 
 def test_the_baseline_is_that_of_the_words_room_and_no_trial(search, splits):
     """A process fits it; the record has the scores that a fit here has, and is not one of the trials."""
+    shutil.rmtree(cache_folder(splits, 42))
     record, heard = fitted(search, splits)
     now = search.snapshot()
     assert [one.trial_id for one in heard] == [BASELINE]
@@ -138,6 +150,7 @@ def test_none_asks_for_none_and_a_known_one_is_not_fitted_again(search, splits, 
 
 def test_leaving_the_block_stops_the_process(search, splits, monkeypatch):
     """A search that is stopped leaves nothing behind that still computes, and no record."""
+    shutil.rmtree(cache_folder(splits, 42))
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
     started = []
 
@@ -156,6 +169,7 @@ def test_leaving_the_block_stops_the_process(search, splits, monkeypatch):
 
 def test_a_process_that_fails_is_told_and_costs_nothing_else(search, splits, monkeypatch):
     """In one line, with its last words."""
+    shutil.rmtree(cache_folder(splits, 42))
     monkeypatch.setattr("tune.answer.baseline._rows", lambda *_: {"texts": 1})
     with BaselineFit(spec_of(search), search, splits) as fit:
         fit.wait()

@@ -146,7 +146,8 @@ def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Consol
     if seeds > 1:
         assert best.best is not None
         kept = f"seed {best.configuration.seed}, {objective} {best.best.metrics[objective]:.4f}"
-        console.print(f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept: {kept}")
+        line = f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept: {kept}"
+        console.print(line, soft_wrap=True)
     return selection
 
 

@@ -70,6 +70,7 @@ def read_facts(splits: Splits) -> dict[str, Any]:
         "source": splits.source,
         "taxonomy": splits.taxonomy,
         "splitting": splits.splitting,
+        **({"options": splits.options} if splits.options else {}),
         "notes": list(splits.notes),
         "digest": splits.digest,
         "examples": {part.name: len(part) for part in splits.splits()},

@@ -138,7 +138,7 @@ class Words:
             logits += (
                 hstack([family.transform(texts) for family in self.families], format="csr") @ self.weights
             )
-        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return _sigmoid(logits)
 
 
 class Blend:
@@ -151,7 +151,12 @@ class Blend:
     def scores(self, texts: list[str]) -> Scores:
         """Return scores in [0, 1], shape (texts, labels)."""
         mean = sum(weight * _logits(model.scores(texts)) for weight, model in self.members)
-        return (1 / (1 + np.exp(-mean))).astype(np.float32)
+        return _sigmoid(mean)
+
+
+def _sigmoid(logits: Any) -> Scores:
+    scores: Scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return scores
 
 
 def _logits(scores: Scores) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-LONGEST = 4096  # bytes of a message about wrong input
+LONGEST = 4096  # bytes of a message
 
 
 class GoemoError(Exception):
@@ -27,13 +27,13 @@ class InputError(GoemoError):
     def __str__(self) -> str:
         where = self.where.removesuffix(":")  # of a source such as sample:
         if len(self.problems) == 1:
-            return _cut(f"{where}: {self.problems[0]}", LONGEST)
+            return cut(f"{where}: {self.problems[0]}", LONGEST)
         lines, left = (
-            [_cut(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
+            [cut(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
             3 * LONGEST // 4 - 40,
         )
         for place, problem in enumerate(self.problems):
-            line = _cut(f"  {problem}", LONGEST // 4)
+            line = cut(f"  {problem}", LONGEST // 4)
             left -= len(line.encode(errors="replace")) + 1
             if left < 0:
                 return "\n".join([*lines, f"  and {len(self.problems) - place} more"])
@@ -41,7 +41,7 @@ class InputError(GoemoError):
         return "\n".join(lines)
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
     """Return a text of at most ``most`` bytes."""
     content = text.encode(errors="replace")
     return text if len(content) <= most else content[: most - 3].decode(errors="ignore") + "..."

@@ -14,7 +14,7 @@ MOST_LOOSE = 8
 
 # From the ground up: what stands in a line may import what stands in those above it, and each other.
 GOEMO = (
-    ("errors", "arrays", "files"),
+    ("errors", "arrays", "files", "escaping"),
     ("configuration",),
     ("calibration",),
     ("data",),

@@ -42,6 +42,7 @@ from goemo.bundle.folder import (
 from goemo.bundle.opened import Bundle, Progress
 from goemo.configuration.json_files import read_json
 from goemo.errors import InputError
+from goemo.escaping import code, prose
 from goemo.thresholds import FittedThresholds
 
 BLEND = "blend.json"
@@ -168,7 +169,7 @@ def _card(
         if results
         else validation_section(provenance["metric"], labels, provenance, thresholds)
     )
-    rows = "\n".join(f"- `{member.name}`: {member.weight:.1f}" for member in members)
+    rows = "\n".join(f"- {code(member.name)}: {member.weight:.1f}" for member in members)
     return "\n".join(
         [
             metadata_block(data, results, library="goemo"),
@@ -192,7 +193,7 @@ The score is the sigmoid of the weighted mean of the members' logits:
 ## Training
 
 {data_line(data)}
-- {provenance.get("training", "Thresholds were fitted on validation.")}
+- {prose(provenance.get("training", "Thresholds were fitted on validation."))}
 
 `provenance.json` has digests and versions; so has each member's.
 """,

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from goemo.escaping import code, prose, without_folders
 from goemo.thresholds import FittedThresholds
 
 # Rows of the three published splits of GoEmotions, by which it is known wherever it was read from.
@@ -46,16 +47,17 @@ def metadata_block(
 
 def summary(what: str, labels: Sequence[str], data: Mapping[str, Any]) -> str:
     """Return the title and the first paragraph; ``what`` names the model."""
+    names, source = ", ".join(map(prose, labels)), code(without_folders(data["source"]))
     return (
         f"# {len(labels)} labels on {what}\n\n"
-        f"Gives every text a score in [0, 1] for each of {len(labels)} labels ({', '.join(labels)}); "
-        f"any number of them may apply. Trained on `{data['source']}` (taxonomy: {data['taxonomy']}).\n"
+        f"Gives every text a score in [0, 1] for each of {len(labels)} labels ({names}); "
+        f"any number of them may apply. Trained on {source} (taxonomy: {prose(data['taxonomy'])}).\n"
     )
 
 
 def use_of_thresholds(labels: Sequence[str], thresholds: FittedThresholds) -> str:
     """Return how the scores become labels, and which thresholds are borrowed."""
-    borrowed = ", ".join(_cell(labels[place]) for place in thresholds.borrowed)
+    borrowed = ", ".join(prose(labels[place]) for place in thresholds.borrowed)
     unseen = (
         f"\nNo validation text had {borrowed}: thresholds borrowed from other labels.\n" if borrowed else ""
     )
@@ -78,7 +80,11 @@ def _index(data: Mapping[str, Any], dataset: str | None, results: Mapping[str, A
         }
         for name in ("macro", "weighted", "micro")
     ]
-    described = {"name": dataset or data["source"], "type": dataset or "other", "split": results["split"]}
+    described = {
+        "name": dataset or without_folders(data["source"]),
+        "type": dataset or "other",
+        "split": results["split"],
+    }
     task = {"type": "text-classification", "name": "Multi-label text classification"}
     return {"name": "goemo", "results": [{"task": task, "dataset": described, "metrics": averages}]}
 
@@ -123,7 +129,7 @@ def results_section(results: Mapping[str, Any]) -> str:
         "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
     ]
     rows += [
-        f"| {_cell(row['label'])} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} "
+        f"| {prose(row['label'])} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} "
         f"| {_interval((row['f1_low'], row['f1_high']))} "
         f"| {row['support']} | {_threshold(row['threshold'])} |"
         for row in found["validation"]["per_label"]
@@ -137,7 +143,7 @@ def validation_section(
     """Return the figure on validation, where the test split was not used."""
     metrics = provenance["report"]["metrics"]
     rows = "\n".join(
-        f"| {_cell(label)} | {_threshold(value)} |"
+        f"| {prose(label)} | {_threshold(value)} |"
         for label, value in zip(labels, thresholds.to_dict()["values"], strict=True)
     )
     name, figure = metric.replace("_", "-"), metrics[f"val/{metric}"]
@@ -156,10 +162,6 @@ def _interval(bounds: Sequence[float]) -> str:
     return f"{bounds[0]:.3f} to {bounds[1]:.3f}"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def _threshold(value: float | None) -> str:
     return "never" if value is None else f"{value:.3f}"
 
@@ -167,7 +169,8 @@ def _threshold(value: float | None) -> str:
 def data_line(data: Mapping[str, Any]) -> str:
     """Return how large the data is, and who split it."""
     sizes = ", ".join(f"{count} {split}" for split, count in data.get("examples", {}).items())
-    return f"- Data: {sizes or data['source']}; splits: {data.get('splitting', 'as in the source')}."
+    splitting = prose(data.get("splitting", "as in the source"))
+    return f"- Data: {prose(sizes or without_folders(data['source']))}; splits: {splitting}."
 
 
 def limits(data: Mapping[str, Any]) -> str:

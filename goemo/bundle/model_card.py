@@ -18,6 +18,7 @@ from goemo.bundle.card_parts import (
     validation_section,
 )
 from goemo.configuration import Configuration
+from goemo.escaping import code, prose, without_folders
 from goemo.thresholds import FittedThresholds
 
 # Names that model hubs know, of the checkpoints that come as packages.
@@ -52,7 +53,7 @@ def model_card(
     return "\n".join(
         [
             metadata_block(data, results, library="transformers", base=_base_model(configuration.checkpoint)),
-            summary(f"`{configuration.checkpoint}`", labels, data),
+            summary(code(without_folders(configuration.checkpoint)), labels, data),
             _use(configuration, labels, thresholds),
             figures,
             _training(configuration, provenance),
@@ -100,10 +101,10 @@ def _training(configuration: Configuration, provenance: Mapping[str, Any]) -> st
     return f"""## Training
 
 {data_line(data)}
-- What trained: {trained[configuration.trainable]}, of `{configuration.checkpoint}`.
+- What trained: {trained[configuration.trainable]}, of {code(without_folders(configuration.checkpoint))}.
 - Settings: {settings}; AdamW, linear schedule with warm-up, loss `{configuration.loss}`;
   seed {configuration.seed}; matrix products in {_arithmetic(provenance)}.
-- {provenance.get("training", weights)}
+- {prose(provenance.get("training", weights))}
 
 `provenance.json` has the full configuration, digests and versions.
 """

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from goemo.escaping import guarded
 
 # As ``Bundle.predict`` gives them: ``{"text", "labels", "scores": {label: score}}``.
 Prediction = Mapping[str, Any]
@@ -30,21 +33,31 @@ def as_json_lines(chunks: Iterable[Sequence[Prediction]], labels: Sequence[str])
         yield "".join(_object(item) + "\n" for item in chunk)
 
 
-def as_csv(chunks: Iterable[Sequence[Prediction]], labels: Sequence[str]) -> Pieces:
-    """Yield CSV with a header: the text, its labels joined by commas, and the score of every label."""
-    yield _rows([["text", "labels", *labels]])
+def as_csv(
+    chunks: Iterable[Sequence[Prediction]], labels: Sequence[str], *, guards_texts: bool = False
+) -> Pieces:
+    """Yield CSV with a header: the text, its labels joined by commas, and the score of every label.
+
+    Labels are guarded against spreadsheets; texts, which programs read, only where that is asked for.
+    """
+    yield _rows([["text", "labels", *map(guarded, labels)]])
     for chunk in chunks:
         yield _rows(
-            [item["text"], ",".join(item["labels"]), *(item["scores"][label] for label in labels)]
+            [
+                guarded(item["text"]) if guards_texts else item["text"],
+                guarded(",".join(item["labels"])),
+                *(item["scores"][label] for label in labels),
+            ]
             for item in chunk
         )
 
 
-# By the name of the format, which is also the suffix of such a file.
+# By the name of the format; the first three are also the suffixes of such files.
 FORMATS: dict[str, Callable[[Iterable[Sequence[Prediction]], Sequence[str]], Pieces]] = {
     "json": as_json,
     "jsonl": as_json_lines,
     "csv": as_csv,
+    "guarded-csv": partial(as_csv, guards_texts=True),
 }
 
 

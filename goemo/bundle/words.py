@@ -29,6 +29,7 @@ from goemo.bundle.card_parts import (
 )
 from goemo.bundle.folder import COMMON_FILES, check_files, damage_named, new_bundle, read_common, write_common
 from goemo.bundle.opened import Bundle, Progress
+from goemo.escaping import prose
 from goemo.thresholds import FittedThresholds
 from goemo.words import CHECKPOINT, VOCABULARY, WordsModel, load_words
 from goemo.words.model import WEIGHTS
@@ -121,7 +122,7 @@ def _card(
         f"{len(terms.vocabulary):,} {'words' if terms.family == 'word' else 'pieces of words'}"
         for terms in model.terms
     )
-    notes = "".join(f"- Note: {note}.\n" for note in model.notes)
+    notes = "".join(f"- Note: {prose(note)}.\n" for note in model.notes)
     return "\n".join(
         [
             metadata_block(data, results, library="goemo"),
@@ -141,7 +142,7 @@ It needs scikit-learn, and neither torch nor a GPU. {use_of_thresholds(labels, t
 {data_line(data)}
 - What was fitted: TF-IDF of {sizes}, and one logistic regression a label.
 - Settings: {settings}.
-{notes}- {provenance.get("training", "Thresholds were fitted on validation.")}
+{notes}- {prose(provenance.get("training", "Thresholds were fitted on validation."))}
 
 `provenance.json` has the full configuration, digests and versions.
 """,

@@ -22,7 +22,7 @@ from goemo.configuration.wording import short
 
 MAX_BYTES = 64 * 2**20  # no JSON file of a search or a bundle comes near this
 MAX_DEPTH = 50  # of lists and mappings inside each other
-MAX_KEY = 200  # characters of a key
+MAX_KEY = 1_000  # characters of a key; names of labels are keys, see `goemo.data.tables`
 MAX_INTEGER = 2**63 - 1
 MAX_SHOWN = 3  # problems named of one file
 

@@ -20,6 +20,7 @@ MOST_LINE_BYTES = 16 * 2**20  # a line of a text file; an encyclopedia's longest
 MOST_TEXT_CHARACTERS = 2_000_000  # a text; a long novel
 MOST_FILE_BYTES = 16 * 2**30  # of a file, unpacked
 MOST_LABELS = 5_000  # more than that are texts, ids or numbers
+MOST_LABEL_CHARACTERS = 500  # of a name; longer ones are texts, and no key of a JSON file may be much longer
 
 
 class _Absent:

@@ -44,7 +44,7 @@ def test_what_is_declared_is_read(tmp_path):
         ('{"label": "joy", "value": 0.5', "line 1"),
         ("[" * 200 + "]" * 200, "must not nest deeper than 50"),
         ("[" * 100_000 + "]" * 100_000, "must not nest deeper than 50"),
-        (json.dumps({"k" * 300: 1}), "at most 200 characters"),
+        (json.dumps({"k" * 1_001: 1}), "at most 1000 characters"),
         ("", "line 1"),
     ],
 )

@@ -45,6 +45,18 @@ def test_each_chunk_is_handed_on_before_the_next_is_made():
     assert made == [0]
 
 
+def test_a_spreadsheet_runs_no_label_and_on_request_no_text():
+    """Label names that begin as formulas get a quote before them; texts in guarded-csv alone."""
+    labels = ("=SUM(A1)", "+joy", "@home", "plain")
+    for label in labels:
+        scores = dict.fromkeys(labels, -0.5)
+        chunk = [{"text": "=1+1", "labels": [label], "scores": scores}]
+        for form, text in (("csv", "=1+1"), ("guarded-csv", "'=1+1")):
+            head, row = csv.reader(io.StringIO("".join(FORMATS[form](iter([chunk]), labels))))
+            assert head == ["text", "labels", "'=SUM(A1)", "'+joy", "'@home", "plain"]
+            assert row == [text, label if label == "plain" else f"'{label}", *["-0.5"] * 4]
+
+
 @pytest.mark.parametrize(
     ("form", "expected"),
     [("json", "[]\n"), ("jsonl", ""), ("csv", '"text","labels","joy","odd, ""label"""\n')],

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.table import Table
 
+from goemo.escaping import printable
 from tune.cli.tables import leaderboard_table, per_label_table, predictions_table
 from tune.live.consoles import CommandConsole, results_console
 from tune.live.listing import Column, Listing, first_words
-from tune.live.plain import echo, printable
+from tune.live.plain import echo
 from tune.live.progress import Best, SearchState, TrialState, View
 from tune.names import short_name
 from tune.ranking.leaderboard import Leaderboard, Row
@@ -157,6 +159,17 @@ def test_every_door_to_the_terminal_is_guarded(text, capsys):
         patch.setattr("sys.stdout", terminal)
         echo(text, is_data=True)
     assert terminal.getvalue() == f"{printable(text)}\n"
+
+
+@pytest.mark.parametrize("name", ["[/b]", "[other]", ":joy:", "joy [positive]"])
+def test_a_name_is_neither_markup_nor_a_picture(name):
+    """Brackets and colons around a word are shown by every console as they were written."""
+    screen = CommandConsole(file=io.StringIO(), width=80)
+    table = Table("label")
+    table.add_row(name)
+    screen.print(table)
+    screen.print(f"said: {name}")
+    assert screen.file.getvalue().count(name) == 2
 
 
 def test_styles_of_our_own_stay():

@@ -236,6 +236,26 @@ class TestContent:
         assert "Ended at 60 %, diverged: loss is NaN at step 7" in text
         assert "goemo export tiny --trial t001" in text
 
+    @pytest.mark.parametrize(
+        ("message", "shown"),
+        [
+            ("<img src=x onerror=y>", "&lt;img src=x onerror=y&gt;"),
+            ("[click](https://x.example)", "\\[click\\](https\\://x.example)"),
+            ("a\n\n# big *b* `c`", "a \\# big \\*b\\* \\`c\\`"),
+        ],
+    )
+    def test_a_message_is_no_markdown(self, runs, message, shown):
+        """HTML, links and headings of a message are text in the trial's description."""
+        search = make_search(trials=1)
+        end(search, "t001", "failed", message)
+        assert f", failed: {shown}. Figures" in content.trial_description(search.trial("t001").read())
+
+    def test_the_data_is_named_without_its_folder(self):
+        """The tag has the last part of a path, and a name of the hub as it is."""
+        named = {"file:/home/me/a.csv": "file:a.csv", "dir:../deep/b": "dir:b", "hub:o/n:c": "hub:o/n:c"}
+        for source, shown in named.items():
+            assert content.fact_tags({"data": {"source": source}})["data.source"] == shown
+
     def test_the_fingerprint_sees_every_change(self, runs):
         """Another report, an outcome, and another message each change the fingerprint."""
         search = make_search(trials=1)

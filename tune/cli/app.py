@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from goemo import __version__
-from goemo.errors import GoemoError, InputError
+from goemo.errors import LONGEST, GoemoError, InputError, cut
 from tune.live.plain import echo
 
 
@@ -123,7 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(file=shown)
+        echo(cut(shown.getvalue().rstrip("\n"), LONGEST), err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", 1)
@@ -144,5 +146,5 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    echo(f"goemo: {message}", err=True)
+    echo(cut(f"goemo: {message}", LONGEST), err=True)
     sys.exit(code)

@@ -166,8 +166,8 @@ def evaluate(folder: Path, data: Data, split: str, form: str) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "jsonl", "csv"]),
-    help="Output (default: the suffix of -o, else table).",
+    type=click.Choice(["table", "json", "jsonl", "csv", "guarded-csv"]),
+    help="Output (default: the suffix of -o, else table); a spreadsheet runs no text of guarded-csv.",
 )
 def predict(
     folder: Path, texts: tuple[str, ...], file: Path | None, output: Path | None, form: str | None

@@ -17,11 +17,11 @@ from goemo import bundle
 from goemo.bundle.predictions import FORMATS, Prediction
 from goemo.data.text_lines import chunks, count_texts, texts_of
 from goemo.errors import GoemoError, InputError
+from goemo.escaping import printable
 from goemo.files import built_file
 from tune.cli.tables import predictions_table
 from tune.durations import duration
 from tune.live.consoles import CommandConsole, progress_console
-from tune.live.plain import printable
 
 # Without a terminal, a line of progress this often.
 _LINE_EVERY_S = 15.0
@@ -105,7 +105,7 @@ def _pieces(
 
 def _tables(predicted: Iterator[Chunk], *, is_long: bool) -> Iterator[bytes]:
     """Yield tables as the terminal shall get them; what it cannot show becomes a question mark."""
-    console = CommandConsole(highlight=False, markup=False)
+    console = CommandConsole()
     for number, chunk in enumerate(predicted):
         with console.capture() as captured:
             console.print(predictions_table(chunk, part=number if is_long else None))

@@ -9,18 +9,25 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from tune.live.plain import printable
+from goemo.escaping import printable
 
 WIDE = 1000  # characters: wider than any table that we print, and a table takes no more than it needs
 
 
 class CommandConsole(Console):
-    """A console whose reader may go away; rich by itself would end the process, with 1 and no word."""
+    """A console whose reader may go away, and to which every word is plain text.
+
+    Rich by itself would end the process, with 1 and no word; and take ``[b]`` for a style, ``:joy:`` for a
+    picture.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"highlight": False, "markup": False, "emoji": False, **options})
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Yield the segments of what is printed, without characters that the terminal would obey.
@@ -44,12 +51,12 @@ class CommandConsole(Console):
 
 def results_console() -> Console:
     """Return the console for results; in a pipe or a file it is as wide as they are and crops nothing."""
-    return CommandConsole(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+    return CommandConsole(width=None if sys.stdout.isatty() else WIDE)
 
 
 def progress_console() -> Console:
     """Return the console for progress."""
-    return CommandConsole(stderr=True, highlight=False, markup=False)
+    return CommandConsole(stderr=True)
 
 
 def discard(stream: TextIO) -> None:

@@ -20,7 +20,7 @@ from typing import Self
 
 from goemo import __version__
 from goemo.errors import GoemoError
-from tune.live.plain import printable
+from goemo.escaping import printable
 from tune.records import SearchFolder
 
 OWN = "tune"  # the logger of this package, whose lines are bounded by what they tell of

@@ -76,9 +76,7 @@ class Results:
         from tune.live.consoles import CommandConsole
         from tune.ranking import leaderboard as boards
 
-        screen = CommandConsole(
-            file=io.StringIO(), width=WIDTH, highlight=False, markup=False, color_system=None
-        )
+        screen = CommandConsole(file=io.StringIO(), width=WIDTH, color_system=None)
         if self.leaderboard.rows:
             screen.print(leaderboard_table(self.leaderboard, most=20))
             screen.print(boards.summary(self.leaderboard))

@@ -15,6 +15,7 @@ import numpy as np
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.configuration.thresholds import words
 from goemo.errors import GoemoError, InputError
+from goemo.escaping import guarded_row
 from goemo.significance import PairedDifference
 from tune.ranking import leaderboard
 from tune.ranking.answers import BaselineRow, baseline_row
@@ -104,12 +105,7 @@ class Comparison:
             # Records of an earlier version lack what could not be varied then.
             settings = {n: config.get(n, HYPERPARAMETER_DEFAULTS.get(n)) for n in varied}
             head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
-            line = {
-                **head,
-                "checkpoint": config["checkpoint"],
-                **settings,
-                **values,
-            }
+            line = guarded_row({**head, "checkpoint": config["checkpoint"], **settings, **values})
             if writer is None:
                 writer = csv.DictWriter(sink, fieldnames=list(line))
                 writer.writeheader()

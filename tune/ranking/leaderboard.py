@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
+from goemo.escaping import guarded_row
 from goemo.report.savings import savings_sentence
 from goemo.report.standing import standing
 from goemo.significance import PairedDifference, compare_draws
@@ -184,7 +185,7 @@ class Leaderboard:
     def to_csv(self) -> str:
         """Return one line a trial; the varied hyperparameters are columns, and so is what confirmed it."""
         sink = io.StringIO()
-        flat = self._flat()
+        flat = [guarded_row(row) for row in self._flat()]
         writer = csv.DictWriter(sink, fieldnames=list(flat[0]) if flat else ["rank", "trial_id"])
         writer.writeheader()
         writer.writerows(flat)

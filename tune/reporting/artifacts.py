@@ -19,6 +19,7 @@ import yaml
 
 from goemo import evaluation, report
 from goemo.data import Splits
+from goemo.escaping import guarded_frame, guarded_row
 from goemo.metrics import per_label_table
 from goemo.report import charts
 from goemo.thresholds import FittedThresholds, apply_thresholds, fit_thresholds, threshold_options
@@ -158,8 +159,8 @@ class TrialArtifacts:
         tables = trial_tables(self.search, record)
         write_text(folder / "history.csv", _csv(record.history))
         write_json(folder / "thresholds.json", thresholds_to_json(tables.thresholds, labels))
-        tables.table.to_csv(folder / "per_label.csv", index=False)
-        tables.table_at_half.to_csv(folder / "per_label_at_0.5.csv", index=False)
+        guarded_frame(tables.table).to_csv(folder / "per_label.csv", index=False)
+        guarded_frame(tables.table_at_half).to_csv(folder / "per_label_at_0.5.csv", index=False)
         shutil.copyfile(record.folder / "scores.npz", folder / "validation_scores.npz")
         pictures = {name: chart.png() for name, chart in trial_charts(self.search, tables).items()}
         write_figures(folder, pictures)
@@ -199,7 +200,8 @@ class TrialArtifacts:
 
 def _csv(rows: tuple[dict[str, float], ...]) -> str:
     sink = io.StringIO()
-    writer = csv.DictWriter(sink, fieldnames=list(rows[0]))
+    guarded = [guarded_row(row) for row in rows]
+    writer = csv.DictWriter(sink, fieldnames=list(guarded[0]))
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(guarded)
     return sink.getvalue()

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from goemo.escaping import code, prose, without_folders
 from tune.names import short_name
 from tune.ranking.leaderboard import total_steps
 from tune.records import ANSWERS, BLEND, SearchFolder, TrialRecord
@@ -25,6 +26,7 @@ TREE_VIEW = "goemo-searches"
 RANKING_VIEW = "goemo-trials-"  # and the metric
 VIEW_TAG = "mlflow.sharedViewState."
 TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stores
+MESSAGE_LIMIT = 1000  # characters of a message in a description; the tag ``goemo.message`` has more
 
 
 def runs_address(server: str, experiment_id: str, view: str) -> str:
@@ -165,8 +167,8 @@ def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
 def trial_description(record: TrialRecord) -> str:
     """Return the Markdown at the top of a trial that has ended: its best report, how it ended, what next."""
     assert record.outcome is not None
-    ended = record.outcome.stop_reason.replace("_", " ")
-    told = f": {record.outcome.message}" if record.outcome.message else ""
+    ended = prose(record.outcome.stop_reason).replace("_", " ")
+    told = f": {prose(record.outcome.message[:MESSAGE_LIMIT])}" if record.outcome.message else ""
     best = ""
     if record.best is not None:
         at = f"at {record.best['progress']:.0f} % of its training"
@@ -197,7 +199,7 @@ def description(
     model, data = spec.get("model", {}), spec.get("data", {})
     params = space_params(spec)
     searched = [
-        f"| `{key.removeprefix('space.')}` | {value} |"
+        f"| {prose(key.removeprefix('space.'))} | {prose(value)} |"
         for key, value in params.items()
         if key.startswith("space.")
     ]
@@ -208,7 +210,9 @@ def description(
         best_so_far = "No trial has reported yet."
         if best is not None:
             score = f"{best.objective_name} **{best.objective:.4f}**"
-            best_so_far = f"Best: {best.trial_id} ({run_name(best)}), {score}."
+            best_so_far = f"Best: {best.trial_id} ({prose(run_name(best))}), {score}."
+    else:
+        best_so_far = prose(best_so_far)
     name = search.name
     metric = spec.get("objective", {}).get("metric", "macro_f1")
     ranked = runs_address("", experiment_id, f"{RANKING_VIEW}{metric}")
@@ -217,8 +221,9 @@ def description(
 **Trials.** {len(records)}: {counts or "none yet"}. [All trials, best first]({ranked}). \
 Leaderboard, plots and report are under Artifacts.
 
-`{model.get("checkpoint")}` (trains: {model.get("trainable")}) on `{data.get("source")}`, \
-taxonomy {data.get("taxonomy")}; ranked on the validation split.
+{code(without_folders(str(model.get("checkpoint"))))} (trains: {prose(model.get("trainable"))}) on \
+{code(without_folders(str(data.get("source"))))}, taxonomy {prose(data.get("taxonomy"))}; \
+ranked on the validation split.
 
 | searched | values |
 | --- | --- |
@@ -237,8 +242,10 @@ goemo retrain best.yaml -o model
 def fact_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     """Return what was true when the search ran, as tags: data, versions, hardware, commit."""
     data, environment = facts.get("data", {}), facts.get("environment", {})
+    source = data.get("source")
     tags = {
-        **{f"data.{key}": data.get(key) for key in ("source", "taxonomy", "splitting", "digest")},
+        "data.source": None if source is None else without_folders(str(source)),
+        **{f"data.{key}": data.get(key) for key in ("taxonomy", "splitting", "digest")},
         **{f"version.{package}": version for package, version in environment.get("versions", {}).items()},
         "hardware.platform": environment.get("platform"),
         "hardware.cpus": environment.get("cpus"),

@@ -13,7 +13,7 @@ from goemo.configuration.data import DataOptions
 from goemo.data.labels.cells import MULTI_HOT_HINT, Label, has_control_characters, is_index
 from goemo.data.labels.checks import folded
 from goemo.data.layouts.base import LabelRows
-from goemo.data.tables import MOST_LABELS, Table, nearest
+from goemo.data.tables import MOST_LABEL_CHARACTERS, MOST_LABELS, Table, nearest
 from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
 
 ROWS = "the rows"
@@ -155,6 +155,11 @@ def reject_names(table: Table, names: Sequence[str]) -> None:
             table.reject(0, f"label {name!r} holds a control character or line break, which no name may")
         elif not name.strip():
             table.reject(0, "a label's name is empty")
+        elif len(name) > MOST_LABEL_CHARACTERS:
+            rule = f"must have at most {MOST_LABEL_CHARACTERS} characters, got {len(name):,}"
+            table.reject(
+                0, f"label '{name[:40]}...' {rule}; data.columns.labels says which column has labels"
+            )
     if len(names) > MOST_LABELS:
         rule = f"has {len(names):,} labels, must have at most {MOST_LABELS:,}"
         table.reject(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from goemo.errors import GoemoError
+from goemo.escaping import code, prose, without_folders
 from tune.models.exported import configuration_of
 from tune.models.registry import champion, logged_model, names, run
 from tune.models.registry.champion import Contender, Verdict
@@ -149,9 +150,9 @@ def _make_model(client: Any, record: Record, name: str) -> None:
 
     data = record.provenance["data"]
     text = (
-        f"Text classification with {record.targets.shape[1]} labels (taxonomy {data['taxonomy']}) on "
-        f"`{data['source']}`. `champion` is the version to use; a new one takes the alias only if it is "
-        "better on validation by the paired bootstrap."
+        f"Text classification with {record.targets.shape[1]} labels (taxonomy {prose(data['taxonomy'])}) on "
+        f"{code(without_folders(data['source']))}. `champion` is the version to use; a new one takes the "
+        "alias only if it is better on validation by the paired bootstrap."
     )
     try:
         client.create_registered_model(name, description=text)
@@ -181,9 +182,8 @@ def _description(record: Record, verdict: Verdict) -> str:
     score = (
         f"{test['test/macro_f1']:.4f} ({test['test/macro_f1_low']:.4f} to {test['test/macro_f1_high']:.4f})"
     )
-    return (
-        f"{verdict.reason}\n\nTest macro-F1, which decided nothing: {score}. {record.provenance['training']}"
-    )
+    training = prose(record.provenance["training"])
+    return f"{verdict.reason}\n\nTest macro-F1, which decided nothing: {score}. {training}"
 
 
 def _verdict(client: Any, record: Record, version: Any) -> Verdict:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from goemo.escaping import code, guarded_frame, prose, without_folders
 from tune.models.registry.record import FOLDER, RESULTS, SCORES, Record
 from tune.tracking import content
 from tune.tracking.content import TEXT_LIMIT
@@ -114,8 +115,9 @@ def description(record: Record) -> str:
         f" {'kept' if entry['seed'] == selection['seed'] else ''} |"
         for entry in selection["seeds"]
     )
-    return f"""Trial `{origin["trial"]}` of `{origin["search"]}`, trained again: `{c.checkpoint}` on \
-`{p["data"]["source"]}`, taxonomy {p["data"]["taxonomy"]}.
+    return f"""Trial {code(origin["trial"])} of {code(origin["search"])}, trained again: \
+{code(without_folders(c.checkpoint))} on {code(without_folders(p["data"]["source"]))}, \
+taxonomy {prose(p["data"]["taxonomy"])}.
 
 **Test**: macro-F1 **{test["test/macro_f1"]:.4f}** ({test["test/macro_f1_low"]:.4f} to \
 {test["test/macro_f1_high"]:.4f}), thresholds from validation; at 0.5: {test["test/macro_f1_at_0.5"]:.4f}.
@@ -124,14 +126,14 @@ def description(record: Record) -> str:
 | --- | ---: | ---: | --- |
 {rows}
 
-The trial scored {expected["value"]:.4f}. {p["training"]}
+The trial scored {expected["value"]:.4f}. {prose(p["training"])}
 """
 
 
 def _score(entry: Mapping[str, Any]) -> str:
     """Return a seed's score, or why it has none; records of an earlier version know one reason alone."""
     if entry["value"] is None:
-        return str(entry.get("stop_reason", "diverged")).replace("_", " ")
+        return prose(str(entry.get("stop_reason", "diverged")).replace("_", " "))
     return f"{entry['value']:.4f}"
 
 
@@ -156,10 +158,10 @@ def collect_files(record: Record, folder: Path) -> None:
         shutil.copyfile(record.folder / FOLDER / name, folder / name)
     configuration = yaml.safe_dump(record.configuration.to_dict(), sort_keys=False)
     (folder / "config.yaml").write_text(configuration, encoding="utf-8")
-    pd.DataFrame(list(record.reports)).to_csv(folder / "history.csv", index=False)
+    guarded_frame(pd.DataFrame(list(record.reports))).to_csv(folder / "history.csv", index=False)
     tuned, half = (_table(record, origin) for origin in ("validation", "fixed_0.5"))
-    tuned.to_csv(folder / "test_per_label.csv", index=False)
-    half.to_csv(folder / "test_per_label_at_0.5.csv", index=False)
+    guarded_frame(tuned).to_csv(folder / "test_per_label.csv", index=False)
+    guarded_frame(half).to_csv(folder / "test_per_label_at_0.5.csv", index=False)
     (folder / "figures").mkdir()
     pictures = {
         "test_per_label_heatmap.png": charts.per_label_heatmap(half, tuned),

@@ -178,8 +178,11 @@ def names_of(labels: Iterable[Any]) -> list[str]:
     """Return what is written for each label: one line, never empty, never the same for two."""
     names: dict[str, None] = {}
     for position, label in enumerate(labels, start=1):
-        name = one_line(str(label)) or f"label {position}"
-        names[name if name not in names else f"{name} ({position})"] = None
+        name = plain = one_line(str(label)) or f"label {position}"
+        number = position
+        while name in names:
+            name, number = f"{plain} ({number})", number + 1
+        names[name] = None
     return list(names)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from goemo import metrics
 from goemo.report.scripts import script_json
@@ -18,6 +20,7 @@ from goemo.report.scripts import script_json
 AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
 LONGEST_TEXT = 400
 NOTHING = "\N{EN DASH}"
+HEADING = re.compile(r'<h2 id="([\w-]+)">(.*?)</h2>')
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus
 
 
@@ -38,6 +41,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         short=short,
         png_width=png_width,
+        headings=headings,
         number=number,
         plain=plain,
         threshold=threshold,
@@ -103,6 +107,11 @@ def cut(text: str) -> str:
 def data_uri(image: bytes) -> str:
     """Return a PNG as an address that carries it whole."""
     return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
+
+
+def headings(html: str) -> list[tuple[str, Markup]]:
+    """Return the anchor and the title of each ``h2`` of a page that has an anchor, in their order."""
+    return [(anchor, Markup(title)) for anchor, title in HEADING.findall(str(html))]  # noqa: S704
 
 
 def png_width(image: bytes) -> int:

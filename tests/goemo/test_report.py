@@ -25,6 +25,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__(convert_charrefs=True)
         self.open, self.tags, self.loaded, self.parts, self.rows = [], [], [], [], 0
+        self.links, self.anchors = [], []
         self.feed(html)
         self.close()
         assert self.open == []
@@ -32,7 +33,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.loaded += [value for name, value in attrs if name in {"src", "href", "srcset", "data", "action"}]
+        found = [value for name, value in attrs if name in {"src", "href", "srcset", "data", "action"}]
+        self.links += [value[1:] for value in found if value.startswith("#")]
+        self.loaded += [value for value in found if not value.startswith("#")]
+        self.anchors += [value for name, value in attrs if name == "id"]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -404,12 +408,34 @@ def test_what_early_stopping_cut_is_shown_trial_by_trial():
     other = {**cut, **unknown, "trial_id": "t003", "overlaps": True}
     board = [{**entry(1, 0.5), "seconds": 100.0}, stopped(20, 20.0), stopped(20, 20.0, rank=3)]
     page = a_search_page(board, cuts=[cut, other], risk="It may be among them.")
-    text = page.text.split("What early stopping cut")[1]
+    text = page.text.split("What early stopping cut")[-1]
     assert text.strip().startswith("It may be among them.")
     assert "t002 20 % 0.3000 0.3500 5 of 9 0.280 to 0.320 0.4000 0.4500 0.430 to 0.470 1,234 80 s" in text
     dash = "\N{EN DASH}"
     assert f"t003 tied 20 % 0.3000 {dash} 5 of 9 0.280 to 0.320 0.4000 {dash} {dash} {dash} 80 s" in text
     assert "What early stopping cut" not in a_search_page(board).text
+
+
+def test_the_contents_lead_to_every_part_and_nowhere_else():
+    """Each heading of the page has one link, in their order; no anchor stands twice; without parts, none."""
+    half, tuned, test = tables(["joy", "anger"])
+    board = [entry(1, 0.5), entry(2, 0.4)]
+    html = search_page(
+        name=NASTY,
+        leaderboard=board,
+        table_at_half=half,
+        table=tuned,
+        test_results=test,
+        worst_errors=[{"text": "<h2 id='x'>no</h2>", "missed": {"joy": 0.1}, "wrong": {}, "confidence": 0.4}],
+        commands=["goemo export s"],
+    )
+    page = Page(html)
+    assert page.links == page.anchors
+    assert len(set(page.anchors)) == len(page.anchors)
+    assert len(page.links) == page.tags.count("h2") >= 6
+    assert html.index('class="answer"') < html.index("<nav") < html.index("<h2")
+    bare = Page(a_trial_page())
+    assert bare.links == bare.anchors
 
 
 def test_durations_are_read_easily():

@@ -229,8 +229,11 @@ def test_curves_of_the_explorer_are_those_of_scikit_learn():
         assert (row["precision"], row["recall"], row["F1"]) == pytest.approx(wanted, rel=1e-3)
         compared += 1
     assert compared > 50
-    assert [row["l"] for row in rows_of(made["explorer"], "curves") if "chosen" in row] == [0, 1]
-    assert not math.isfinite(fitted.values[2])
+    assert [row["t"] for row in chosen_of(made["explorer"])] == pytest.approx(fitted.values, rel=1e-3)
+    never = charts.threshold_explorer(
+        scores, targets, np.array([0.4, math.inf, 0.3]), ["joy", "anger", "none"]
+    )
+    assert [row["l"] for row in chosen_of(never)] == [0, 2]
 
 
 def test_the_chosen_cut_and_its_band_are_the_given_ones():
@@ -239,7 +242,8 @@ def test_the_chosen_cut_and_its_band_are_the_given_ones():
     for row in chosen_of(made["explorer"]):
         cut = fitted.values[row["l"]]
         assert (row["t"], row["low"], row["high"]) == pytest.approx((cut, cut - 0.05, cut + 0.05), rel=1e-3)
-        assert row["F1"] == pytest.approx(tuned["f1"][row["l"]], rel=1e-3)
+        f1 = tuned["f1"][row["l"]] if tuned["support"][row["l"]] else None  # undefined without a positive
+        assert row["F1"] == pytest.approx(f1, rel=1e-3)
     bare = of_labels(["joy", "anger"], band=False)[0]["explorer"]
     assert all("low" not in row for row in chosen_of(bare))
 
@@ -277,7 +281,7 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 def test_facts_of_the_explorer_are_in_words():
-    """Support, threshold with its band, and both F1; a label without a threshold is never predicted."""
+    """Support, threshold with its band where there is one, and both F1; or that it is never predicted."""
     _, half, tuned, _, _, fitted = of_labels(["joy", "none"])
     band = (np.array([0.1, math.inf]), np.array([0.9, math.inf]))
     facts = charts.explorer_facts(half, tuned, fitted.values, band=band)
@@ -285,7 +289,9 @@ def test_facts_of_the_explorer_are_in_words():
         f"threshold {fitted.values[0]:.3f} (95 % band 0.100 to 0.900); F1 {half['f1'][0]:.3f} at 0.5"
         in facts[0]
     )
-    assert facts[1].startswith("0 examples carry it; never predicted;")
+    assert facts[1].startswith(f"0 examples carry it; threshold {fitted.values[1]:.3f}; F1 0.000 at 0.5")
+    never = charts.explorer_facts(half, tuned, np.array([0.4, math.inf]), band=band)
+    assert never[1].startswith("0 examples carry it; never predicted;")
 
 
 def test_gains_fall_and_losses_come_last():

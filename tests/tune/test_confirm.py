@@ -119,10 +119,9 @@ def test_confirmations_are_no_trials_of_the_search(spec, search):
     assert [record.trial_id for record in search.snapshot().trials] == ["t001", "t002", "t003", "t004"]
     assert (after.rows, after.reasons) == (before.rows, before.reasons)
     assert space.suggestions(spec, search.snapshot().trials).ask() is None
-    rungs = build_scheduler(spec, search.snapshot().trials)
-    assert not any(
-        "-s" in trial_id for bracket in rungs._brackets for _, rung in bracket._rungs for trial_id in rung
-    )
+    brackets = build_scheduler(spec, search.snapshot().trials).brackets
+    assert any(rung for rungs in brackets for rung in rungs.values())
+    assert not any("-s" in trial_id for rungs in brackets for rung in rungs.values() for trial_id in rung)
 
 
 def test_nothing_is_confirmed_before_the_search_has_ended_or_unasked(spec, search):

@@ -1,4 +1,4 @@
-"""What a search says about its space: importance and edges."""
+"""How much each hyperparameter of a search mattered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 import pytest
 
-from tune.ranking.insight import FEWEST_TRIALS, edge_warnings, hyperparameter_importance
+from tune.ranking.insight import FEWEST_TRIALS, hyperparameter_importance
 from tune.records import Outcome, TrialRecord
 from tune.spec import SearchSpec
 
@@ -166,83 +166,3 @@ def test_optunas_log_stays_as_it_was(capfd):
     hyperparameter_importance(spec(GRID), full_grid(lambda b, r: b + r))
     assert optuna.logging.get_verbosity() == before
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_best_value_on_the_edge_of_a_list_is_told_with_its_direction():
-    """At either end of a grid or a list of three values; the order in which they are written is no matter."""
-    space = {"batch_size": {"grid": [64, 16, 32]}, "learning_rate": {"choice": [2e-5, 3e-5, 5e-5]}}
-    chosen = drawn(space | {"batch_size": {"choice": [64, 16, 32]}})
-    assert edge_warnings(chosen, {"batch_size": 16, "learning_rate": 5e-5}) == [
-        "batch_size 16 is the lowest of the list; try lower values.",
-        "learning_rate 5e-05 is the highest of the list; try higher values.",
-    ]
-    grid = spec({"learning_rate": {"grid": [2e-5, 3e-5, 5e-5]}})
-    assert edge_warnings(grid, {"learning_rate": 5e-5}) == [
-        "learning_rate 5e-05 is the highest of the grid; try higher values."
-    ]
-    assert edge_warnings(chosen, {"batch_size": 32, "learning_rate": 3e-5}) == []
-
-
-def test_names_have_no_edge():
-    """A list of losses has no highest one; the numbers beside it are still looked at."""
-    space = {"loss": {"choice": ["bce", "focal", "positive_weighted"]}, "epochs": {"choice": [2, 3, 4]}}
-    for loss in space["loss"]["choice"]:
-        assert edge_warnings(drawn(space), {"loss": loss, "epochs": 4}, [{"loss": "bce", "epochs": 4}]) == [
-            "epochs 4 is the highest of the list; try higher values."
-        ]
-
-
-def test_two_values_have_no_inside():
-    """With two values the best is always at an end, which says nothing."""
-    assert edge_warnings(spec({"epochs": {"grid": [2, 4]}}), {"epochs": 4}) == []
-
-
-@pytest.mark.parametrize(
-    ("domain", "value", "expected"),
-    [
-        ({"log_uniform": [1e-6, 1e-2]}, 1.4e-6, "lower bound of the range, 1e-06; try lower"),
-        ({"log_uniform": [1e-6, 1e-2]}, 1e-5, None),
-        ({"log_uniform": [1e-6, 1e-2]}, 7e-3, "upper bound of the range, 0.01; try higher"),
-        ({"uniform": [0.001, 0.101]}, 0.105 - 0.008, "upper bound of the range, 0.101; try higher"),
-        ({"uniform": [0.001, 0.101]}, 0.09, None),
-    ],
-)
-def test_near_a_bound_is_measured_on_the_scale_of_the_range(domain, value, expected):
-    """Within a twentieth of the width, in logarithms where the range is logarithmic."""
-    found = edge_warnings(drawn({"learning_rate": domain}), {"learning_rate": value})
-    assert len(found) == (expected is not None)
-    assert all(expected in sentence for sentence in found)
-
-
-def test_whole_numbers_are_on_the_edge_at_the_bound_itself():
-    """Of 2 to 60 epochs, 59 is not the edge, although it is near."""
-    epochs = drawn({"epochs": {"int": [2, 60]}})
-    assert edge_warnings(epochs, {"epochs": 59}) == []
-    assert edge_warnings(epochs, {"epochs": 60}) == [
-        "epochs 60 lies at the upper bound of the range, 60; try higher values."
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "domain", "value"),
-    [
-        ("warmup_fraction", {"uniform": [0.0, 0.2]}, 0.001),
-        ("warmup_fraction", {"grid": [0.5, 0.8, 1.0]}, 1.0),
-        ("weight_decay", {"grid": [0.0, 0.01, 0.1]}, 0.0),
-        ("epochs", {"int": [1, 9]}, 1),
-        ("max_length", {"grid": [4, 8, 16]}, 4),
-    ],
-)
-def test_there_is_no_warning_where_nothing_lies_beyond(name, domain, value):
-    """A share cannot exceed 1, and nothing falls below the least value that is allowed."""
-    assert edge_warnings(drawn({name: domain}), {name: value}) == []
-
-
-def test_a_tied_trial_elsewhere_is_mentioned():
-    """The edge is no proof where a trial as good as the best does not lie on it."""
-    grid = spec(GRID)
-    best = {"batch_size": 16, "learning_rate": 1e-4}
-    tied = [{"batch_size": 16, "learning_rate": 1e-4}, {"batch_size": 64, "learning_rate": 1e-4}]
-    first, second = edge_warnings(grid, best, tied)
-    assert first.endswith("try lower values, although a trial with 64 is statistically tied with the best.")
-    assert second == "learning_rate 0.0001 is the highest of the grid; try higher values."

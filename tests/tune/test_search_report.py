@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder, write_json
 from tune.reporting.artifacts import TrialArtifacts, trial_tables
 from tune.reporting.report import write_report
-from tune.spec import SearchSpec
+from tune.spec import SearchSpec, load_spec
 
 SPACE = {
     "name": "s",
@@ -107,7 +109,11 @@ def test_page_and_twin_tell_the_same(search, splits, tmp_path):
     assert twin["early_stopping"]["risk"] in page
     assert twin["comparison"] is None  # it is not of the published test split
     for sentence in (*twin["edge_warnings"], twin["early_stopping"]["summary"], *twin["commands"]):
-        assert sentence in page
+        assert sentence in html.unescape(page)
+    again = next(command for command in twin["commands"] if command.endswith("--name s-again"))
+    assert load_spec(shlex.split(again)[2]) == SearchSpec.from_dict(SPACE)
+    wider = next(command for command in twin["commands"] if "--name s-wider" in command)
+    assert "--set 'space.batch_size.grid=[2, 4, 8, 16]'" in wider
     assert f"{twin['test']['results']['validation']['macro']['f1']:.3f}" in page
     assert page.count("data-chart>") == 11  # intervals, four of the search, six of the chosen trial
     assert len(page) < 5_000_000

@@ -33,7 +33,7 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
     if len(found) > 1:
         _show_comparison(found, form)
         return
-    from tune.cli.tables import confirmed_table, leaderboard_table, left_out
+    from tune.cli.tables import beyond_edges, confirmed_table, leaderboard_table, left_out
     from tune.ranking import leaderboard as boards
 
     board = boards.build(found[0])
@@ -53,6 +53,8 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
             console.print(line, soft_wrap=True)
         if board.rows:
             console.print(boards.summary(board), soft_wrap=True)
+        for line in beyond_edges(found[0], board):
+            console.print(line, soft_wrap=True, markup=False)
         if not found[0].trials:
             console.print("no trial has started yet")
 

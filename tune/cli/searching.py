@@ -142,9 +142,10 @@ def show_result(result: SearchResult) -> None:
     Raises:
         GoemoError: It was interrupted, or no trial has a score.
     """
-    from tune.cli.tables import confirmed_table, leaderboard_table, left_out
+    from tune.cli.tables import beyond_edges, confirmed_table, leaderboard_table, left_out
     from tune.live.consoles import results_console
     from tune.ranking import leaderboard
+    from tune.records import SearchFolder
 
     if result.leaderboard.rows:
         console = results_console()
@@ -152,7 +153,8 @@ def show_result(result: SearchResult) -> None:
         if result.leaderboard.confirmed:
             console.print(confirmed_table(result.leaderboard))
         echo(leaderboard.summary(result.leaderboard))
-        for line in left_out(result.leaderboard):
+        edges = beyond_edges(SearchFolder.open(result.name).snapshot(), result.leaderboard)
+        for line in (*edges, *left_out(result.leaderboard)):
             echo(line)
         echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
     if result.unlogged:

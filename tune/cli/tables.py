@@ -13,7 +13,9 @@ from rich.text import Text
 from tune.live.listing import Column, Listing
 from tune.names import SHORT_NAMES, short_value
 from tune.ranking.comparison import Comparison
+from tune.ranking.edges import edges_of, search_on
 from tune.ranking.leaderboard import Leaderboard
+from tune.records import Snapshot
 
 RESULT_NAMES = {
     "fixed_0.5": "all at 0.5",
@@ -175,6 +177,19 @@ def left_out(board: Leaderboard, most: int = 6) -> list[str]:
     if board.damaged:
         lines.append(f"to train what is damaged again: goemo resume {board.search}")
     return lines
+
+
+def beyond_edges(now: Snapshot, board: Leaderboard) -> list[str]:
+    """Return a warning for each edge of the space on which the best trial lies, and how to search on.
+
+    Args:
+        now: The records.
+        board: Their leaderboard.
+    """
+    found = edges_of(now, board)
+    command = search_on(now, found)
+    warnings = [f"warning: {edge.sentence}" for edge in found]
+    return [*warnings, f"to search on from there: {command}"] if command else warnings
 
 
 def _some(names: list[str], most: int) -> str:

@@ -1,4 +1,4 @@
-"""What a search says about its space: which hyperparameters mattered, and where the best lies on an edge."""
+"""Which hyperparameters mattered in a search."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 from goemo.configuration.outcomes import RANKED
 from tune.records import TrialRecord
 from tune.space import quiet_optuna
-from tune.spec import SEARCHABLE, Domain, SearchSpec
+from tune.spec import Domain, SearchSpec
 
 FEWEST_TRIALS = 8  # below this, a forest of regression trees has next to nothing to learn from
-NEAR = 0.05  # of a range's width, on its own scale: closer than this to a bound is on the edge
 
 
 @dataclass(frozen=True)
@@ -109,76 +108,6 @@ def _obstacle(spec: SearchSpec, values: Sequence[float], differing: Mapping[str,
     if len(differing) < 2:
         return "Fewer than two hyperparameters differ between the trials that have ended."
     return "All trials have the same score." if min(values) == max(values) else ""
-
-
-def edge_warnings(
-    spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str, Any]] = ()
-) -> list[str]:
-    """Return a sentence for each hyperparameter whose best value lies on the edge of the space.
-
-    The optimum may then lie outside. Lists of at least three values are looked at, of the kind ``grid`` or
-    ``choice`` alike, of numbers, because names have no order; and ranges, where a value within `NEAR` of a
-    bound (on the range's own scale) counts as on the edge. Of a range of whole numbers, it is the bound
-    itself. There is no warning where nothing lies beyond: a warm-up share of 0 cannot be lower.
-
-    Args:
-        spec: The search, for the domains.
-        best: The varied hyperparameters of the best trial, with their values.
-        tied: Likewise of the trials that are statistically tied with the best. Where one of them lies
-            elsewhere, the sentence says so: the edge is then no proof.
-
-    Returns:
-        Sentences in the order of the space, such as "learning_rate 5e-05 is the highest of the grid; try
-        higher values."
-    """
-    sentences = []
-    for name, domain in spec.varying.items():
-        edge = _edge(domain, best[name]) if name in best else None
-        if edge is None or not _goes_on(name, domain, edge):
-            continue
-        elsewhere = [trial[name] for trial in tied if name in trial and _edge(domain, trial[name]) != edge]
-        sentences.append(_sentence(name, domain, best[name], edge, elsewhere))
-    return sentences
-
-
-def _sentence(name: str, domain: Domain, value: float, edge: str, elsewhere: Sequence[float]) -> str:
-    if domain.is_listed:
-        kind = "grid" if domain.kind == "grid" else "list"
-        place = f"is the {'highest' if edge == 'high' else 'lowest'} of the {kind}"
-    else:
-        bound = domain.values[1] if edge == "high" else domain.values[0]
-        place = f"lies at the {'upper' if edge == 'high' else 'lower'} bound of the range, {bound:g}"
-    hint = f"{name} {value:.3g} {place}; try {'higher' if edge == 'high' else 'lower'} values"
-    if elsewhere:
-        hint += f", although a trial with {elsewhere[0]:.3g} is statistically tied with the best"
-    return f"{hint}."
-
-
-def _edge(domain: Domain, value: Any) -> str | None:
-    """Return ``low`` or ``high`` where the value lies on that edge of its domain, else None, as for names."""
-    if any(isinstance(known, str) for known in domain.values):
-        return None
-    low, high = min(domain.values), max(domain.values)
-    if domain.is_listed or domain.kind == "int":
-        if domain.is_listed and len(domain.values) < 3:
-            return None
-        return "low" if value <= low else "high" if value >= high else None
-    scale = math.log if domain.kind == "log_uniform" else float
-    place = (scale(value) - scale(low)) / (scale(high) - scale(low))
-    return "low" if place <= NEAR else "high" if place >= 1 - NEAR else None
-
-
-def _goes_on(name: str, domain: Domain, edge: str) -> bool:
-    """Whether the hyperparameter may take values beyond this edge of its domain."""
-    end = max(domain.values) if edge == "high" else min(domain.values)
-    sign = 1 if edge == "high" else -1
-    key = SEARCHABLE[name]
-    beyond = end + sign if key.type is int else math.nextafter(end, sign * math.inf)
-    try:
-        key.check(beyond)
-    except ValueError:
-        return False
-    return True
 
 
 def _best_up_to(record: TrialRecord, progress: int) -> float:

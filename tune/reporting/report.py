@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.significance.threshold_stability import threshold_band, threshold_draws
 from tune.ranking import leaderboard
 from tune.ranking.cuts import Cuts, cuts_of
-from tune.ranking.insight import Importance, edge_warnings, hyperparameter_importance
+from tune.ranking.edges import Edge, edges_of, repeated, search_on
+from tune.ranking.insight import Importance, hyperparameter_importance
 from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder, Snapshot, TrialRecord, runs_folder, write_json, write_text
 from tune.reporting.artifacts import TrialTables, drawn_figures, trial_charts, trial_tables, write_figures
@@ -37,7 +38,7 @@ class Findings:
         tables: The chosen trial on validation, per label.
         band: Where each of its thresholds lies in 95 % of the resamples: lower and upper ends.
         importance: How much each hyperparameter mattered.
-        edge_warnings: Hyperparameters whose best value lies on the edge of the space, as sentences.
+        edges: Hyperparameters whose best value lies on the edge of the space.
         errors: The texts that it gets most wrong; empty where the data cannot be read.
         cuts: What early stopping cut.
     """
@@ -46,7 +47,7 @@ class Findings:
     tables: TrialTables
     band: Band
     importance: Importance
-    edge_warnings: list[str]
+    edges: list[Edge]
     errors: list[dict[str, Any]]
     cuts: Cuts
 
@@ -145,8 +146,6 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
     targets, labels = now.validation()
     spec = SearchSpec.from_dict(dict(now.spec))
     tables = trial_tables(now, _chosen(now, board))
-    ranking = board.confirmed if board.is_confirmed else board.rows
-    tied = [one.varied for one in ranking[1:] if one.tied_with_best]
     errors: list[dict[str, Any]] = []
     if texts is not None:
         errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
@@ -155,7 +154,7 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
         tables=tables,
         band=threshold_band(threshold_draws(tables.scores, targets)),
         importance=hyperparameter_importance(spec, now.trials),
-        edge_warnings=edge_warnings(spec, board.best.varied, tied),
+        edges=edges_of(now, board),
         errors=errors,
         cuts=cuts_of(board, now.trials, now.spec["scheduler"]),
     )
@@ -191,12 +190,12 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         figures=search_pictures(of_search, images),
         trial_figures=trial_pictures(of_chosen, chosen_images, tables, now, band=findings.band),
         worst_errors=findings.errors,
-        warnings=findings.edge_warnings,
+        warnings=[edge.sentence for edge in findings.edges],
         insights=_why_no_importance(findings.importance),
         notes=_notes(facts),
         environment={**facts["environment"], "data digest": facts["data"]["digest"]},
         borrowed=[now.validation()[1][place] for place in tables.thresholds.borrowed],
-        commands=_commands(now),
+        commands=_commands(now, findings.edges),
         cache=runs_folder() / "cache",
     )
     return page, {**images, **{f"chosen_{name}": png for name, png in chosen_images.items()}}
@@ -221,7 +220,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         **board.to_dict(),
         "question": _question(now.spec, board.best.varied),
         "summary": leaderboard.summary(board),
-        "edge_warnings": findings.edge_warnings,
+        "edge_warnings": [edge.sentence for edge in findings.edges],
         "early_stopping": {
             "summary": savings_sentence(everyone),
             "seconds_saved": {name: seconds for name, seconds in saved.items() if seconds is not None},
@@ -238,7 +237,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         "importance": {"shares": importance.shares, "basis": importance.basis},
         "worst_errors": findings.errors,
         "notes": _notes(now.facts),
-        "commands": _commands(now),
+        "commands": _commands(now, findings.edges),
         "facts": now.facts,
         "search_space": now.spec,
     }
@@ -268,11 +267,15 @@ def _notes(facts: Mapping[str, Any]) -> list[str]:
     return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
 
 
-def _commands(now: Snapshot) -> list[str]:
+def _commands(now: Snapshot, edges: Sequence[Edge]) -> list[str]:
+    """Return what to type: to take the best model further, to search on beyond the edges, to search again."""
+    further = search_on(now, edges)
     return [
         f"goemo export {now.name} -o best.yaml",
         "goemo retrain best.yaml -o model",
         "goemo evaluate model",
+        *([further] if further else []),
+        repeated(now),
     ]
 
 

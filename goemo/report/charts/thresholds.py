@@ -169,7 +169,7 @@ def explorer_facts(
         support = int(table["support"].iloc[i])
         examples = f"{support:,} {'example carries' if support == 1 else 'examples carry'} it"
         where = f"threshold {threshold(cut)}" if math.isfinite(cut) else "never predicted"
-        if band is not None and math.isfinite(cut):
+        if band is not None and math.isfinite(cut) and math.isfinite(band[0][i]):
             ends = f"{threshold(float(band[0][i]))} to {threshold(float(band[1][i]))}"
             where += f" (95 % band {ends})"
         facts.append(f"{examples}; {where}; F1 {number(half)} at 0.5, {number(tuned)} at its own threshold.")

@@ -242,8 +242,10 @@ def test_the_chosen_cut_and_its_band_are_the_given_ones():
     for row in chosen_of(made["explorer"]):
         cut = fitted.values[row["l"]]
         assert (row["t"], row["low"], row["high"]) == pytest.approx((cut, cut - 0.05, cut + 0.05), rel=1e-3)
-        f1 = tuned["f1"][row["l"]] if tuned["support"][row["l"]] else None  # undefined without a positive
-        assert row["F1"] == pytest.approx(f1, rel=1e-3)
+        if tuned["support"][row["l"]]:
+            assert row["F1"] == pytest.approx(tuned["f1"][row["l"]], rel=1e-3)
+        else:  # undefined without a positive
+            assert row["F1"] is None
     bare = of_labels(["joy", "anger"], band=False)[0]["explorer"]
     assert all("low" not in row for row in chosen_of(bare))
 

@@ -612,6 +612,17 @@ def test_hub_labels_with_control_characters_are_refused(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(("length", "is_read"), [(300, True), (500, True), (501, False), (5_000, False)])
+def test_the_longest_name_of_a_label(monkeypatch, length, is_read):
+    """A name is a key of records, so there is a limit to it; the message has its start and its length."""
+    name = "x" * length
+    monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict([*MOODS, name], "train"))
+    if is_read:
+        assert name in load_splits("hub:a/b").labels
+    else:
+        assert f"must have at most 500 characters, got {length:,}" in problems("hub:a/b")[0]
+
+
 def test_a_data_set_that_is_a_script_is_an_input_error(monkeypatch):
     """The datasets library runs none any more, and says so in a RuntimeError."""
     import datasets

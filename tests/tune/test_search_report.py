@@ -8,12 +8,14 @@ import shlex
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from goemo import evaluation
 from goemo.data import load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
 from goemo.thresholds import fit_thresholds
+from tune.cli import cli
 from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder, write_json
 from tune.reporting.artifacts import TrialArtifacts, trial_tables
@@ -190,3 +192,18 @@ def test_the_pages_of_trials_have_no_scripts(search, splits):
     page = (search.trial("t001").path / "artifacts" / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert len(page) < 1_000_000
+
+
+def test_the_leaderboard_in_the_terminal_tells_of_the_edge(search):
+    """The warning of the report, and the command that goes on; nothing where the best lies inside."""
+    told = CliRunner().invoke(cli, ["leaderboard", "s"]).output
+    assert "warning: batch_size 8 is the lowest of the grid; try lower values" in told
+    (command,) = (
+        line for line in told.splitlines() if line.startswith("to search on from there: goemo search ")
+    )
+    assert "--name s-wider --set 'space.batch_size.grid=[2, 4, 8, 16]'" in command
+    inside = {"batch_size": {"grid": [4, 8, 16, 32]}, "learning_rate": {"grid": [1e-5, 1e-4, 1e-3, 1e-2]}}
+    search.write_spec(SearchSpec.from_dict({**SPACE, "space": inside}).to_dict())
+    told = CliRunner().invoke(cli, ["leaderboard", "s"]).output
+    assert "t001" in told
+    assert "warning" not in told

@@ -183,8 +183,8 @@ def _problem(
         return path, f"must be a mapping{' with ' if keys else ''}{keys}, got {show(value)}"
     if kind in {"list_type", "tuple_type"}:
         return path, f"must be a list, got {show(value)}"
-    must, _, rest = says.removeprefix("Value error, ").rpartition("Input should ")
-    return path, f"{must}{'must ' if rest != says else ''}{rest[:1].lower()}{rest[1:]}, got {show(value)}"
+    before, found, rest = says.removeprefix("Value error, ").rpartition("Input should ")
+    return path, f"{before}{'must ' if found else ''}{rest[:1].lower()}{rest[1:]}, got {show(value)}"
 
 
 def _unknown(path: KeyPath, known: Sequence[str]) -> str:

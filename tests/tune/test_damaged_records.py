@@ -41,7 +41,7 @@ DAMAGE = [
     ("config.json", b'{"config": {"metric": 3, "thresholds": "exact"}, "varied": {}}', "config.metric"),
     ("config.json", b'{"config": {"metric": "macro_f1"}, "varied": {}}', "config.thresholds"),
     ("outcome.json", b'{"stop_reason": "gave_up"}', "stop_reason"),
-    ("outcome.json", b'{"stop_reason": "completed", "ended_at": NaN}', "NaN"),
+    ("outcome.json", b'{"stop_reason": "completed", "ended_at": NaN}', "ended_at: must hold finite numbers"),
     ("outcome.json", b'{"stop_reason": "completed", "more": 1}', "more"),
     ("history.jsonl", ROW[:20], "line 1"),
     ("history.jsonl", ROW + ROW, "line 2: progress"),

@@ -185,9 +185,9 @@ class TestContent:
         search = make_search(trials=0)
         folder = search.trial("t001")
         varied = {"batch_size": 16, "learning_rate": 2e-05, "max_length": 32, "dropout": 0.123456}
-        folder.write_config({"metric": "macro_f1"}, varied)
+        folder.write_config({"metric": "macro_f1", "thresholds": "exact"}, varied)
         assert content.run_name(folder.read()) == "bs16 lr2e-05 len32 drop0.1235"
-        folder.write_config({"metric": "macro_f1"}, {})
+        folder.write_config({"metric": "macro_f1", "thresholds": "exact"}, {})
         assert content.run_name(folder.read()) == "t001"
 
     def test_the_best_objective_never_falls(self, runs):

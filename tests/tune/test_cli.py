@@ -166,7 +166,8 @@ def test_a_taken_name_is_refused_before_anything_is_read(here, capsys):
     taken.mkdir(parents=True)
     (taken / "search.yaml").write_text("{}")
     sound = space(here, SOUND + "space: {epochs: 1}")
-    message = fails(capsys, 2, "search", sound, "--name", "mine", "--data", "dir:missing")
+    (here / "empty").mkdir()
+    message = fails(capsys, 2, "search", sound, "--name", "mine", "--data", "dir:empty")
     assert "goemo resume mine" in message
 
 

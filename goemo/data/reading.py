@@ -73,6 +73,7 @@ class Reading:
         notes: How it was read.
         warnings: What is likely wrong with it.
         splitting: Who made the splits.
+        unreadable: Rows that were left out because they cannot be read, each with place and reason.
     """
 
     parts: dict[str | None, Part]
@@ -84,10 +85,17 @@ class Reading:
     notes: list[str]
     warnings: list[str]
     splitting: str
+    unreadable: list[str] = field(default_factory=list)
 
 
 def read_source(
-    source: str, seed: int, options: DataOptions, *, needs_labels: bool = True, keeps_columns: bool = False
+    source: str,
+    seed: int,
+    options: DataOptions,
+    *,
+    needs_labels: bool = True,
+    keeps_columns: bool = False,
+    leaves_out_unreadable: bool = False,
 ) -> Reading:
     """Read a source, and refuse it with a single unreadable row.
 
@@ -97,6 +105,7 @@ def read_source(
         options: How to read it.
         needs_labels: False where texts are enough: labels are then not read, and empty texts are rows too.
         keeps_columns: True to keep all columns beside the texts.
+        leaves_out_unreadable: True to leave unreadable rows out and tell of them: to look at data.
 
     Raises:
         InputError: The source or its data is wrong: all problems at once, the first 20 in full.
@@ -123,7 +132,10 @@ def read_source(
         problems, warnings = name_problems(read, columns.meant, options)
         names = label_names(read, found.names, found.named_by, options, columns.names[0])
         reject_names(tables[0][1], names.names)
-    parts = _parts(taken, names)
+    parts = _parts(taken, names, leaves_out_unreadable=leaves_out_unreadable)
+    unreadable: list[str] = []
+    if leaves_out_unreadable:
+        unreadable = [message for _, table in tables for message in table.take_row_messages()]
     _refuse(source, found, tables, problems)
     warnings += [*likeness_warnings(names.names), *_published_warnings(names, parts)]
     return Reading(
@@ -136,6 +148,7 @@ def read_source(
         [*_notes(found, tables, roles, names.named_by), *_counts(roles, taken, read, options)],
         warnings,
         found.splitting,
+        unreadable,
     )
 
 
@@ -176,13 +189,17 @@ def _labels(
     return [(table, layout.read(table, columns)) for table in tables], layout.name, columns
 
 
-def _parts(taken: Sequence[Taken], names: LabelNames) -> dict[str | None, Part]:
+def _parts(
+    taken: Sequence[Taken], names: LabelNames, *, leaves_out_unreadable: bool
+) -> dict[str | None, Part]:
     parts: dict[str | None, Part] = {}
     for each in taken:
         targets = np.zeros((len(each.texts), 0), dtype=np.bool_)
         if names.names:
             reject_multi_hot(each.table, each.labels, len(names.names))
             targets = label_targets(each.table, each.lines, each.labels, names)
+        if leaves_out_unreadable:
+            targets = targets[each.leave_out_unreadable()]
         if not each.splits:
             parts.setdefault(each.split, Part()).extend(each.table.name, each.texts, each.ids, targets)
             continue

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goemo.configuration.data import DataOptions
-from goemo.data.own_splits import assign
+from goemo.data.own_splits import Rule, assign, split_sizes
 from goemo.data.reading import Part, Reading, read_source
 from goemo.data.report import ReadReport
 from goemo.data.tables import listed
@@ -61,9 +61,10 @@ class Splits:
         train: What models learn from.
         validation: What selects and fits thresholds.
         test: What is opened at the end.
-        splitting: Who made the splits: ``official``, or ``seeded 80/10/10, seed 42``.
+        splitting: Who made the splits: ``official``, or ``stratified 80/10/10, seed 42``.
         notes: What a user should see: texts that stand in two splits, labels without positives, likely slips.
         report: How it was read; None for splits that were not.
+        unreadable: Rows that were left out because they cannot be read, each with place and reason.
     """
 
     source: str
@@ -75,6 +76,7 @@ class Splits:
     splitting: str
     notes: tuple[str, ...]
     report: ReadReport | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -92,7 +94,13 @@ class Splits:
 
 
 def load_splits(
-    source: str, taxonomy: str = "fine", *, seed: int = 42, options: DataOptions | None = None
+    source: str,
+    taxonomy: str = "fine",
+    *,
+    seed: int = 42,
+    options: DataOptions | None = None,
+    rule: Rule = "stratified",
+    leaves_out_unreadable: bool = False,
 ) -> Splits:
     """Load train, validation and test, and refuse data with a single unreadable row.
 
@@ -118,6 +126,9 @@ def load_splits(
         taxonomy: ``fine`` keeps the labels; ``ekman`` and ``sentiment`` group those of GoEmotions.
         seed: Seeds the built-in corpus, and the splits that data does not have.
         options: How to read it, where that cannot be found out.
+        rule: How splits that data does not have are made; ``seeded`` is that of older searches.
+        leaves_out_unreadable: True to leave unreadable rows out and tell of them in ``unreadable``: to
+            look at data, never to train on it.
 
     Raises:
         InputError: The source or its data is wrong: all problems at once, the first 20 in full.
@@ -125,8 +136,8 @@ def load_splits(
     """
     check_taxonomy(taxonomy)
     options = options or DataOptions()
-    reading = read_source(source, seed, options)
-    parts, splitting = _all_parts(source, reading, seed)
+    reading = read_source(source, seed, options, leaves_out_unreadable=leaves_out_unreadable)
+    parts, splitting = _all_parts(source, reading, seed, rule)
     _refuse_short(source, parts)
     grouped = [
         group_targets(part.stacked(len(reading.names.names)), reading.names.names, taxonomy) for part in parts
@@ -145,7 +156,9 @@ def load_splits(
         reading, (train, validation, test), labels, splitting, warnings=warnings, options=options
     )
     notes = (*(note for note in reading.notes if note.startswith("labels.txt is missing")), *warnings)
-    return Splits(source, taxonomy, labels, train, validation, test, splitting, notes, report)
+    return Splits(
+        source, taxonomy, labels, train, validation, test, splitting, notes, report, tuple(reading.unreadable)
+    )
 
 
 def _digest(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.bool_]) -> str:
@@ -154,28 +167,35 @@ def _digest(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.boo
     return content.hexdigest()
 
 
-def _all_parts(source: str, reading: Reading, seed: int) -> tuple[list[Part], str]:
+def _all_parts(source: str, reading: Reading, seed: int, rule: Rule) -> tuple[list[Part], str]:
     """Return train, validation and test, those that are missing cut from train, and who made them."""
     labels = len(reading.names.names)
     has = {split: part for split, part in reading.parts.items() if split is not None}
     if not has or has.keys() == {"train"}:
         shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
         whole = next(iter(reading.parts.values()))
-        return list(_cut(source, whole, labels, shares, seed).values()), f"seeded 80/10/10, seed {seed}"
+        dealt, about = _cut(source, whole, labels, shares, seed=seed, rule=rule)
+        return list(dealt.values()), f"{rule} 80/10/10, seed {seed}{about}"
     missing = [split for split in SPLIT_FILES if split not in has]
     if "train" in missing:
         raise InputError(source, [f"no rows of train; there are {', '.join(has)}"])
     if not missing:
         return [has[split] for split in SPLIT_FILES], reading.splitting
     shares = {"train": 1 - len(missing) / 10} | dict.fromkeys(missing, 0.1)
-    has |= _cut(source, has["train"], labels, shares, seed)
+    dealt, about = _cut(source, has["train"], labels, shares, seed=seed, rule=rule)
+    has |= dealt
     official = " and ".join(split for split in SPLIT_FILES if split not in missing)
     cut = " and ".join(f"10 % of train for {split}" for split in missing)
-    return [has[split] for split in SPLIT_FILES], f"official {official}; seeded {cut}, seed {seed}"
+    return [has[split] for split in SPLIT_FILES], f"official {official}; {rule} {cut}, seed {seed}{about}"
 
 
-def _cut(source: str, part: Part, labels: int, shares: dict[str, float], seed: int) -> dict[str, Part]:
-    """Deal the rows of a part into new ones; within each, rows keep the order of the file."""
+def _cut(
+    source: str, part: Part, labels: int, shares: dict[str, float], *, seed: int, rule: Rule
+) -> tuple[dict[str, Part], str]:
+    """Deal the rows of a part into new ones, and say whether their numbers are not those of the shares.
+
+    Within each, rows keep the order of the file.
+    """
     rows = len(part.texts)
     if rows < LEAST_ROWS_TO_SPLIT:
         cut = [split for split in shares if split != "train"]
@@ -183,13 +203,14 @@ def _cut(source: str, part: Part, labels: int, shares: dict[str, float], seed: i
         what = f"must have at least {LEAST_ROWS_TO_SPLIT} rows to be split{why}, got {rows}"
         raise InputError(source, [what if len(cut) == 2 else f"train {what}"])
     targets = part.stacked(labels)
-    assignment = assign(part.texts, targets, shares, seed)
+    assignment = assign(part.texts, targets, shares, seed, rule)
     dealt = {}
     for position, split in enumerate(shares):
         chosen = np.flatnonzero(assignment == position)
         texts, ids = [part.texts[row] for row in chosen], [part.ids[row] for row in chosen]
         dealt[split] = Part(texts, ids, [targets[chosen]], part.files)
-    return dealt
+    is_exact = [len(dealt[split].texts) for split in shares] == split_sizes(rows, shares)
+    return dealt, "" if is_exact else "; shares are approximate, for equal texts or rare labels"
 
 
 def _refuse_short(source: str, parts: Sequence[Part]) -> None:

@@ -80,6 +80,12 @@ class Table:
         ordered = sorted(self.problems, key=lambda problem: problem[0])
         return [f"{self.place(line)}: {why}" for line, why in ordered]
 
+    def take_row_messages(self) -> list[str]:
+        """Return what is wrong with single rows, in order, and forget that; what is wrong with the file stays."""
+        rows = sorted((problem for problem in self.problems if problem[0]), key=lambda problem: problem[0])
+        self.problems = [problem for problem in self.problems if not problem[0]]
+        return [f"{self.place(line)}: {why}" for line, why in rows]
+
 
 def refuse(where: str, problems: Sequence[str]) -> None:
     """Raise ``InputError`` with the first 20 problems and the number of others, where there are any."""

@@ -49,6 +49,19 @@ class Taken:
     left_out: Counter[str] = field(default_factory=Counter)
     unclear: int = 0
 
+    def leave_out_unreadable(self) -> list[int]:
+        """Leave out the rows that stand among the table's problems; return the positions of the others."""
+        wrong = {line for line, _ in self.table.problems}
+        kept = [position for position, line in enumerate(self.lines) if line not in wrong]
+        if len(kept) < len(self.lines):
+            self.texts = [self.texts[position] for position in kept]
+            self.ids = [self.ids[position] for position in kept]
+            self.labels = [self.labels[position] for position in kept] if self.labels else []
+            self.splits = [self.splits[position] for position in kept] if self.splits else []
+            self.lines = array("q", [self.lines[position] for position in kept])
+            self.rows = array("q", [self.rows[position] for position in kept])
+        return kept
+
 
 def has_columns(table: Table, roles: Roles) -> bool:
     """Say whether the columns that are needed are there, once each; reject the table where they are not."""

@@ -537,8 +537,8 @@ def test_several_configurations_are_asked_about(tmp_path):
 
 @pytest.mark.parametrize(
     ("there", "missing", "lengths"),
-    [(["train", "test"], "validation", [18, 2, 20]), (["train", "dev"], "test", [18, 20, 2]),
-     (["train"], "both", [16, 2, 2])],
+    [(["train", "test"], "validation", [14, 6, 20]), (["train", "dev"], "test", [14, 20, 6]),
+     (["train"], "both", [10, 5, 5])],
 )  # fmt: skip
 def test_a_missing_split_is_cut_from_train_by_seed(tmp_path, there, missing, lengths):
     """Every row of train stands once in train or in what was cut; seed and rule are recorded."""
@@ -552,7 +552,7 @@ def test_a_missing_split_is_cut_from_train_by_seed(tmp_path, there, missing, len
     other = load_splits(str(tmp_path), seed=7)
     assert other.train.texts != splits.train.texts
     assert "seed 7" in other.splitting
-    assert ("seeded 10 % of train for" in splits.splitting) == (missing != "both")
+    assert ("stratified 10 % of train for" in splits.splitting) == (missing != "both")
 
 
 def test_a_column_says_the_split(tmp_path):
@@ -579,7 +579,7 @@ def test_splits_are_named_by_option(tmp_path):
         small(tmp_path / name)
     assert "which of feb.csv, jan.csv, march.csv is train, validation and test?" in problems(tmp_path)
     splits = load(tmp_path, splits={"train": ["jan.csv", "f*.csv"], "test": "march.csv"})
-    assert [len(split) for split in splits.splits()] == [36, 4, 20]
+    assert [len(split) for split in splits.splits()] == [32, 8, 20]
     assert "data.splits.test: no file april.csv; there are feb.csv, jan.csv" in problems(
         tmp_path, splits={"train": "jan.csv", "test": "april.csv"}
     )

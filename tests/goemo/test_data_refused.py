@@ -277,6 +277,7 @@ def test_what_was_read_is_read_again_in_the_same_way(tmp_path):
         "taxonomy": "fine",
         "seed": 42,
         "digest": splits.digest,
+        "splitting": splits.splitting,
         "options": splits.options,
     }
     assert load_recorded(json.loads(json.dumps(facts))).digest == splits.digest
@@ -288,7 +289,7 @@ def test_indices_that_had_goemotions_names_keep_them(tmp_path):
     lines = [f"text number {row},{row % 28}" for row in range(60)]
     path.write_text("\n".join(["text,labels", *lines]) + "\n")
     named = load(path, label_names="goemotions")
-    facts = {"source": str(path), "taxonomy": "ekman", "seed": 42}
+    facts = {"source": str(path), "taxonomy": "ekman", "seed": 42, "splitting": named.splitting}
     grouped = load_splits(str(path), "ekman", options=DataOptions.parse({"label_names": "goemotions"}))
     assert load_recorded({**facts, "digest": grouped.digest}).labels == grouped.labels
     assert load_recorded({**facts, "taxonomy": "fine", "digest": named.digest}).labels == GOEMOTIONS

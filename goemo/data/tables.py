@@ -81,7 +81,7 @@ class Table:
         return [f"{self.place(line)}: {why}" for line, why in ordered]
 
     def take_row_messages(self) -> list[str]:
-        """Return what is wrong with single rows, in order, and forget that; what is wrong with the file stays."""
+        """Return what is wrong with single rows, and forget that; what is wrong with the file stays."""
         rows = sorted((problem for problem in self.problems if problem[0]), key=lambda problem: problem[0])
         self.problems = [problem for problem in self.problems if not problem[0]]
         return [f"{self.place(line)}: {why}" for line, why in rows]

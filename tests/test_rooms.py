@@ -20,6 +20,7 @@ GOEMO = (
     ("data",),
     ("tokens",),
     ("models",),
+    ("looking",),
     ("fast",),
     ("inference",),
     ("frozen",),

@@ -1,4 +1,4 @@
-"""Commands that check what is there before anything trains: spaces, schema, doctor."""
+"""Commands that check what is there before anything trains: spaces, schema, data, doctor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import click
 
 from goemo.errors import GoemoError, InputError
 from tune.cli.app import cli
-from tune.cli.options import store_option
+from tune.cli.data import Data, data_options
+from tune.cli.options import format_option, store_option
 from tune.live.plain import echo
 
 
@@ -45,6 +46,19 @@ def schema(output: Path | None) -> None:
     except OSError as error:
         raise InputError(str(output), [error.strerror or str(error)]) from error
     echo(f"{output}: name it in a search space with # yaml-language-server: $schema={output}")
+
+
+@cli.command("data", example="goemo data dir:my_data --checkpoint roberta-base -o page.html")
+@data_options("", is_argument=True)
+@click.option("--checkpoint", metavar="NAME", help="Measure lengths in its tokens.")
+@format_option("text", "json")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write an HTML page with charts.")
+def look_at_data(data: Data, checkpoint: str | None, form: str, output: Path | None) -> None:
+    """Look at data: splits, labels, lengths, duplicates, contradictions, scripts."""
+    from tune.cli.data_looking import look_at
+
+    data.check()
+    look_at(data, checkpoint, form, output)
 
 
 @cli.command(example="goemo doctor")

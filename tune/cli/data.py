@@ -111,8 +111,13 @@ _DECLARED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
 )
 
 
-def data_options(source_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds ``--data`` and how it is read; the command gets them as one `Data`."""
+def data_options(
+    source_help: str, *, is_argument: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds ``--data`` and how it is read; the command gets them as one `Data`.
+
+    Where ``is_argument``, the source is the command's argument instead, and has no help.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -125,6 +130,8 @@ def data_options(source_help: str) -> Callable[[Callable[..., None]], Callable[.
             called = click.option(f"--{name}", _parameter(key), help=text, **{"metavar": "NAME", **more})(
                 called
             )
+        if is_argument:
+            return click.argument("data", metavar="SRC")(called)
         return click.option("--data", metavar="SRC", help=source_help)(called)
 
     return decorate

@@ -1,0 +1,8 @@
+"""What is to be seen of data before anything trains: labels, lengths, duplicates, scripts."""
+
+from __future__ import annotations
+
+from goemo.looking.lines import looked_lines
+from goemo.looking.looked import look
+
+__all__ = ["look", "looked_lines"]

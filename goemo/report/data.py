@@ -1,0 +1,34 @@
+"""The page of data: what is to be seen of it before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from goemo.report.charts.data import cut_by_length, label_counts
+from goemo.report.pictures import Picture
+from goemo.report.rendering import render
+from goemo.report.scripts import vega_bundle
+
+
+def data_page(looked: Mapping[str, Any], *, cache: Path | None = None) -> str:
+    """Return data as a self-contained HTML page with its charts.
+
+    Args:
+        looked: Output of `goemo.looking.look`.
+        cache: Where the scripts of charts are kept once they are made.
+    """
+    charts = [label_counts(looked["labels"], list(looked["splits"]))]
+    if looked["lengths"] is not None:
+        charts.append(cut_by_length(looked["lengths"]["cut"]))
+    labels, *others = [Picture(chart.title, chart=chart.spec, notes=chart.notes) for chart in charts]
+    return render(
+        "data.html",
+        looked=looked,
+        labels=labels,
+        lengths=others,
+        bundle=vega_bundle(cache),
+        commands=[],
+        environment={},
+    )

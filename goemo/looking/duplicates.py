@@ -32,8 +32,8 @@ def duplicates(
     Returns:
         For ``exact`` and ``near`` (after case, punctuation, symbols, white space): ``within`` is rows by
         split that repeat an earlier row of it; ``across`` is rows of the later split that also stand in the
-        earlier one, by ``"test in train"``. ``contradicting`` is near groups of a split with more than one set of
-        labels; ``examples`` are the first of train: rows as (text, positions of labels).
+        earlier one, by ``"test in train"``. ``contradicting`` is near groups of a split with several sets
+        of labels; ``examples`` are the first of train: rows as (text, positions of labels).
     """
     every = [text for of_split in texts.values() for text in of_split]
     ends = np.cumsum([len(of_split) for of_split in texts.values()])[:-1]

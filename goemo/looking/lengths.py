@@ -24,7 +24,8 @@ def lengths(texts: Sequence[str], tokenizer: Any, seed: int = 42) -> dict[str, A
 
     Returns:
         ``texts`` measured, ``is_sample``, ``quantiles`` by per cent, ``cut`` as a share by maximum length,
-        and ``suggestion``: the smallest maximum that cuts at most 1 % of the texts, the largest where none does.
+        and ``suggestion``: the smallest maximum that cuts at most 1 % of the texts, the largest if
+        none does.
     """
     is_sample = len(texts) > SAMPLE
     if is_sample:

@@ -32,6 +32,7 @@ space:
   max_length: 16
   epochs: 1
 scheduler: none
+baseline: none
 """
 
 

@@ -27,6 +27,7 @@ search:
   warm_start: [tiny]
   enqueue: [{learning_rate: 1.0e-3, batch_size: 32, schedule: constant}]
 scheduler: hyperband
+baseline: none
 """
 
 

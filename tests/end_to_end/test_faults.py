@@ -30,6 +30,7 @@ space:
   epochs: 1
 objective: {reports: 4}
 scheduler: none
+baseline: none
 """
 
 

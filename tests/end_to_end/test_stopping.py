@@ -26,6 +26,7 @@ space:
   epochs: 2
 objective: {reports: 2}
 scheduler: none
+baseline: none
 """
 
 LONG = ["--set", "space.epochs=1200", "--set", "space.batch_size=8"]  # minutes a trial

@@ -139,7 +139,7 @@ def test_a_progress_between_reports_is_the_nearest_step(prepared, progress):
 
 def test_a_final_training_that_diverges_says_so(prepared):
     """Without a look at validation, the loss and the weights tell."""
-    run = TrainingRun(_configuration(prepared, learning_rate=1e30, trainable="all"), prepared.joined())
+    run = TrainingRun(_configuration(prepared, learning_rate=1_000.0, trainable="all"), prepared.joined())
     with pytest.raises(Diverged):
         run.train_to(100)
 

@@ -182,7 +182,7 @@ def test_lengths_are_prepared_for_trials_that_are_not_asked_for_one():
 def test_memory_is_that_of_the_largest_trial(monkeypatch):
     """Sizes that are asked for under a condition count with their default too."""
     monkeypatch.setattr(
-        "tune.engine.preparation.estimate_memory",
+        "goemo.training.memory_estimate.estimate_memory",
         lambda _, config, in_bfloat16: SimpleNamespace(total=(config.batch_size, config.max_length)),
     )
     space = {

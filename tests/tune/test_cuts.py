@@ -13,7 +13,7 @@ from tune.engine.schedulers import build_scheduler
 from tune.ranking import leaderboard
 from tune.ranking.cuts import cuts_of
 from tune.records import Outcome, SearchFolder
-from tune.spec import SchedulerSpec, load_spec
+from tune.spec import SchedulerSpec, bar, load_spec
 
 ASHA = {"algorithm": "asha", "grace": 20, "reduction_factor": 3}
 CONFIG = {"metric": "macro_f1", "thresholds": "exact", "checkpoint": "c", "batch_size": 8, "epochs": 2}
@@ -69,9 +69,9 @@ def test_the_bar_is_the_one_that_the_scheduler_has_seen(search):
             {"progress": REPORTS[place], "time": time, "seconds": 1.0, **metrics},
             search.validation()[0] * 0.9,
         )
-        rungs = asha._brackets[0]._rungs
-        before = {rung: asha._brackets[0].cutoff(dict(recorded)) for rung, recorded in rungs}
-        known = {rung for rung, recorded in rungs if trial_id in recorded}
+        rungs = asha.brackets[0]
+        before = {rung: bar(recorded.values(), ASHA["reduction_factor"]) for rung, recorded in rungs.items()}
+        known = {rung for rung, recorded in rungs.items() if trial_id in recorded}
         result = {"progress": REPORTS[place], "objective": value}
         action = asha.on_trial_result(None, SimpleNamespace(trial_id=trial_id), result)
         if REPORTS[place] == 100:

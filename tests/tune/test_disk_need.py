@@ -134,4 +134,4 @@ def test_a_full_disk_stops_a_resumed_search_too(tmp_path, monkeypatch):
     disk_with(monkeypatch, 1000)
     with pytest.raises(InputError, match=r"the search needs about .* make room, then: goemo resume s$"):
         resume_search("s", tracking_uri="none")
-    assert search.snapshot().trials == []
+    assert search.snapshot().trials == ()

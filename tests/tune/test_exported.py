@@ -89,7 +89,7 @@ WRONG = [
     (("data", "digest"), [], "data.digest: must be text, got []"),
     (("versions",), ["torch"], "versions: must be a mapping, got ['torch']"),
     (("versions", "torch"), 2.13, "versions.torch: must be text, got 2.13"),
-    (("more",), 1, "more: unknown key; known are: origin, expected, data, configuration, versions"),
+    (("more",), 1, "more: unknown key; known are: origin, expected, data, versions, configuration"),
 ]
 
 
@@ -107,7 +107,7 @@ def test_a_wrong_value_is_one_line_with_its_key(tmp_path, path, value, problem):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "must be a mapping with origin, expected, data, configuration, versions, got nothing"),
+        ("", "must be a mapping with origin, expected, data, versions, configuration, got nothing"),
         ("- a", "must be a mapping with origin"),
         ("a: [", "not valid YAML"),
         ("a: !!python/object/apply:os.system [echo]", "not valid YAML: could not determine a constructor"),

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from goemo.errors import GoemoError
-from tune.driver.search import _explained
+from tune.driver.command import _explained
 from tune.records import SearchFolder
 from tune.stopping.full_disk import full_disk_error, is_full_disk
 from tune.stopping.halt import Halt

@@ -9,6 +9,8 @@ import sqlite3
 
 import pytest
 
+pytestmark = pytest.mark.faults  # several searches, for minutes
+
 SPACE = """\
 name: learned
 model: {checkpoint: "scratch:albert-tiny"}

@@ -76,7 +76,7 @@ def diverging(shell, searched):
         "search",
         "tiny.yaml",
         *("--name", "diverging", "--set", "confirm={top: 2, seeds: 3}"),
-        *("--set", "space.learning_rate={grid: [1.0e-3, 1.0e+30]}", "--set", "space.batch_size=32"),
+        *("--set", "space.learning_rate={grid: [1.0e-3, 1.0e+3]}", "--set", "space.batch_size=32"),
     )
 
 
@@ -218,6 +218,7 @@ def test_an_interrupted_search_says_how_to_go_on(shell, searched):
     assert ranking(board_of(shell, "stopped")) == ranking(board_of(shell, "tiny"))
 
 
+@pytest.mark.faults
 def test_a_diverged_trial_does_not_stop_the_search(shell, diverging):
     """A learning rate beyond reason ends its trial as diverged; the leaderboard says so and leaves it out.
 

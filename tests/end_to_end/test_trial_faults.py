@@ -15,7 +15,7 @@ name: wrong
 model: {checkpoint: "scratch:albert-tiny"}
 data: {source: "sample:300"}
 space:
-  learning_rate: {grid: [1.0e-3, 2.0e-3, 3.0e-3, 4.0e-3, 1.0e+30]}
+  learning_rate: {grid: [1.0e-3, 2.0e-3, 3.0e-3, 4.0e-3, 1.0e+3]}
   batch_size: 32
   max_length: 16
   epochs: 1

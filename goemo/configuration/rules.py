@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -54,14 +55,15 @@ def as_number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
-class Rule:
+class Rule(ABC):
     """A rule for one value; subclasses say it in words, check a value, and give its JSON Schema."""
 
     @property
+    @abstractmethod
     def words(self) -> str:
         """What a value must be, after "must be"."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, value: Any) -> Any:
         """Return the value in its type.
 
@@ -69,11 +71,10 @@ class Rule:
             PydanticCustomError: The value breaks the rule.
             ValidationError: Several parts of it do.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def json_schema(self) -> dict[str, Any]:
         """Return the rule as a JSON Schema."""
-        raise NotImplementedError
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)

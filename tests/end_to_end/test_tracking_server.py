@@ -230,10 +230,10 @@ def test_no_password_is_written_down(served, settings):
             assert settings[name].encode() not in content, (path, name)
 
 
-def test_commands_find_the_server(shell, server, login):
+def test_commands_find_the_server(shell, served, server, login):
     """`doctor` calls the server a store that can be used, and `ui` names its pages and starts nothing."""
     assert f"  store        {server.url}" in shell.run("doctor", "--tracking-uri", server.url).stdout
-    assert server.url in shell.run("ui", "--tracking-uri", server.url).stdout
+    assert f"{server.url}/#/experiments/" in shell.run("ui", "--tracking-uri", server.url).stdout
 
 
 def test_a_wrong_login_is_refused_before_the_search(shell, server, monkeypatch):

@@ -23,12 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from goemo.blending import Member, blended_scores
 from goemo.bundle.card_parts import (
     data_line,
+    figures_section,
     limits,
     metadata_block,
-    results_section,
     summary,
     use_of_thresholds,
-    validation_section,
 )
 from goemo.bundle.folder import (
     COMMON_FILES,
@@ -164,11 +163,7 @@ def _card(
     results: Mapping[str, Any] | None,
 ) -> str:
     data = provenance["data"]
-    figures = (
-        results_section(results)
-        if results
-        else validation_section(provenance["metric"], labels, provenance, thresholds)
-    )
+    figures = figures_section(results, provenance["metric"], labels, provenance, thresholds)
     rows = "\n".join(f"- {code(member.name)}: {member.weight:.1f}" for member in members)
     return "\n".join(
         [

@@ -102,7 +102,20 @@ def _dataset_id(data: Mapping[str, Any]) -> str | None:
     return rest.partition(":")[0] if scheme == "hub" else None
 
 
-def results_section(results: Mapping[str, Any]) -> str:
+def figures_section(
+    results: Mapping[str, Any] | None,
+    metric: str,
+    labels: Sequence[str],
+    provenance: Mapping[str, Any],
+    thresholds: FittedThresholds,
+) -> str:
+    """Return the tables of the test split, or the figure on validation where that was not used."""
+    if results:
+        return _results_section(results)
+    return _validation_section(metric, labels, provenance, thresholds)
+
+
+def _results_section(results: Mapping[str, Any]) -> str:
     """Return the tables of ``goemo.evaluation.results``."""
     found = results["results"]
     rows = [
@@ -137,7 +150,7 @@ def results_section(results: Mapping[str, Any]) -> str:
     return f"## Results on {results['split']} ({results['examples']} texts)\n\n" + "\n".join(rows) + "\n"
 
 
-def validation_section(
+def _validation_section(
     metric: str, labels: Sequence[str], provenance: Mapping[str, Any], thresholds: FittedThresholds
 ) -> str:
     """Return the figure on validation, where the test split was not used."""

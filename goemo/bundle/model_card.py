@@ -10,12 +10,11 @@ from typing import Any
 
 from goemo.bundle.card_parts import (
     data_line,
+    figures_section,
     limits,
     metadata_block,
-    results_section,
     summary,
     use_of_thresholds,
-    validation_section,
 )
 from goemo.configuration import Configuration
 from goemo.escaping import code, prose, without_folders
@@ -45,11 +44,7 @@ def model_card(
         results: From ``goemo.evaluation.results``; without them, the card shows the validation figure alone.
     """
     data = provenance["data"]
-    figures = (
-        results_section(results)
-        if results
-        else validation_section(configuration.metric, labels, provenance, thresholds)
-    )
+    figures = figures_section(results, configuration.metric, labels, provenance, thresholds)
     return "\n".join(
         [
             metadata_block(data, results, library="transformers", base=_base_model(configuration.checkpoint)),

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 import goemo
 from goemo.bundle.card_parts import (
     data_line,
+    figures_section,
     limits,
     metadata_block,
-    results_section,
     summary,
     use_of_thresholds,
-    validation_section,
 )
 from goemo.bundle.folder import COMMON_FILES, check_files, damage_named, new_bundle, read_common, write_common
 from goemo.bundle.opened import Bundle, Progress
@@ -112,11 +111,7 @@ def _card(
     results: Mapping[str, Any] | None,
 ) -> str:
     data = provenance["data"]
-    figures = (
-        results_section(results)
-        if results
-        else validation_section(provenance["metric"], labels, provenance, thresholds)
-    )
+    figures = figures_section(results, provenance["metric"], labels, provenance, thresholds)
     settings = ", ".join(f"{name} {value}" for name, value in asdict(model.settings).items())
     sizes = ", ".join(
         f"{len(terms.vocabulary):,} {'words' if terms.family == 'word' else 'pieces of words'}"

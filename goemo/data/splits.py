@@ -88,6 +88,19 @@ class Splits:
         """SHA-256 over the digests of the three splits."""
         return hashlib.sha256("".join(split.digest for split in self.splits()).encode()).hexdigest()
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it was read, as plain values: what a prepared folder and a bundle record of their data."""
+        return {
+            "source": self.source,
+            "taxonomy": self.taxonomy,
+            "splitting": self.splitting,
+            **({"options": dict(self.options)} if self.options else {}),
+            "notes": list(self.notes),
+            "digest": self.digest,
+            "examples": {split.name: len(split) for split in self.splits()},
+        }
+
     def splits(self) -> tuple[Split, Split, Split]:
         """Return train, validation and test, in that order."""
         return self.train, self.validation, self.test

@@ -216,7 +216,7 @@ def prepare(
     if not (folder / "prepared.json").is_file():
         _write(folder, splits, checkpoint, on_progress)
     prepared = Prepared.open(folder)
-    if prepared.data != _data_facts(splits):
+    if prepared.data != splits.facts:
         _write_facts(folder, splits, checkpoint)
         prepared = Prepared.open(folder)
     _check_tokens(prepared)
@@ -262,22 +262,10 @@ def _write(folder: Path, splits: Splits, checkpoint: Checkpoint, on_progress: St
 
 def _write_facts(folder: Path, splits: Splits, checkpoint: Checkpoint) -> None:
     """Record what the folder holds and, because the same content may come from several places, from where."""
-    facts = {"labels": splits.labels, "checkpoint": checkpoint.to_dict(), "data": _data_facts(splits)}
+    facts = {"labels": splits.labels, "checkpoint": checkpoint.to_dict(), "data": splits.facts}
     partial = folder / ".prepared.json.partial"
     partial.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / "prepared.json")
-
-
-def _data_facts(splits: Splits) -> dict[str, Any]:
-    return {
-        "source": splits.source,
-        "taxonomy": splits.taxonomy,
-        "splitting": splits.splitting,
-        **({"options": splits.options} if splits.options else {}),
-        "notes": list(splits.notes),
-        "digest": splits.digest,
-        "examples": {split.name: len(split) for split in splits.splits()},
-    }
 
 
 def _digest(splits: Splits, checkpoint: Checkpoint) -> str:

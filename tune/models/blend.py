@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from goemo.data import Splits
 from goemo.evaluation import validation_metrics
 from goemo.thresholds import fit_thresholds, threshold_options
 from tune.models.exported import ExportedBlend, plain
-from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, read_facts
+from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, fitted_once
 
 
 def train_blend(
@@ -51,8 +50,10 @@ def train_blend(
     if on == "train+validation":
         options = carried_options(configuration.thresholds)
     thresholds = fit_thresholds(scores, targets, **options)
-    report = {"progress": 100, "step": 0, "metrics": metrics}
-    chosen = {"seed": configuration.seed, "value": metrics[objective], "progress": 100}
+    words = (
+        f"Each member was trained on {on}, as its own provenance.json says; the thresholds were fitted on "
+        f"the blend's validation scores ({objective} {metrics[objective]:.4f})."
+    )
 
     def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
         with tempfile.TemporaryDirectory() as parts:
@@ -77,21 +78,7 @@ def train_blend(
         validation=scores,
         test=blended_scores([one.test for one in trained], tenths),
         thresholds=thresholds,
-        data=data_facts(splits, read_facts(splits), exported.data.seed),
-        facts={
-            "configuration": configuration.to_dict(),
-            "metric": configuration.metric,
-            "report": report,
-            "trained_on": on,
-            "training": f"Each member was trained on {on}, as its own provenance.json says; the thresholds "
-            f"were fitted on the blend's validation scores ({objective} {metrics[objective]:.4f}).",
-            "selection": {
-                "trained_on": "train",
-                "seed": configuration.seed,
-                "seeds": [chosen],
-                "report": report,
-            },
-        },
-        reports=[{"seed": configuration.seed, "progress": 100, "time": time.time(), **metrics}],
+        data=data_facts(splits, splits.facts, exported.data.seed),
         save=save,
+        **fitted_once(configuration, metrics, on=on, words=words),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from goemo.data import Splits
 from goemo.thresholds import FittedThresholds, threshold_options
+from goemo.words import WordsConfiguration
+from tune.models.exported import BlendConfiguration
 
 TrainedOn = Literal["train", "train+validation"]
 Save = Callable[[Path, Mapping[str, Any], "Mapping[str, Any] | None"], None]  # folder, provenance, results
@@ -64,14 +67,32 @@ def data_facts(splits: Splits, data: Mapping[str, Any], seed: int) -> dict[str, 
     return {**data, "seed": seed, "splits": digests}
 
 
-def read_facts(splits: Splits) -> dict[str, Any]:
-    """Return how data was read, as `goemo.training.prepared.Prepared.data` does where a model needs none."""
+def fitted_once(
+    configuration: WordsConfiguration | BlendConfiguration,
+    metrics: Mapping[str, float],
+    *,
+    on: TrainedOn,
+    words: str,
+) -> dict[str, Any]:
+    """Return the facts and reports of a model that has one solution and so one report, for `Trained`.
+
+    Args:
+        configuration: What was fitted.
+        metrics: On validation, by their names in MLflow.
+        on: Which splits it was fitted on.
+        words: What was trained on what, in sentences.
+    """
+    seed = configuration.seed
+    report = {"progress": 100, "step": 0, "metrics": metrics}
+    chosen = {"seed": seed, "value": metrics[f"val/{configuration.metric}"], "progress": 100}
     return {
-        "source": splits.source,
-        "taxonomy": splits.taxonomy,
-        "splitting": splits.splitting,
-        **({"options": splits.options} if splits.options else {}),
-        "notes": list(splits.notes),
-        "digest": splits.digest,
-        "examples": {part.name: len(part) for part in splits.splits()},
+        "facts": {
+            "configuration": configuration.to_dict(),
+            "metric": configuration.metric,
+            "report": report,
+            "trained_on": on,
+            "training": words,
+            "selection": {"trained_on": "train", "seed": seed, "seeds": [chosen], "report": report},
+        },
+        "reports": [{"seed": seed, "progress": 100, "time": time.time(), **metrics}],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from goemo.words import WordsModel, WordsSettings, fit_words, load_words, read_c
 from tune.answer.baseline import cache_folder
 from tune.live.progress import progress_bars
 from tune.models.exported import ExportedWords
-from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, read_facts
+from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, fitted_once
 
 
 def train_words(
@@ -50,8 +49,6 @@ def train_words(
             "Fitted on train and validation together. Its thresholds were cross-fitted on the validation "
             f"scores of a fit on train alone ({objective} {metrics[objective]:.4f}) and carried over."
         )
-    report = {"progress": 100, "step": 0, "metrics": metrics}
-    chosen = {"seed": seed, "value": metrics[objective], "progress": 100}
 
     def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
         bundle.save_words(
@@ -67,17 +64,9 @@ def train_words(
         validation=scores,
         test=as_kept(final.scores(splits.test.texts)),
         thresholds=thresholds,
-        data=data_facts(splits, read_facts(splits), exported.data.seed),
-        facts={
-            "configuration": configuration.to_dict(),
-            "metric": configuration.metric,
-            "report": report,
-            "trained_on": on,
-            "training": words,
-            "selection": {"trained_on": "train", "seed": seed, "seeds": [chosen], "report": report},
-        },
-        reports=[{"seed": seed, "progress": 100, "time": time.time(), **metrics}],
+        data=data_facts(splits, splits.facts, exported.data.seed),
         save=save,
+        **fitted_once(configuration, metrics, on=on, words=words),
     )
 
 

@@ -112,7 +112,7 @@ def test_a_label_without_a_positive_moves_no_other():
 def test_rare_labels_are_less_overfitted_than_by_exact():
     """Over many draws, F1 of a rare label on new rows is higher than with `exact`: what the method is for."""
     gains = []
-    for seed in range(60):
+    for seed in range(200):
         scores, targets = _scored(rows=4000, seed=seed)
         fit, judge = slice(0, 1000), slice(1000, None)
         f1 = []
@@ -122,4 +122,4 @@ def test_rare_labels_are_less_overfitted_than_by_exact():
             hits = (predicted & targets[judge, 4]).sum()
             f1.append(2 * hits / (predicted.sum() + targets[judge, 4].sum()))
         gains.append(f1[0] - f1[1])
-    assert np.mean(gains) > 2 * np.std(gains) / np.sqrt(len(gains))
+    assert np.mean(gains) > 3 * np.std(gains) / np.sqrt(len(gains))

@@ -233,6 +233,8 @@ def _split_column(tables: Sequence[Table], names: Sequence[str]) -> str | None:
     name = _named(names, SPLIT_NAMES)
     if name is None:
         return None
-    values = {value for table in tables for value in table.columns[name]}
-    are_words = all(isinstance(value, str) and split_of(value) for value in values)
-    return name if are_words and any(split_of(value) == "train" for value in values) else None
+    column = [value for table in tables for value in table.columns.get(name, ())]
+    if not all(isinstance(value, str) for value in column):
+        return None
+    splits = {split_of(value) for value in set(column)}
+    return name if "train" in splits and None not in splits else None

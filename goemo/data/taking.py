@@ -99,7 +99,7 @@ def take(
         may_be_empty: True where an empty text is a row like any other.
     """
     found = Taken(table, split)
-    refused = {line for line, _ in table.problems}
+    instead: dict[int, str] = {}  # one reason a row is enough, and these come before what its labels are
     repeated = set(repeated_headers(table, roles.text, roles.labels[0])) if len(roles.labels) == 1 else set()
     texts = [table.columns[name] for name in roles.text]
     ids = table.columns.get(roles.id) if roles.id else None
@@ -109,16 +109,13 @@ def take(
         found.left_out += labels.left_out
     for row, line in enumerate(table.lines):
         if line in repeated:
-            table.problems = [problem for problem in table.problems if problem[0] != line]
-            table.reject(line, f"repeats the header ({roles.text[0]}, {roles.labels[0]}); remove the line")
+            instead[line] = f"repeats the header ({roles.text[0]}, {roles.labels[0]}); remove the line"
             continue
         value = texts[0][row] if len(texts) == 1 else _joined([column[row] for column in texts])
         if may_be_empty and (value is None or value is ABSENT):
             value = ""
         if why := _text_problem(value, roles.text[0], may_be_empty=may_be_empty):
-            if line in refused:  # the text comes first, and one reason a row is enough
-                table.problems = [problem for problem in table.problems if problem[0] != line]
-            table.reject(line, why)
+            instead[line] = why
             continue
         if labels is not None:
             applying = labels.rows[row]
@@ -139,6 +136,8 @@ def take(
         found.ids.append(f"{table.name}:{line}" if is_nothing(row_id) else str(row_id))
         found.lines.append(line)
         found.rows.append(row)
+    table.problems = [problem for problem in table.problems if problem[0] not in instead]
+    table.problems += instead.items()
     return found
 
 

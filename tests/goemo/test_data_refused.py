@@ -227,6 +227,51 @@ def test_damaged_compression_is_refused(tmp_path, ending):
     assert problems(path).startswith(f"a.csv.{ending}: ")
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [({"labels": {"joy": [1], "fear": 0}}, "or a share between, got [1]"),
+     ({"labels": {"joy": {"a": 1}}}, "or a share between, got {'a': 1}"),
+     ({"labels": {"joy": "x" * 500}}, "or a share between, got 'xxx"),
+     ({"split": ["train"]}, "no column labels"),
+     ({"annotations": [{"result": 3}], "data": {}}, "no column text"),
+     ({"annotations": [{"result": [{"value": {"choices": 3}}]}], "data": {}}, "no column text")],
+    ids=lambda part: json.dumps(part)[:40],
+)  # fmt: skip
+def test_lists_and_mappings_where_none_belongs_are_refused(tmp_path, record, said):
+    """Nested values, wherever they stand, are a message with its place, and a short one."""
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"text": text, **record}) for text in TEXTS))
+    found = problems(path).splitlines()
+    assert said in found[0]
+    assert max(map(len, found)) < 300
+
+
+def test_records_without_a_key_are_refused(tmp_path):
+    """There are rows, but no columns."""
+    (tmp_path / "a.json").write_text("[{}, {}]")
+    assert problems(tmp_path) == "a.json: has no columns"
+
+
+def test_a_part_without_the_column_of_splits_is_refused(tmp_path):
+    """The other part says for each row which split it belongs to."""
+    parts = {"a_1.jsonl": {"split": "train"}, "a_2.jsonl": {}}
+    for name, split in parts.items():
+        record = {"text": "a text", "labels": ["joy"], **split}
+        (tmp_path / name).write_text("\n".join([json.dumps(record)] * 20))
+    assert problems(tmp_path) == "a_2.jsonl: no column split. Columns are text, labels"
+
+
+def test_many_rows_that_are_wrong_twice_are_told_in_seconds(tmp_path):
+    """Rows in which text and labels are wrong: each is told once, of its text."""
+    path, rows = tmp_path / "a.jsonl", 20_000
+    path.write_text('{"text": null, "labels": null}\n' * rows)
+    start = time.process_time()
+    found = problems(path).splitlines()
+    assert time.process_time() - start < 5  # if each looked through all others, 13
+    assert all("text must be a string" in problem for problem in found[:-1])
+    assert found[-1] == f"and {rows - 20} more"
+
+
 @pytest.mark.parametrize("source", ["nowhere", "dir:nowhere", "file:no/such.csv"])
 def test_a_path_that_is_not_there_is_told_before_anything_is_imported(source):
     """Neither numpy nor what reads files is needed for that."""

@@ -68,6 +68,6 @@ def read_file(file: Path, options: DataOptions) -> Table:
         table.reject(0, f"cannot be read ({error.strerror or error})")
     except EOFError as error:
         table.reject(0, f"ends before its content does ({error})")
-    if not len(table) and not table.problems:
-        table.reject(0, "has no rows")
+    if not (len(table) and table.columns) and not table.problems:
+        table.reject(0, "has no columns" if len(table) else "has no rows")
     return table

@@ -40,8 +40,9 @@ def _chosen(answers: Any) -> Iterator[list[str]]:
         if not isinstance(answer, dict) or answer.get("was_cancelled"):
             continue
         names: list[str] = []
-        for part in answer.get("result") or ():
+        result = answer.get("result")
+        for part in result if isinstance(result, list) else ():
             value = part.get("value") if isinstance(part, dict) else None
             found = value.get("choices") if isinstance(value, dict) else None
-            names += [name for name in found or () if isinstance(name, str)]
+            names += [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
         yield list(dict.fromkeys(names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from goemo.configuration.wording import short
 from goemo.data.labels.cells import Label
 from goemo.data.layouts.base import LabelColumns, LabelRows, is_missing
 from goemo.data.tables import Table
@@ -67,8 +68,12 @@ class _Shares:
         if row is None:
             return self._absent(line, "no labels")
         key = tuple(row)
-        if key in self.known:
-            return self.known[key]
+        try:
+            known = self.known.get(key)
+        except TypeError:  # a list or a mapping stands where a number should: refused below
+            known = None
+        if known is not None:
+            return known
         values: list[float] = []
         for label, value in zip(self.names, key, strict=True):
             number = share(value)
@@ -78,7 +83,8 @@ class _Shares:
                 number = 0.0
             if number is None:
                 self.table.reject(
-                    line, f"{label} must be 0 or 1, -1 where not judged, or a share between, got {value!r}"
+                    line,
+                    f"{label} must be 0 or 1, -1 where not judged, or a share between, got {short(value)}",
                 )
                 return None
             values.append(number)

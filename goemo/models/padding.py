@@ -34,10 +34,9 @@ def reads_one_length(model: Any) -> bool:
     return bool(getattr(model.config, ONE_LENGTH_KEY, False))
 
 
-def set_one_length(model: Any, *, is_one_length: bool) -> None:
-    """Say whether the texts of a batch have to be of one length; a saved model keeps this."""
-    if is_one_length:
-        setattr(model.config, ONE_LENGTH_KEY, True)
+def set_one_length(model: Any) -> None:
+    """Have the texts of a batch be of one length; a saved model keeps this."""
+    setattr(model.config, ONE_LENGTH_KEY, True)
 
 
 def settle_padding(model: Any, name: str, store: TokenStore, max_length: int) -> None:
@@ -71,7 +70,7 @@ def settle_padding(model: Any, name: str, store: TokenStore, max_length: int) ->
         if _is_other(model, store, np.array([row, row]), max_length, expected.expand(2, -1)):
             problem = "transformers scores the same text differently each time with this architecture"
             raise InputError(name, [f"{problem} ({model.config.model_type}); take another"])
-    set_one_length(model, is_one_length=True)
+    set_one_length(model)
 
 
 @torch.no_grad()

@@ -99,7 +99,7 @@ class TrainingRun:
             self._vocabulary = cut_vocabulary(self._model, prepared.distinct_tokens())
         self._trained = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
         # Before the optimizer, whose moments would stand beside what the first batch takes.
-        self._inputs = choose_inputs(c, prepared, self._model, self.device)
+        self._inputs = choose_inputs(c, prepared, self._model)
         self._optimizer = AdamW(
             self._trained,
             weight_decay=c.weight_decay,

@@ -87,6 +87,7 @@ def test_the_comparison_leaves_the_random_state_and_the_model_alone(prepared, mo
     assert torch.equal(torch.get_rng_state(), before)
     assert all(p.grad is None for p in first._trained.values())
     second = TrainingRun(configuration, prepared)
+    TrainingRun(_configuration(prepared, dropout=0.3, batch_size=8, learning_rate=1e-4), prepared)
     assert len(inputs._verdicts) == 1
     assert first.advance().metrics["val/loss"] == second.advance().metrics["val/loss"]
 

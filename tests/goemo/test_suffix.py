@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from goemo.configuration import Configuration
 from goemo.frozen import FrozenStates, number_sequences
 from goemo.models import build_model, split_model
+from goemo.training import TrainingRun
+from goemo.training import inputs as choosing
 from goemo.training.inputs import suffix
 from goemo.training.inputs.suffix import SuffixInputs
 from goemo.training.inputs.tokens import TokenInputs
@@ -110,27 +112,39 @@ def test_the_inputs_of_joined_data_are_those_of_both_splits(small_splits, tiny_b
     """Rows of train, then rows of validation, from the states of the splits apart."""
     prepared = prepare(small_splits, tiny_bert, trainable="last_layer", max_lengths=LENGTHS, cache=cache)
     model = build_model(prepared.checkpoint, labels=prepared.labels, trainable="last_layer", seed=1)
-    apart, joined = (SuffixInputs.where_possible(model, data, 16) for data in (prepared, prepared.joined()))
+    template, parts = prepared.tokens["train"].template, split_model(model)
+    apart, joined = (
+        SuffixInputs(model, parts, data.frozen_states(16), template, 16)
+        for data in (prepared, prepared.joined())
+    )
     both = np.concatenate([apart.logits("train"), apart.logits("validation")])
     np.testing.assert_allclose(joined.logits("train"), both, atol=1e-6)
     np.testing.assert_allclose(joined.logits("test"), apart.logits("test"), atol=1e-6)
 
 
-def test_there_are_no_inputs_without_states_or_room(small_splits, tiny_bert, cache, monkeypatch):
-    """Another maximum length, a model that cannot be split, a GPU that is nearly full: None."""
+def test_tokens_are_read_without_states_or_room(small_splits, tiny_bert, cache, monkeypatch):
+    """Another maximum length, a model that cannot be split, a GPU that is nearly full."""
     prepared = prepare(small_splits, tiny_bert, trainable="last_layer", max_lengths=LENGTHS, cache=cache)
-    model = build_model(prepared.checkpoint, labels=prepared.labels, trainable="last_layer", seed=1)
-    assert SuffixInputs.where_possible(model, prepared, 16) is not None
-    assert SuffixInputs.where_possible(model, prepared, 12) is None
+
+    def chosen(max_length):
+        monkeypatch.setattr(choosing, "_verdicts", {})
+        options = {"trainable": "last_layer", "max_length": max_length, "seed": 1}
+        return TrainingRun(Configuration(checkpoint=tiny_bert, **options), prepared, device=CPU)._inputs
+
+    assert isinstance(chosen(16), SuffixInputs)
+    assert isinstance(chosen(12), TokenInputs)
     with monkeypatch.context() as patch:
-        patch.setattr(suffix, "split_model", lambda _: None)
-        assert SuffixInputs.where_possible(model, prepared, 16) is None
+        patch.setattr(choosing, "split_model", lambda _: None)
+        assert isinstance(chosen(16), TokenInputs)
+    with monkeypatch.context() as patch:
+        patch.setattr(choosing, "fits", lambda *_: False)
+        assert isinstance(chosen(16), TokenInputs)
     frozen = prepared.frozen_states(16)
     size = frozen.states.nbytes
     gpu = torch.device("cuda", 0)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: size)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 0)
-    for free, fits in ((0, False), (size - 1, False), (size, True)):
+    for free, has_room in ((0, False), (size - 1, False), (size, True)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10 * size))
-        assert suffix._fits(frozen, gpu) == fits
-    assert suffix._fits(replace(frozen), CPU)
+        assert suffix.fits(frozen, gpu) == has_room
+    assert suffix.fits(frozen, CPU)

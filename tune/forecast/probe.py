@@ -172,7 +172,7 @@ def _long_enough(configuration: Configuration, prepared: Prepared) -> Configurat
 def _look(configuration: Configuration, prepared: Prepared, device: torch.device) -> tuple[int, float]:
     """Score validation with an untrained model, after a first time; return the texts and the seconds."""
     model = fresh_model(configuration, prepared, device)
-    inputs = choose_inputs(configuration, prepared, model, device)
+    inputs = choose_inputs(configuration, prepared, model)
     inputs.logits("validation")
     started = time.perf_counter()
     logits = inputs.logits("validation")

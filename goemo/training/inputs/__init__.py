@@ -14,13 +14,15 @@ from torch import Tensor
 
 from goemo.configuration import Configuration
 from goemo.errors import InputError
-from goemo.fast import FastTwin, fast_twin, training_view
+from goemo.fast import fast_twin, training_view
+from goemo.frozen import FrozenFeatures, FrozenStates
+from goemo.models import split_model
 from goemo.models.architectures import encoder_width
 from goemo.models.padding import reads_one_length, set_one_length
 from goemo.tokens.batches import Rows
 from goemo.training.first_batch import FirstBatch
 from goemo.training.inputs.features import FeatureInputs
-from goemo.training.inputs.suffix import SuffixInputs
+from goemo.training.inputs.suffix import SuffixInputs, fits
 from goemo.training.inputs.tokens import TokenInputs
 from goemo.training.precision import uses_bfloat16
 from goemo.training.prepared import Prepared
@@ -96,9 +98,7 @@ class _Verdict:
 _verdicts: dict[tuple[Any, ...], _Verdict] = {}
 
 
-def choose_inputs(
-    configuration: Configuration, prepared: Prepared, model: Any, device: torch.device
-) -> Inputs:
+def choose_inputs(configuration: Configuration, prepared: Prepared, model: Any) -> Inputs:
     """Return the cheapest source of logits that gives what the whole model would.
 
     Loss and gradients of a first batch are compared with the plain model's. What differs steps aside, with a
@@ -107,31 +107,30 @@ def choose_inputs(
     Args:
         configuration: What is trained.
         prepared: On what.
-        model: The plain model, in eval mode. It is told to read batches of one length where padding would
-            change a score.
-        device: Where it is.
+        model: The plain model, in eval mode, where it will train. It is told to read batches of one length
+            where padding would change a score.
 
     Raises:
         InputError: ``transformers`` itself cannot train this encoder so; says why.
     """
     c = configuration
     texts = len(prepared.tokens["train"])
+    frozen = _frozen_output(c, prepared, model.device)
     data = (prepared.checkpoint.digest, prepared.data["digest"], texts, prepared.labels)
-    kind = (c.trainable, c.pooling, c.dropout, c.seed, c.max_length, c.mixed_precision)
-    key = (*data, *kind, str(device), _has_output(c, prepared))
+    # Not dropout, of which nothing is drawn while the first batch is compared.
+    kind = (c.trainable, c.pooling, c.seed, c.max_length, c.mixed_precision)
+    key = (*data, *kind, str(model.device), frozen is not None)
     verdict = _verdicts.get(key)
-    inputs: Inputs | None = None
     if verdict is None:
-        verdict, inputs = _compared(c, prepared, model)
+        verdict, inputs = _compared(c, prepared, model, frozen)
         _verdicts[key] = verdict
         for note in verdict.notes:
             _log.warning("%s: %s", c.checkpoint, note)
     else:
-        set_one_length(model, is_one_length=verdict.is_one_length)
-        inputs = _cached_inputs(c, prepared, model) if verdict.is_cached else None
-    if inputs is None:
-        inputs = TokenInputs(model, prepared, c.max_length, device)
-    inputs.view = training_view(inputs.view, without=verdict.without)
+        if verdict.is_one_length:
+            set_one_length(model)
+        inputs = _plain_inputs(c, prepared, model, frozen if verdict.is_cached else None)
+        inputs.view = training_view(inputs.view, without=verdict.without)
     inputs.in_bfloat16, inputs.notes = verdict.in_bfloat16, verdict.notes
     return inputs
 
@@ -147,42 +146,53 @@ def reading_inputs(configuration: Configuration, prepared: Prepared, model: Any)
     c, store = configuration, prepared.tokens["train"]
     name, targets = prepared.checkpoint.name, prepared.targets["train"]
     batch = FirstBatch(model, name, store, targets, c.max_length, with_gradients=False)
-    inputs, twin, _ = _agreeing(batch, c, prepared, model)
-    inputs.view = twin.model
+    inputs, _, _ = _agreeing(batch, c, prepared, model, _frozen_output(c, prepared, model.device))
     return inputs
 
 
-def _has_output(configuration: Configuration, prepared: Prepared) -> bool:
-    """Say whether the output of the frozen encoder has been computed for a training."""
-    c = configuration
-    if not prepared.checkpoint.has_weights or c.trainable == "all":
-        return False
-    if c.trainable == "last_layer":
-        return prepared.frozen_states(c.max_length) is not None
-    return prepared.frozen_features(c.pooling, c.max_length) is not None
+def _frozen_output(
+    configuration: Configuration, prepared: Prepared, device: torch.device
+) -> FrozenFeatures | FrozenStates | None:
+    """Return the output of the frozen encoder that a training may read.
 
-
-def _cached_inputs(
-    configuration: Configuration, prepared: Prepared, model: Any
-) -> FeatureInputs | SuffixInputs | None:
-    """Return what reads the output of the frozen encoder; None where there is none."""
+    None where none was computed, and where its states are too many for the free memory of a GPU.
+    """
     c = configuration
-    if not _has_output(c, prepared):
+    if c.trainable == "all" or not prepared.checkpoint.has_weights:
         return None
-    if c.trainable == "last_layer":
-        return SuffixInputs.where_possible(model, prepared, c.max_length)
-    frozen = prepared.frozen_features(c.pooling, c.max_length)
-    return None if frozen is None else FeatureInputs(model, frozen, c.max_length, model.device)
+    if c.trainable == "head":
+        return prepared.frozen_features(c.pooling, c.max_length)
+    states = prepared.frozen_states(c.max_length)
+    return states if states is not None and fits(states, device) else None
 
 
-def _compared(configuration: Configuration, prepared: Prepared, model: Any) -> tuple[_Verdict, Inputs]:
-    """Compare what is faster with the plain model; return the findings, and inputs as yet plain."""
+def _plain_inputs(
+    configuration: Configuration,
+    prepared: Prepared,
+    model: Any,
+    frozen: FrozenFeatures | FrozenStates | None,
+) -> Inputs:
+    """Return what reads the output of the frozen encoder, or tokens where there is none."""
+    max_length = configuration.max_length
+    if isinstance(frozen, FrozenFeatures):
+        return FeatureInputs(model, frozen, max_length, model.device)
+    parts = None if frozen is None else split_model(model)
+    if frozen is None or parts is None:
+        return TokenInputs(model, prepared, max_length, model.device)
+    return SuffixInputs(model, parts, frozen, prepared.tokens["train"].template, max_length)
+
+
+def _compared(
+    configuration: Configuration,
+    prepared: Prepared,
+    model: Any,
+    frozen: FrozenFeatures | FrozenStates | None,
+) -> tuple[_Verdict, Inputs]:
+    """Compare what is faster with the plain model; return the findings, and the inputs that agree."""
     c = configuration
     store = prepared.tokens["train"]
     batch = FirstBatch(model, prepared.checkpoint.name, store, prepared.targets["train"], c.max_length)
-    inputs, twin, notes = _agreeing(batch, c, prepared, model)
-    plain = inputs.view
-    inputs.view = twin.model
+    inputs, without, notes = _agreeing(batch, c, prepared, model, frozen)
     in_bfloat16 = inputs.may_use_bfloat16 and uses_bfloat16(
         c.mixed_precision, model.device, encoder_width(model.config)
     )
@@ -195,29 +205,27 @@ def _compared(configuration: Configuration, prepared: Prepared, model: Any) -> t
         if failure:
             notes.append(f"computed in float32, because bfloat16 fails: {failure}")
             in_bfloat16 = False
-    inputs.view = plain
     is_cached = not isinstance(inputs, TokenInputs)
-    verdict = _Verdict(is_cached, twin.without, in_bfloat16, reads_one_length(model), tuple(notes))
-    return verdict, inputs
+    return _Verdict(is_cached, without, in_bfloat16, reads_one_length(model), tuple(notes)), inputs
 
 
 def _agreeing(
-    batch: FirstBatch, configuration: Configuration, prepared: Prepared, model: Any
-) -> tuple[Inputs, FastTwin, list[str]]:
-    """Return inputs in their plain view, its fast twin, and a line for what stepped aside."""
+    batch: FirstBatch,
+    configuration: Configuration,
+    prepared: Prepared,
+    model: Any,
+    frozen: FrozenFeatures | FrozenStates | None,
+) -> tuple[Inputs, tuple[str, ...], list[str]]:
+    """Return inputs whose view is fast and agrees, the shortcuts left out, a line for what stepped aside."""
     notes: list[str] = []
-    inputs: Inputs | None = _cached_inputs(configuration, prepared, model)
-    if inputs is not None:
-        reason = _difference(batch, inputs, inputs.view)
-        if reason:
-            notes.append(f"the cached output of the frozen encoder steps aside: {reason}")
-            inputs = None
-    if inputs is None:
-        inputs = TokenInputs(model, prepared, configuration.max_length, model.device)
-    plain = inputs.view
-    twin = fast_twin(plain, partial(_difference, batch, inputs))
-    inputs.view = plain
-    return inputs, twin, [*notes, *(f"a shortcut steps aside: {reason}" for reason in twin.reasons)]
+    inputs = _plain_inputs(configuration, prepared, model, frozen)
+    reason = "" if isinstance(inputs, TokenInputs) else batch.difference(inputs)
+    if reason:
+        notes.append(f"the cached output of the frozen encoder steps aside: {reason}")
+        inputs = _plain_inputs(configuration, prepared, model, None)
+    twin = fast_twin(inputs.view, partial(_difference, batch, inputs))
+    inputs.view = twin.model
+    return inputs, twin.without, [*notes, *(f"a shortcut steps aside: {reason}" for reason in twin.reasons)]
 
 
 def _difference(batch: FirstBatch, inputs: Inputs, view: Any) -> str:

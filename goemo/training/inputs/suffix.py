@@ -12,12 +12,11 @@ from torch import Tensor
 
 from goemo.frozen import FrozenStates
 from goemo.inference import look_at_all, width_multiple
-from goemo.models import SplitModel, split_model, train_mode
+from goemo.models import SplitModel, train_mode
 from goemo.models.padding import reads_one_length
 from goemo.tokens import Template
 from goemo.tokens.batches import Rows, equal_lengths, padded_width
 from goemo.training.precision import autocast
-from goemo.training.prepared import Prepared
 
 # Of a GPU's free memory: the rest is for the training, and for other trials there.
 _SHARE_OF_FREE_MEMORY = 0.5
@@ -57,18 +56,6 @@ class SuffixInputs:
         self._lengths_on_host = {split: np.diff(frozen.offsets)[rows[split]] for split in rows}
         self._lengths = {split: torch.from_numpy(n).to(device) for split, n in self._lengths_on_host.items()}
         self._starts = {split: torch.from_numpy(frozen.offsets[rows[split]]).to(device) for split in rows}
-
-    @classmethod
-    def where_possible(cls, model: Any, prepared: Prepared, max_length: int) -> SuffixInputs | None:
-        """Return the inputs, or None where there are no states, or too many for the free memory of a GPU."""
-        frozen = prepared.frozen_states(max_length)
-        if frozen is None or not _fits(frozen, model.device):
-            return None
-        parts = split_model(model)
-        template = prepared.tokens["train"].template
-        if parts is None:
-            return None
-        return cls(model, parts, frozen, template, max_length)
 
     @property
     def view(self) -> Any:
@@ -133,7 +120,8 @@ class SuffixInputs:
         return states, is_token.long(), types
 
 
-def _fits(frozen: FrozenStates, device: torch.device) -> bool:
+def fits(frozen: FrozenStates, device: torch.device) -> bool:
+    """Say whether states leave enough of the free memory of a GPU; on a CPU they stay in their file."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)

@@ -47,6 +47,11 @@ def cut(text: str, most: int) -> str:
     return text if len(content) <= most else content[: most - 3].decode(errors="ignore") + "..."
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and those that have led to it."""
     link: BaseException | None = error

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from goemo.bundle.encoder import EncoderBundle
 from goemo.bundle.opening import load
 from goemo.data.sample import LEAST_ROWS, generate
-from goemo.errors import GoemoError, InputError
+from goemo.errors import GoemoError, InputError, first_line
 from goemo.files import built_file, check_file_target
 from goemo.inference import sigmoid_scores, token_batch
 from goemo.models import model_inputs, quiet_transformers
@@ -177,8 +177,7 @@ def _write(bundle: EncoderBundle, example: dict[str, Tensor], path: Path) -> Non
 
 
 def _cannot_be_exported(bundle: EncoderBundle, error: Exception) -> GoemoError:
-    cause = str(error.__cause__ or error).strip().splitlines()
-    reason = cause[0] if cause else type(error).__name__
+    reason = first_line(error.__cause__ or error)
     kind = bundle.model.config.model_type
     return GoemoError(f"a model of the type {kind} cannot be exported to ONNX: {reason}")
 

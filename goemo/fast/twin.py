@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goemo.fast.shortcuts import SHORTCUTS, training_view
+from goemo.models.failures import FAILURES, reason
 
 # Says how a twin's results differ from the plain model's; empty where they agree.
 Difference = Callable[[Any], str]
@@ -35,7 +36,8 @@ def fast_twin(model: Any, difference: Difference) -> FastTwin:
 
     Args:
         model: The plain classifier.
-        difference: Compares a twin with it on a batch; what it raises counts as a difference.
+        difference: Compares a twin with it on a batch; what it raises counts as a difference,
+            unless memory did not suffice.
     """
     twin = training_view(model)
     found = _found(difference, twin)
@@ -57,5 +59,5 @@ def fast_twin(model: Any, difference: Difference) -> FastTwin:
 def _found(difference: Difference, twin: Any) -> str:
     try:
         return difference(twin)
-    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except FAILURES as error:
+        return reason(error)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goemo.errors import InputError
+from goemo.errors import InputError, first_line
 from goemo.models.configs import UnsafeConfigError, adapter_problem, load_config
 from goemo.models.quiet import quiet_transformers
 from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
@@ -110,7 +110,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
             tokenizer = load()
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise InputError(
-                checkpoint.name, [f"its tokenizer does not load: {_first_line(error)}"]
+                checkpoint.name, [f"its tokenizer does not load: {first_line(error)}"]
             ) from error
         template = Template.learn(tokenizer)
         if template.has_types and not template.returns_types:
@@ -167,7 +167,7 @@ def _architecture_problem(folder: Path) -> str | None:
     except UnsafeConfigError as error:
         return str(error)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        return f"its config.json is not one that transformers knows: {_first_line(error)}"
+        return f"its config.json is not one that transformers knows: {first_line(error)}"
     if config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         return f"transformers has no sequence classifier for model_type {config.model_type!r}"
     return None
@@ -236,7 +236,7 @@ def _hub_folder(name: str) -> Path:
         if any(_files(cached, _WEIGHTS)) and any(_files(cached, _VOCABULARIES)):
             return cached
     except hub.errors.HFValidationError as error:
-        raise InputError(name, [f"neither a folder nor a hub id: {_first_line(error)}"]) from error
+        raise InputError(name, [f"neither a folder nor a hub id: {first_line(error)}"]) from error
     except hub.errors.LocalEntryNotFoundError:
         pass  # not in the cache, so the network comes next
     try:
@@ -245,7 +245,7 @@ def _hub_folder(name: str) -> Path:
         reason = "the hub has no such public model"
         raise InputError(name, [_hub_problem(reason)]) from error
     except (hub.errors.HfHubHTTPError, OSError) as error:
-        reason = f"the hub could not be reached ({_first_line(error)})"
+        reason = f"the hub could not be reached ({first_line(error)})"
         raise InputError(name, [_hub_problem(reason)]) from error
 
 
@@ -254,7 +254,3 @@ def _hub_problem(reason: str) -> str:
         f"unknown checkpoint: no such folder, not in the local Hugging Face cache, and {reason}; "
         "check the spelling, or give a folder, package:NAME or scratch:albert-tiny"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from goemo.errors import InputError
 from goemo.models.architectures import model_inputs
+from goemo.models.failures import FAILURES, reason
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import Rows
 
@@ -24,9 +25,6 @@ ONE_LENGTH_KEY = "goemo_one_length"
 
 # By how much logits may differ, relative to the largest; rounding gives a millionth.
 _TOLERANCE = 1e-3
-
-# What a forward pass of an architecture may raise about texts that it cannot take.
-_FAILURES = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError, KeyError)
 
 
 def reads_one_length(model: Any) -> bool:
@@ -59,8 +57,8 @@ def settle_padding(model: Any, name: str, store: TokenStore, max_length: int) ->
     rows = _few(lengths)
     try:
         alone = torch.cat([row_logits(model, store, rows[i : i + 1], max_length) for i in range(len(rows))])
-    except _FAILURES as error:
-        problem = f"transformers cannot score a text of {lengths[rows].min()} tokens: {first_line(error)}"
+    except FAILURES as error:
+        problem = f"transformers cannot score a text of {lengths[rows].min()} tokens: {reason(error)}"
         raise InputError(name, [problem]) from error
     if not bool(alone.isfinite().all()):
         raise InputError(name, ["its scores are not numbers before anything trains"])
@@ -109,13 +107,9 @@ def differ(found: Tensor, expected: Tensor) -> bool:
     return not bool((found - expected).abs().max() <= _TOLERANCE * scale)
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _is_other(model: Any, store: TokenStore, rows: Rows, max_length: int, expected: Tensor) -> bool:
     try:
         return differ(row_logits(model, store, rows, max_length), expected)
-    except _FAILURES:  # alone they can be scored
-        return True
+    except FAILURES as error:
+        reason(error)  # goes on where memory did not suffice
+        return True  # alone they can be scored

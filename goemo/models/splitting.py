@@ -25,6 +25,7 @@ from goemo.models.architectures import (
     model_inputs,
 )
 from goemo.models.building import trained_modules
+from goemo.models.failures import FAILURES, reason
 from goemo.models.padding import differ
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, mean_alone
 
@@ -107,7 +108,8 @@ def is_split_right(model: Any, parts: SplitModel, inputs: Mapping[str, Tensor]) 
             mask, types = inputs["attention_mask"], inputs.get("token_type_ids")
             states = prefix_states(parts.prefix, inputs["input_ids"], mask, types)
             found = parts.suffix_logits(states, mask, types)
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
+        except FAILURES as error:
+            reason(error)  # goes on where memory did not suffice
             return False
     return not differ(found, expected)
 

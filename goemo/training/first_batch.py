@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.errors import InputError
-from goemo.models.padding import differ, first_line, reads_one_length, settle_padding, trained_logits
+from goemo.models.failures import FAILURES, is_out_of_memory, reason
+from goemo.models.padding import differ, reads_one_length, settle_padding, trained_logits
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import Rows
 from goemo.training.randomness import random_state, set_random_state
 
 # Texts of the batch: few, so that a short training does not notice; of all lengths, so that it is padded.
-_MOST_ROWS = 8
+MOST_ROWS = 8
 
 # Between gradients, relative to the norm of all: sums over many tokens round more than a logit does.
 _TOLERANCE = 1e-3
 
+_Found = TypeVar("_Found")
 _Results = tuple[Tensor, list[Tensor | None]]
 
 
@@ -49,6 +51,7 @@ class FirstBatch:
         store: The training texts.
         targets: Of them, bool, shape (texts, labels).
         max_length: Tokens per text at most.
+        most_rows: Texts at most, at least 1.
         with_gradients: Of what trains, beside the logits.
 
     Raises:
@@ -64,19 +67,20 @@ class FirstBatch:
         targets: NDArray[np.bool_],
         max_length: int,
         *,
+        most_rows: int = MOST_ROWS,
         with_gradients: bool = True,
     ) -> None:
         self._device = model.device
         self._parameters = [p for p in model.parameters() if p.requires_grad and with_gradients]
         with self._undisturbed():
             settle_padding(model, name, store, max_length)
-            self.rows = _chosen(store.lengths(max_length), is_one_length=reads_one_length(model))
+            self.rows = _chosen(store.lengths(max_length), most_rows, is_one_length=reads_one_length(model))
             chosen = np.asarray(targets)[self.rows].astype(np.float32)
             self._targets = torch.from_numpy(chosen).to(self._device)
             try:
                 self._plain = self._results(lambda: trained_logits(model, store, self.rows, max_length))
-            except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-                problem = f"transformers cannot train {model.config.model_type}: {first_line(error)}"
+            except FAILURES as error:
+                problem = f"transformers cannot train {model.config.model_type}: {reason(error)}"
                 raise InputError(name, [problem]) from error
         self._norm = sum(float(part.double().square().sum()) for part in self._plain[1] if part is not None)
         self._norm **= 0.5
@@ -104,8 +108,8 @@ class FirstBatch:
         """Say why a pass in the arithmetic that the inputs are set to does not work; empty if it does."""
         try:
             logits, gradients = self._of(inputs)
-        except (RuntimeError, TypeError, ValueError) as error:
-            return first_line(error)
+        except FAILURES as error:
+            return reason(error)
         is_finite = all(bool(part.isfinite().all()) for part in (logits, *gradients) if part is not None)
         return "" if is_finite else "a logit or a gradient is not a number"
 
@@ -133,13 +137,36 @@ class FirstBatch:
             set_random_state(before, self._device)
 
 
-def _chosen(lengths: NDArray[np.int64], *, is_one_length: bool) -> Rows:
+def on_fewer_texts(look: Callable[[int], _Found], device: torch.device) -> _Found:
+    """Return what a look at a first batch gives; where memory runs out, at one of half as many texts.
+
+    Args:
+        look: Called with the texts that the batch may have at most.
+        device: Where it looks.
+
+    Raises:
+        torch.OutOfMemoryError: A single text does not fit.
+    """
+    most_rows = MOST_ROWS
+    while True:
+        try:
+            return look(most_rows)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or most_rows == 1:
+                raise
+        # Out of the handler: the error held on to what had been allocated.
+        most_rows //= 2
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _chosen(lengths: NDArray[np.int64], most: int, *, is_one_length: bool) -> Rows:
     """Return a few rows from the shortest to the longest; where padding matters, of the commonest length."""
     if is_one_length:
         distinct, counts = np.unique(lengths, return_counts=True)
-        return np.flatnonzero(lengths == distinct[counts.argmax()])[:_MOST_ROWS].astype(np.int64)
+        return np.flatnonzero(lengths == distinct[counts.argmax()])[:most].astype(np.int64)
     order = np.argsort(lengths, kind="stable")
-    places = np.linspace(0, len(order) - 1, min(_MOST_ROWS, len(order))).astype(np.int64)
+    places = np.linspace(0, len(order) - 1, min(most, len(order))).astype(np.int64)
     return np.unique(order[places]).astype(np.int64)
 
 

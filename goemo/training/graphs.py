@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from goemo.errors import GoemoError
+from goemo.errors import GoemoError, first_line
+from goemo.models.failures import is_out_of_memory
 from goemo.tokens.batches import Rows
-from goemo.training.memory import is_out_of_memory
 from goemo.training.randomness import random_state, renew_generator, set_random_state
 from goemo.training.steps import Piece, PlainSteps
 
@@ -122,7 +122,7 @@ class ReplayedSteps:
             self._stop()
             if not is_out_of_memory(error):
                 warnings.warn(
-                    f"steps are not replayed as CUDA graphs, which is slower: {str(error).splitlines()[0]}",
+                    f"steps are not replayed as CUDA graphs, which is slower: {first_line(error)}",
                     GraphsNotReplayedWarning,
                     stacklevel=2,
                 )

@@ -1,4 +1,4 @@
-"""Memory: how much a training took at its peak, whether an error means that there was none, and estimates."""
+"""How much memory a training took at its peak."""
 
 from __future__ import annotations
 
@@ -41,10 +41,3 @@ class PeakMemory:
             pass  # no such file: another system than Linux
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that memory did not suffice, on a GPU or in the machine."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )

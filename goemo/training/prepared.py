@@ -40,7 +40,7 @@ from goemo.models import Checkpoint, build_model, load_config, load_tokenizer, r
 from goemo.models.architectures import text_config
 from goemo.models.heads import head_note
 from goemo.tokens import TokenStore
-from goemo.training.first_batch import FirstBatch
+from goemo.training.first_batch import FirstBatch, on_fewer_texts
 
 SPLITS = ("train", "validation", "test")
 
@@ -279,7 +279,11 @@ def _rehearse(prepared: Prepared, trainable: str, pooling: str, max_length: int)
     """Refuse an encoder that transformers cannot train so that its scores can be trusted."""
     checkpoint, store = prepared.checkpoint, prepared.tokens["train"]
     model = build_model(checkpoint, labels=prepared.labels, trainable=trainable, seed=0, pooling=pooling)
-    FirstBatch(model, checkpoint.name, store, prepared.targets["train"], max_length)
+    targets = prepared.targets["train"]
+    on_fewer_texts(
+        lambda rows: FirstBatch(model, checkpoint.name, store, targets, max_length, most_rows=rows),
+        model.device,
+    )
 
 
 def _check_tokens(prepared: Prepared) -> None:

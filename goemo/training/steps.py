@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from goemo.models.failures import is_out_of_memory
 from goemo.tokens.batches import Rows
 from goemo.training.inputs import Inputs
 from goemo.training.losses import Loss
-from goemo.training.memory import is_out_of_memory
 from goemo.training.optimization import AdamW
 from goemo.training.randomness import random_state, set_random_state
 

@@ -9,8 +9,6 @@ import sqlite3
 
 import pytest
 
-pytestmark = pytest.mark.faults  # several searches, for minutes
-
 SPACE = """\
 name: learned
 model: {checkpoint: "scratch:albert-tiny"}

@@ -9,7 +9,6 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.faults  # minutes
 @pytest.mark.slow
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, minilm):
     """Every cell runs in a folder with nothing in it, and the model that it makes answers."""

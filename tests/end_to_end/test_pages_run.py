@@ -114,7 +114,6 @@ def is_left_out(line):
     return found[0] if found else None
 
 
-@pytest.mark.faults  # many minutes: it types every page
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_what_the_pages_say_to_type_works(folder, minilm):

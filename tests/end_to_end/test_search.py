@@ -204,7 +204,6 @@ def test_a_killed_search_goes_on_and_ends_as_if_nothing_had_happened(shell, sear
         assert store.execute(steps).fetchone() == (4 * 5,)
 
 
-@pytest.mark.faults
 def test_an_interrupted_search_says_how_to_go_on(shell, searched):
     """Ctrl-C stops in order, marks the runs, exits with 1 and names the command that goes on."""
     process = shell.start("search", "tiny.yaml", "--name", "stopped")
@@ -218,7 +217,6 @@ def test_an_interrupted_search_says_how_to_go_on(shell, searched):
     assert ranking(board_of(shell, "stopped")) == ranking(board_of(shell, "tiny"))
 
 
-@pytest.mark.faults
 def test_a_diverged_trial_does_not_stop_the_search(shell, diverging):
     """A learning rate beyond reason ends its trial as diverged; the leaderboard says so and leaves it out.
 
@@ -239,7 +237,6 @@ def test_a_diverged_trial_does_not_stop_the_search(shell, diverging):
     assert "1 trial has no rank: 1 diverged" in diverging.stdout
 
 
-@pytest.mark.faults
 def test_leaders_are_confirmed_with_further_seeds_through_a_crash(shell, diverging, client):
     """The one that completed is trained with two more seeds, each with one run in MLflow, and is the best.
 

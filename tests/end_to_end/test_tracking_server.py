@@ -246,7 +246,6 @@ def test_a_wrong_login_is_refused_before_the_search(shell, server, monkeypatch):
     assert not (shell.folder / "mlruns/searches/refused").exists()
 
 
-@pytest.mark.faults
 def test_a_server_stopped_and_killed_loses_and_doubles_nothing(elsewhere, server, login, tmp_path):
     """SIGTERM in the middle of a search, later SIGKILL: trials go on, and nothing is lost or doubled.
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from goemo.configuration import Configuration
+from goemo.errors import InputError
 from goemo.fast import SHORTCUTS, fast_twin, faster_on_cpu, one_dnn, training_view
 from goemo.fast.shortcuts import Shortcut
 from goemo.training import TrainingRun, inputs
@@ -77,9 +78,16 @@ def test_shortcuts_that_differ_only_together_all_step_aside(prepared):
     assert fast_twin(model, difference).without == tuple(SHORTCUTS)
 
 
-def test_the_comparison_leaves_the_random_state_and_the_model_alone(prepared, monkeypatch):
-    """A training with dropout is the same whether its kind was compared in this process or before."""
-    monkeypatch.setattr(inputs, "_verdicts", {})
+def _draw(view):
+    view.register_forward_hook(lambda *_: torch.rand(3))
+
+
+def test_the_comparison_leaves_the_random_state_and_the_model_alone(prepared, broken):
+    """A training with dropout is the same whether its kind was compared in this process or before.
+
+    Also of an architecture that draws numbers without dropout.
+    """
+    broken("fused GELU", _draw)
     configuration = _configuration(prepared, dropout=0.2)
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -90,6 +98,51 @@ def test_the_comparison_leaves_the_random_state_and_the_model_alone(prepared, mo
     TrainingRun(_configuration(prepared, dropout=0.3, batch_size=8, learning_rate=1e-4), prepared)
     assert len(inputs._verdicts) == 1
     assert first.advance().metrics["val/loss"] == second.advance().metrics["val/loss"]
+
+
+def _out_of_memory_above(most):
+    def limited(module, _, values):
+        if len(values["input_ids"]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 TiB.")
+
+    return lambda view: view.register_forward_pre_hook(limited, with_kwargs=True)
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_memory_that_does_not_suffice_for_the_first_batch_is_no_difference(most, broken, prepared):
+    """Fewer texts are compared, and nothing steps aside: the training may take pieces as small."""
+    broken("fused GELU", _out_of_memory_above(most))
+    run = TrainingRun(_configuration(prepared), prepared)
+    assert not run.notes
+    assert [verdict.without for verdict in inputs._verdicts.values()] == [()]
+
+
+def test_a_first_batch_of_one_text_that_does_not_fit_is_out_of_memory(broken, prepared):
+    """It is neither refused nor remembered: the next training may have more room."""
+    broken("fused GELU", _out_of_memory_above(0))
+    with pytest.raises(torch.OutOfMemoryError):
+        TrainingRun(_configuration(prepared), prepared)
+    assert not inputs._verdicts
+
+
+def _fail_in_bfloat16(view):
+    def refuse(*_):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("no kernel for BFloat16\nand more")
+
+    view.register_forward_pre_hook(refuse)
+
+
+def test_bfloat16_that_fails_is_left_to_float32_or_refused(broken, prepared, monkeypatch):
+    """By itself, with a note; asked for, with the way out."""
+    broken("fused GELU", _fail_in_bfloat16)
+    monkeypatch.setattr(inputs, "uses_bfloat16", lambda *_: True)
+    run = TrainingRun(_configuration(prepared), prepared)
+    assert run.notes == ("computed in float32, because bfloat16 fails: no kernel for BFloat16",)
+    assert run.mixed_precision == "none"
+    run.advance()
+    with pytest.raises(InputError, match=r"no kernel for BFloat16.*set model.mixed_precision: none"):
+        TrainingRun(_configuration(prepared, mixed_precision="bfloat16"), prepared)
 
 
 def test_a_cached_output_that_differs_steps_aside(small_splits, tiny_bert, tmp_path, monkeypatch, caplog):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -160,8 +161,8 @@ def test_leaving_the_block_stops_the_process(search, splits, monkeypatch):
 
     monkeypatch.setattr("tune.answer.baseline.subprocess", type("s", (), {"Popen": start, "DEVNULL": -3}))
     with BaselineFit(spec_of(search), search, splits) as fit:
-        while not started:
-            fit.wait(lambda: True)
+        while not started and fit.is_running:
+            time.sleep(0.01)
     assert started[0].wait(10) == -signal.SIGTERM
     assert not fit.is_running
     assert BASELINE not in search.snapshot().answers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -158,11 +157,12 @@ def test_what_is_proposed_is_always_allowed_and_further(name):
     assert found
 
 
-def now(of, path):
-    """Return what `search_on` takes of the records of a search, whose file is really there."""
-    of_yaml = SimpleNamespace(name=of.name, path=path, spec=of.to_dict())
-    (path / "search.yaml").write_text(yaml.safe_dump(of_yaml.spec), encoding="utf-8")
-    return of_yaml
+def recorded(of, runs):
+    """Return the folder of a search, whose file is really there."""
+    folder = runs / of.name
+    folder.mkdir()
+    (folder / "search.yaml").write_text(yaml.safe_dump(of.to_dict()), encoding="utf-8")
+    return folder
 
 
 @pytest.mark.parametrize("enqueue", [[], [{"batch_size": 16, "learning_rate": 3e-5}]])
@@ -170,7 +170,7 @@ def test_the_command_is_one_that_the_search_takes(tmp_path, enqueue):
     """Read as the shell reads it, it gives the same search over the new domains, under another name."""
     of = spec(GRID, search={"algorithm": "random", "trials": 20, "enqueue": enqueue})
     found = edges(of, {"batch_size": 64, "learning_rate": 1e-4})
-    words = shlex.split(search_on(now(of, tmp_path), found))
+    words = shlex.split(search_on(of, recorded(of, tmp_path), found))
     assert words[:2] == ["goemo", "search"]
     overrides = [word for before, word in itertools.pairwise(words) if before == "--set"]
     again = load_spec(words[2], overrides=overrides, name=words[words.index("--name") + 1])
@@ -193,5 +193,5 @@ def test_a_command_that_would_be_refused_is_not_given(tmp_path):
     )
     found = edges(of, {"batch_size": 64, "dropout": 0.2})
     assert [edge.name for edge in found] == ["batch_size"]
-    assert search_on(now(of, tmp_path), found) == ""
-    assert search_on(now(of, tmp_path), []) == ""
+    assert search_on(of, recorded(of, tmp_path), found) == ""
+    assert search_on(of, tmp_path, []) == ""

@@ -270,7 +270,7 @@ class TestContent:
     def test_a_long_description_fits_into_a_tag(self, runs):
         """However much there is to say, it stays under MLflow's limit."""
         search = make_search()
-        assert len(content.description(search, search.snapshot().trials, "x" * 10_000)) == content.TEXT_LIMIT
+        assert len(content.description(search.snapshot(), "x" * 10_000)) == content.TEXT_LIMIT
 
 
 class TestSync:
@@ -582,7 +582,7 @@ class TestTracker:
         """Trials under way are KILLED with their search, and RUNNING again when it goes on."""
         search = make_search(trials=1)
         report(search, "t001", 20)
-        followed = tracking.Tracker(search, describe=lambda: "Best: nobody yet.")
+        followed = tracking.Tracker(search, describe=lambda _: "Best: nobody yet.")
         followed.start()
         assert followed.close(is_complete=False) == ()
         assert {run["status"] for run in stored(search).values()} == {"KILLED"}

@@ -82,10 +82,10 @@ class BaselineFit:
         """Whether it still fits."""
         return self._thread.is_alive()
 
-    def wait(self, is_given_up: Callable[[], bool] = lambda: False) -> None:
-        """Wait until the baseline is there, could not be made, or is given up."""
-        while self.is_running and not is_given_up():
-            self._thread.join(0.2)
+    def wait(self) -> None:
+        """Wait until the baseline is there, or could not be made."""
+        if self.is_running:
+            self._thread.join()
 
     def _work(self) -> None:
         try:

@@ -53,7 +53,7 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
             console.print(line, soft_wrap=True)
         if board.rows:
             console.print(boards.summary(board), soft_wrap=True)
-        for line in beyond_edges(found[0], board):
+        for line in beyond_edges(found[0].spec, found[0].path, board):
             console.print(line, soft_wrap=True, markup=False)
         if not found[0].trials:
             console.print("no trial has started yet")

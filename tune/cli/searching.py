@@ -153,7 +153,8 @@ def show_result(result: SearchResult) -> None:
         if result.leaderboard.confirmed:
             console.print(confirmed_table(result.leaderboard))
         echo(leaderboard.summary(result.leaderboard))
-        edges = beyond_edges(SearchFolder.open(result.name).snapshot(), result.leaderboard)
+        search = SearchFolder.open(result.name)
+        edges = beyond_edges(search.spec, search.path, result.leaderboard)
         for line in (*edges, *left_out(result.leaderboard)):
             echo(line)
         echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -15,7 +16,7 @@ from tune.names import SHORT_NAMES, short_value
 from tune.ranking.comparison import Comparison
 from tune.ranking.edges import edges_of, search_on
 from tune.ranking.leaderboard import Leaderboard
-from tune.records import Snapshot
+from tune.spec import SearchSpec
 
 RESULT_NAMES = {
     "fixed_0.5": "all at 0.5",
@@ -179,15 +180,19 @@ def left_out(board: Leaderboard, most: int = 6) -> list[str]:
     return lines
 
 
-def beyond_edges(now: Snapshot, board: Leaderboard) -> list[str]:
+def beyond_edges(spec: Mapping[str, Any], folder: Path, board: Leaderboard) -> list[str]:
     """Return a warning for each edge of the space on which the best trial lies, and how to search on.
 
     Args:
-        now: The records.
+        spec: The search space as it was run, as plain values.
+        folder: The records.
         board: Their leaderboard.
     """
-    found = edges_of(now, board)
-    command = search_on(now, found)
+    if not board.rows:
+        return []
+    space = SearchSpec.from_dict(dict(spec))
+    found = edges_of(space, board)
+    command = search_on(space, folder, found)
     warnings = [f"warning: {edge.sentence}" for edge in found]
     return [*warnings, f"to search on from there: {command}"] if command else warnings
 

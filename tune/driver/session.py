@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tune.driver.basis import Basis
     from tune.driver.command import Command
     from tune.live.progress import View
-    from tune.records import SearchFolder, TrialRecord
+    from tune.records import SearchFolder, Snapshot, TrialRecord
     from tune.tracking import Tracker
 
 
@@ -67,7 +67,7 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
         search,
         command.tracking_uri,
         is_monitored=remaining(spec, search) > 0,
-        describe=lambda: _summary(search),
+        describe=_summary,
         prepare_artifacts=TrialArtifacts(search, splits).write,
         on_full_disk=halt.fail,
     )
@@ -205,17 +205,18 @@ def _report(
         view.say("looking for a blend")
         if judge_blend(search):
             notice(BLEND)
-        board = leaderboard.build(search.snapshot())
+        now = search.snapshot()
+        board = leaderboard.build(now)
         best = board.best.trial_id
         view.say(f"opening the test split for {best}")
         if not open_test_split(search, board, basis.prepared):
             view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
     view.say("writing the report")
-    write_search_artifacts(search, board, basis.splits)
+    write_search_artifacts(now, board, basis.splits)
     return board
 
 
-def _summary(search: SearchFolder) -> str:
+def _summary(now: Snapshot) -> str:
     """Return the leaderboard in words, for the parent run's description."""
-    board = leaderboard.build(search.snapshot())
+    board = leaderboard.build(now)
     return leaderboard.summary(board) if board.rows else "No trial has reported yet."

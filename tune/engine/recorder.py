@@ -17,8 +17,7 @@ from tune.engine.trial import ENDED
 from tune.live.progress import Best, TrialState, View
 from tune.names import short_name
 from tune.ranking.confirm import Confirmations, first_distinct
-from tune.ranking.confirmed import is_confirmation
-from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord
+from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, is_confirmation
 from tune.space import Suggestions
 from tune.spec import SearchSpec
 

@@ -20,11 +20,12 @@ from goemo.configuration import Configuration
 from goemo.configuration.thresholds import threshold_options
 from goemo.evaluation import validation_metrics
 from goemo.inference import choose_device
+from goemo.models.failures import is_out_of_memory
 from goemo.tokens.batches import steps_per_epoch
 from goemo.training import TrainingRun
 from goemo.training.fresh_model import fresh_model
 from goemo.training.inputs import choose_inputs
-from goemo.training.memory import PeakMemory, is_out_of_memory
+from goemo.training.memory import PeakMemory
 from goemo.training.prepared import Prepared
 
 # The first step also warms up, and one more says what the next ones take, if they are long.

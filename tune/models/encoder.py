@@ -15,9 +15,9 @@ from rich.console import Console
 from goemo import bundle, evaluation
 from goemo.data import Splits
 from goemo.errors import GoemoError
+from goemo.models.failures import is_out_of_memory
 from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
 from goemo.training import Diverged, Report, TrainingRun, train
-from goemo.training.memory import is_out_of_memory
 from goemo.training.prepared import Prepared, prepare
 from tune.live.progress import progress_bars
 from tune.models.exported import Exported

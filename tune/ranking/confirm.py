@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from tune.ranking.confirmed import confirmation_id, confirmed_best, further_seeds, is_current
+from tune.ranking.confirmed import confirmed_best, further_seeds, is_current
 from tune.ranking.leaderboard import in_order
-from tune.records import Confirming, SearchFolder, Snapshot
+from tune.records import Confirming, SearchFolder, Snapshot, confirmation_id
 from tune.spec import SearchSpec
 
 Trial = TypeVar("Trial")
@@ -27,10 +27,9 @@ class Confirmations:
         total: How many confirmations there are, those of earlier leaders included that have ended.
     """
 
-    def __init__(self, spec: SearchSpec, search: SearchFolder) -> None:
+    def __init__(self, spec: SearchSpec, search: SearchFolder, now: Snapshot) -> None:
         self._search = search
-        self.leaders: list[str] = _decided(spec, search)
-        now = search.snapshot()
+        self.leaders: list[str] = _decided(spec, search, now)
         known = {record.trial_id: record for record in now.trials}
         records = [known[trial_id] for trial_id in self.leaders if trial_id in known]
         seeds = [[(record, seed) for seed in further_seeds(record, spec.confirm.seeds)] for record in records]
@@ -80,8 +79,9 @@ def confirmations(spec: SearchSpec, search: SearchFolder) -> Confirmations | Non
     Which trials are confirmed is decided by the first call, and written down: a resumed search never changes
     its mind. It is decided anew where the search has got more trials since.
     """
-    is_due = spec.confirm.top and search.snapshot().ended >= spec.total
-    return Confirmations(spec, search) if is_due else None
+    now = search.snapshot()
+    is_due = spec.confirm.top and now.ended >= spec.total
+    return Confirmations(spec, search, now) if is_due else None
 
 
 def remaining(spec: SearchSpec, search: Snapshot) -> int:
@@ -137,9 +137,8 @@ def drop_weights(spec: SearchSpec, search: Snapshot) -> None:
         shutil.rmtree(record.folder / "model", ignore_errors=True)
 
 
-def _decided(spec: SearchSpec, search: SearchFolder) -> list[str]:
+def _decided(spec: SearchSpec, search: SearchFolder, now: Snapshot) -> list[str]:
     """Return the leaders, the best first: trials that were trained to their end. Decide where nobody has."""
-    now = search.snapshot()
     leaders = _known_leaders(spec, now)
     if leaders is None:
         ranked = [(record, record.outcome) for record in in_order(now.trials)]

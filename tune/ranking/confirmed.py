@@ -9,7 +9,7 @@ from typing import Any
 from goemo.significance import Bootstrap, bootstrap, seed_difference, seed_mean
 from goemo.thresholds import Targets
 from tune.ranking.crossfit import cross_fitted
-from tune.records import Confirming, Snapshot, TrialRecord
+from tune.records import Confirming, Snapshot, TrialRecord, confirmation_id
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,6 @@ def confirmed_best(search: Snapshot) -> TrialRecord | None:
     """
     groups = _groups(search)
     return groups[0].leader if groups and not any(group.waiting for group in groups) else None
-
-
-def confirmation_id(leader: str, seed: int) -> str:
-    """Return the id of the trial that repeats a leader with another seed: ``t007-s43``."""
-    return f"{leader}-s{seed}"
-
-
-def is_confirmation(trial_id: str) -> bool:
-    """Whether a trial of this id repeats another one, as `confirmation_id` names it."""
-    return "-s" in trial_id
 
 
 def is_current(decision: Confirming, search: Snapshot) -> bool:

@@ -13,7 +13,6 @@ from typing import Any
 from goemo.configuration.rules import Number
 from goemo.errors import InputError
 from tune.ranking.leaderboard import Leaderboard
-from tune.records import Snapshot
 from tune.spec import SEARCHABLE, Domain, SearchSpec
 
 NEAR = 0.05  # of a range's width, on its own scale: closer than this to a bound is on the edge
@@ -44,11 +43,11 @@ class Edge:
         return f"space.{self.name}.{self.domain.kind}=[{values}]"
 
 
-def edges_of(now: Snapshot, board: Leaderboard) -> list[Edge]:
+def edges_of(spec: SearchSpec, board: Leaderboard) -> list[Edge]:
     """Return the edges on which the best trial of a search lies; see `edges`."""
     ranking = board.confirmed if board.is_confirmed else board.rows
     tied = [one.varied for one in ranking[1:] if one.tied_with_best]
-    return edges(SearchSpec.from_dict(dict(now.spec)), board.best.varied, tied) if board.rows else []
+    return edges(spec, board.best.varied, tied) if board.rows else []
 
 
 def edges(spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str, Any]] = ()) -> list[Edge]:
@@ -77,28 +76,32 @@ def edges(spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str,
     return found
 
 
-def search_on(now: Snapshot, found: Sequence[Edge]) -> str:
+def search_on(spec: SearchSpec, folder: Path, found: Sequence[Edge]) -> str:
     """Return the command that searches on beyond the edges; empty without one, or where it would be refused.
 
     Settings that were to be tried first are left out of it, because they may lie outside the new space.
+
+    Args:
+        spec: The search.
+        folder: Its records.
+        found: The edges.
     """
     if not found:
         return ""
-    spec = SearchSpec.from_dict(dict(now.spec))
     space = {**spec.space, **{edge.name: edge.domain for edge in found}}
     try:
         SearchSpec.from_dict(replace(spec, space=space, search=replace(spec.search, enqueue=())).to_dict())
     except (InputError, ValueError):  # such as a condition on a value that the new space lacks
         return ""
     overrides = [edge.override for edge in found] + ["search.enqueue=[]"] * bool(spec.search.enqueue)
-    return " ".join([repeated(now, "wider"), *(f"--set {shlex.quote(one)}" for one in overrides)])
+    return " ".join([repeated(folder, "wider"), *(f"--set {shlex.quote(one)}" for one in overrides)])
 
 
-def repeated(now: Snapshot, suffix: str = "again") -> str:
-    """Return the command that runs the same search once more, under its name with a suffix."""
-    path = now.path / "search.yaml"
+def repeated(folder: Path, suffix: str = "again") -> str:
+    """Return the command that runs the search of a folder once more, under its name with a suffix."""
+    path = folder / "search.yaml"
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return f"goemo search {shlex.quote(str(shown))} --name {shlex.quote(f'{now.name}-{suffix}')}"
+    return f"goemo search {shlex.quote(str(shown))} --name {shlex.quote(f'{folder.name}-{suffix}')}"
 
 
 def _sentence(domain: Domain, value: str, side: int, elsewhere: Sequence[float]) -> str:

@@ -85,11 +85,6 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
     return Importance(shares, reason, len(ended), progress)
 
 
-def import_evaluator() -> None:
-    """Import what `hyperparameter_importance` needs, which takes half a second."""
-    import optuna.importance  # noqa: F401
-
-
 def _is_comparable(record: TrialRecord) -> bool:
     """Whether a trial has ended, with a score, at a progress at which others have reported too."""
     if not record.history or record.outcome is None or record.outcome.stop_reason not in RANKED:

@@ -38,6 +38,8 @@ from tune.records.trial import (
     DamagedTrialError,
     TrialFolder,
     TrialRecord,
+    confirmation_id,
+    is_confirmation,
     leaders_beaten_by,
 )
 from tune.records.writing import runs_folder, write_json, write_text
@@ -59,6 +61,8 @@ __all__ = [
     "StopReason",
     "TrialFolder",
     "TrialRecord",
+    "confirmation_id",
+    "is_confirmation",
     "known_searches",
     "leaders_beaten_by",
     "runs_folder",

@@ -106,10 +106,8 @@ class SearchFolder:
     @property
     def facts(self) -> dict[str, Any]:
         """What was true when it ran: data digests, versions, hardware. Empty before it is known."""
-        path = self.path / "search.json"
-        if not path.is_file():
-            return {}
-        return self._declared(path, Facts).model_dump(exclude_unset=True)
+        found = self._declared("search.json", Facts)
+        return {} if found is None else found.model_dump(exclude_unset=True)
 
     def add_facts(self, **facts: Any) -> None:
         """Add to the facts, keeping those that are not named."""
@@ -136,8 +134,8 @@ class SearchFolder:
     @property
     def warm_start(self) -> list[dict[str, Any]] | None:
         """Trials of earlier searches, as `tune.space.warm_start` has chosen them; None before that."""
-        path = self.path / "warm_start.json"
-        return self._declared(path, WarmStart).model_dump() if path.is_file() else None
+        found = self._declared("warm_start.json", WarmStart)
+        return None if found is None else found.model_dump()
 
     def write_warm_start(self, trials: Sequence[Mapping[str, Any]]) -> None:
         """Keep what TPE knows of earlier searches."""
@@ -186,8 +184,7 @@ class SearchFolder:
     @property
     def confirming(self) -> Confirming | None:
         """Which trials are confirmed, as `tune.ranking.confirm` has decided; None before that."""
-        path = self.path / "confirm.json"
-        return self._declared(path, Confirming) if path.is_file() else None
+        return self._declared("confirm.json", Confirming)
 
     def write_confirming(self, decision: Confirming) -> None:
         """Keep the decision which trials are confirmed."""
@@ -196,8 +193,7 @@ class SearchFolder:
     @property
     def blended(self) -> Blended | None:
         """Whether the best models are better as one; None before that was judged."""
-        path = self.path / "blend.json"
-        return self._declared(path, Blended) if path.is_file() else None
+        return self._declared("blend.json", Blended)
 
     def write_blended(self, verdict: Blended) -> None:
         """Keep whether the best models are better as one."""
@@ -223,7 +219,11 @@ class SearchFolder:
             self.trial(damaged.trial_id).path.rename(target)
         return found
 
-    def _declared(self, path: Path, model: type[Model]) -> Model:
+    def _declared(self, name: str, model: type[Model]) -> Model | None:
+        """Return what a file holds, checked; None where there is no such file yet."""
+        path = self.path / name
+        if not path.is_file():
+            return None
         try:
             return read_json(path, model)
         except UnreadableError as error:

@@ -13,7 +13,14 @@ import numpy.typing as npt
 
 from goemo.errors import GoemoError
 from tune.records.declared import Blended, Confirming
-from tune.records.trial import ANSWERS, DAMAGED, DamagedTrialError, TrialFolder, TrialRecord
+from tune.records.trial import (
+    ANSWERS,
+    DAMAGED,
+    DamagedTrialError,
+    TrialFolder,
+    TrialRecord,
+    is_confirmation,
+)
 
 _FILES = ("config.json", "history.jsonl", "outcome.json")
 _Version = tuple[tuple[int, int, int] | None, ...]
@@ -69,7 +76,9 @@ class Snapshot:
     @property
     def asked_for(self) -> int:
         """How many trials of the search there are, those that cannot be read included."""
-        others = sum("-s" not in one.trial_id and one.trial_id not in ANSWERS for one in self.damaged)
+        others = sum(
+            not is_confirmation(one.trial_id) and one.trial_id not in ANSWERS for one in self.damaged
+        )
         return len(self.trials) + others
 
     def without(self, error: DamagedTrialError) -> Snapshot:

@@ -30,6 +30,16 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.err
 HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".test_scores*", "hang.txt")
 
 
+def confirmation_id(leader: str, seed: int) -> str:
+    """Return the id of the trial that repeats a leader with another seed: ``t007-s43``."""
+    return f"{leader}-s{seed}"
+
+
+def is_confirmation(trial_id: str) -> bool:
+    """Whether a trial of this id repeats another one, as `confirmation_id` names it."""
+    return "-s" in trial_id
+
+
 class DamagedTrialError(GoemoError):
     """A file of a trial's record is not what it should be: the trial is lost, and nothing else.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class TrialTables:
     """A trial's best report per label.
 
     Attributes:
+        labels: Of the data, in the order of all that follows.
+        targets: Of the validation split, shape (n_examples, n_labels).
         scores: Validation scores, shape (n_examples, n_labels).
         thresholds: Fitted on all of validation, for use.
         predictions: Each row predicted with thresholds of other rows, same shape as ``scores``.
@@ -41,11 +43,18 @@ class TrialTables:
         table_at_half: The same with every threshold at 0.5.
     """
 
+    labels: tuple[str, ...]
+    targets: np.ndarray[Any, np.dtype[np.bool_]]
     scores: np.ndarray[Any, np.dtype[np.float32]]
     thresholds: FittedThresholds
     predictions: np.ndarray[Any, np.dtype[np.bool_]]
     table: pd.DataFrame
     table_at_half: pd.DataFrame
+
+    @property
+    def borrowed(self) -> list[str]:
+        """The labels that no validation row has, whose thresholds come from others."""
+        return [self.labels[place] for place in self.thresholds.borrowed]
 
 
 def trial_tables(search: SearchFolder | Snapshot, record: TrialRecord) -> TrialTables:
@@ -61,6 +70,8 @@ def trial_tables(search: SearchFolder | Snapshot, record: TrialRecord) -> TrialT
     predictions = cross_fitted(record, targets)
     half = apply_thresholds(scores, 0.5)
     return TrialTables(
+        labels=labels,
+        targets=targets,
         scores=scores,
         thresholds=thresholds,
         predictions=predictions,
@@ -69,17 +80,14 @@ def trial_tables(search: SearchFolder | Snapshot, record: TrialRecord) -> TrialT
     )
 
 
-def trial_charts(
-    search: SearchFolder | Snapshot, tables: TrialTables, *, is_chosen: bool = False
-) -> dict[str, charts.Chart]:
+def trial_charts(tables: TrialTables, *, is_chosen: bool = False) -> dict[str, charts.Chart]:
     """Return the charts of one trial, by name.
 
     Args:
-        search: The search.
         tables: Of the trial.
         is_chosen: Make all there are. Every trial has three.
     """
-    targets, labels = search.validation()
+    targets, labels = tables.targets, tables.labels
     half, tuned, scores = tables.table_at_half, tables.table, tables.scores
     made = {
         "per_label_heatmap": charts.per_label_heatmap(half, tuned),
@@ -93,6 +101,11 @@ def trial_charts(
             "confusions": charts.confusions(targets, tables.predictions, labels),
         }
     return made
+
+
+def worst_errors(tables: TrialTables, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what `goemo.report.worst_errors` finds in a trial, given the texts of validation."""
+    return report.worst_errors(tables.scores, tables.targets, tables.thresholds, tables.labels, texts)
 
 
 def drawn_figures(record: TrialRecord) -> dict[str, bytes]:
@@ -155,18 +168,15 @@ class TrialArtifacts:
         write_json(folder / "environment.json", {**facts["environment"], "data": facts["data"]})
 
     def _write_measurements(self, record: TrialRecord, folder: Path) -> None:
-        targets, labels = self.search.validation()
         tables = trial_tables(self.search, record)
         write_text(folder / "history.csv", _csv(record.history))
-        write_json(folder / "thresholds.json", thresholds_to_json(tables.thresholds, labels))
+        write_json(folder / "thresholds.json", thresholds_to_json(tables.thresholds, tables.labels))
         guarded_frame(tables.table).to_csv(folder / "per_label.csv", index=False)
         guarded_frame(tables.table_at_half).to_csv(folder / "per_label_at_0.5.csv", index=False)
         shutil.copyfile(record.folder / "scores.npz", folder / "validation_scores.npz")
-        pictures = {name: chart.png() for name, chart in trial_charts(self.search, tables).items()}
+        pictures = {name: chart.png() for name, chart in trial_charts(tables).items()}
         write_figures(folder, pictures)
-        errors = report.worst_errors(
-            tables.scores, targets, tables.thresholds, labels, self.splits.validation.texts
-        )
+        errors = worst_errors(tables, self.splits.validation.texts)
         if (record.folder / "test_scores.npz").is_file():
             write_json(folder / "test_results.json", self._test_results(record, tables))
         assert record.best is not None
@@ -187,7 +197,7 @@ class TrialArtifacts:
                 f"goemo export {self.search.name} --trial {exported} -o {exported}.yaml",
                 f"goemo retrain {exported}.yaml -o model",
             ],
-            borrowed=[labels[place] for place in tables.thresholds.borrowed],
+            borrowed=tables.borrowed,
         )
         write_text(folder / "report.html", page)
 

@@ -11,11 +11,10 @@ import numpy.typing as npt
 from goemo.report import Picture, charts
 from goemo.report.charts import Chart, Trial
 from goemo.report.savings import duration, seconds_saved
-from tune.ranking.insight import Importance, hyperparameter_importance
+from tune.ranking.insight import Importance
 from tune.ranking.leaderboard import Leaderboard
-from tune.records import SearchFolder, Snapshot, TrialRecord
+from tune.records import Snapshot, TrialRecord
 from tune.reporting.artifacts import CAPTIONS, TrialTables
-from tune.spec import SearchSpec
 
 SEARCH_CAPTIONS = {
     "learning_curves": "The objective of every trial against its progress; curves that end early were cut",
@@ -34,19 +33,14 @@ MOST_CHOICES = 300  # labels to choose from; a page of thousands would not open
 Band = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def search_charts(
-    search: SearchFolder | Snapshot, board: Leaderboard, importance: Importance | None = None
-) -> dict[str, Chart]:
+def search_charts(now: Snapshot, board: Leaderboard, importance: Importance) -> dict[str, Chart]:
     """Return the charts of a search, by name; each shows itself in a notebook.
 
     Args:
-        search: The search, or all that its records say at one moment.
-        board: Its leaderboard.
-        importance: Of the hyperparameters; computed where it is not given.
+        now: The records of the search.
+        board: Their leaderboard.
+        importance: Of the hyperparameters.
     """
-    now = search.snapshot() if isinstance(search, SearchFolder) else search
-    if importance is None:
-        importance = hyperparameter_importance(SearchSpec.from_dict(dict(now.spec)), now.trials)
     trials = _trials(now.trials)
     names = {"objective": f"val/{board.objective}", "best": board.best.trial_id}
     made: dict[str, Chart | None] = {
@@ -74,7 +68,6 @@ def trial_pictures(
     made: Mapping[str, Chart],
     images: Mapping[str, bytes],
     tables: TrialTables,
-    search: SearchFolder | Snapshot,
     *,
     band: Band,
 ) -> list[Picture]:
@@ -84,19 +77,18 @@ def trial_pictures(
         made: Its charts, by name.
         images: Their PNG, by the same names.
         tables: Of the trial.
-        search: The search.
         band: Where each threshold lies in 95 % of the resamples, lower and upper ends, both (n_labels,).
     """
-    explorer = _explorer(tables, search, band, images["threshold_curves"])
+    explorer = _explorer(tables, band, images["threshold_curves"])
     return [
         explorer if name == "threshold_curves" else _picture(CAPTIONS[name], chart, images[name])
         for name, chart in made.items()
     ]
 
 
-def _explorer(tables: TrialTables, search: SearchFolder | Snapshot, band: Band, png: bytes) -> Picture:
+def _explorer(tables: TrialTables, band: Band, png: bytes) -> Picture:
     """Return the curves of any label to choose; where scripts do not run, those of a few."""
-    targets, labels = search.validation()
+    targets, labels = tables.targets, tables.labels
     support = tables.table["support"].to_numpy(dtype=float)
     kept = np.sort(np.argsort(-support, kind="stable")[:MOST_CHOICES])
     names, values = [labels[i] for i in kept], tables.thresholds.values[kept]

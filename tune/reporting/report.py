@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,14 @@ from tune.ranking.edges import Edge, edges_of, repeated, search_on
 from tune.ranking.insight import Importance, hyperparameter_importance
 from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder, Snapshot, TrialRecord, runs_folder, write_json, write_text
-from tune.reporting.artifacts import TrialTables, drawn_figures, trial_charts, trial_tables, write_figures
+from tune.reporting.artifacts import (
+    TrialTables,
+    drawn_figures,
+    trial_charts,
+    trial_tables,
+    worst_errors,
+    write_figures,
+)
 from tune.reporting.charts import Band, interval_picture, search_charts, search_pictures, trial_pictures
 from tune.spec import SearchSpec
 
@@ -39,6 +46,7 @@ class Findings:
         band: Where each of its thresholds lies in 95 % of the resamples: lower and upper ends.
         importance: How much each hyperparameter mattered.
         edges: Hyperparameters whose best value lies on the edge of the space.
+        commands: What to type next.
         errors: The texts that it gets most wrong; empty where the data cannot be read.
         cuts: What early stopping cut.
     """
@@ -48,22 +56,23 @@ class Findings:
     band: Band
     importance: Importance
     edges: list[Edge]
+    commands: list[str]
     errors: list[dict[str, Any]]
     cuts: Cuts
 
 
-def write_search_artifacts(search: SearchFolder, board: Leaderboard, splits: Splits) -> None:
+def write_search_artifacts(now: Snapshot, board: Leaderboard, splits: Splits) -> None:
     """Write what the parent run shows into the search's ``artifacts/``.
 
     Args:
-        search: The records.
-        board: Its leaderboard.
-        splits: Its data.
+        now: The records.
+        board: Their leaderboard.
+        splits: The data.
     """
-    folder = search.path / "artifacts"
+    folder = now.path / "artifacts"
     write_text(folder / "leaderboard.csv", board.to_csv())
     write_text(folder / "leaderboard.json", board.to_json() + "\n")
-    findings = _findings(search.snapshot(), board, splits.validation.texts)
+    findings = _findings(now, board, splits.validation.texts)
     page, images = _page(findings, board)
     write_figures(folder, images)
     write_text(folder / "report.html", page)
@@ -143,19 +152,16 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
     Raises:
         GoemoError: No trial has a rank yet.
     """
-    targets, labels = now.validation()
     spec = SearchSpec.from_dict(dict(now.spec))
-    tables = trial_tables(now, _chosen(now, board))
-    errors: list[dict[str, Any]] = []
-    if texts is not None:
-        errors = report.worst_errors(tables.scores, targets, tables.thresholds, labels, texts)
+    tables, edges = trial_tables(now, _chosen(now, board)), edges_of(spec, board)
     return Findings(
         now=now,
         tables=tables,
-        band=threshold_band(threshold_draws(tables.scores, targets)),
+        band=threshold_band(threshold_draws(tables.scores, tables.targets)),
         importance=hyperparameter_importance(spec, now.trials),
-        edges=edges_of(now, board),
-        errors=errors,
+        edges=edges,
+        commands=_commands(now, search_on(spec, now.path, edges)),
+        errors=[] if texts is None else worst_errors(tables, texts),
         cuts=cuts_of(board, now.trials, now.spec["scheduler"]),
     )
 
@@ -169,7 +175,7 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
     now, tables = findings.now, findings.tables
     facts, test = now.facts, _test_results(now, board)
     of_search = search_charts(now, board, findings.importance)
-    of_chosen = trial_charts(now, tables, is_chosen=True)
+    of_chosen = trial_charts(tables, is_chosen=True)
     images = {name: chart.png() for name, chart in of_search.items()}
     drawn = drawn_figures(_chosen(now, board))
     chosen_images = {n: drawn[n] if n in drawn else chart.png() for n, chart in of_chosen.items()}
@@ -188,14 +194,14 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         risk=findings.cuts.risk(),
         intervals=interval_picture(board),
         figures=search_pictures(of_search, images),
-        trial_figures=trial_pictures(of_chosen, chosen_images, tables, now, band=findings.band),
+        trial_figures=trial_pictures(of_chosen, chosen_images, tables, band=findings.band),
         worst_errors=findings.errors,
         warnings=[edge.sentence for edge in findings.edges],
         insights=_why_no_importance(findings.importance),
         notes=_notes(facts),
         environment={**facts["environment"], "data digest": facts["data"]["digest"]},
-        borrowed=[now.validation()[1][place] for place in tables.thresholds.borrowed],
-        commands=_commands(now, findings.edges),
+        borrowed=tables.borrowed,
+        commands=findings.commands,
         cache=runs_folder() / "cache",
     )
     return page, {**images, **{f"chosen_{name}": png for name, png in chosen_images.items()}}
@@ -237,7 +243,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         "importance": {"shares": importance.shares, "basis": importance.basis},
         "worst_errors": findings.errors,
         "notes": _notes(now.facts),
-        "commands": _commands(now, findings.edges),
+        "commands": findings.commands,
         "facts": now.facts,
         "search_space": now.spec,
     }
@@ -267,15 +273,14 @@ def _notes(facts: Mapping[str, Any]) -> list[str]:
     return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
 
 
-def _commands(now: Snapshot, edges: Sequence[Edge]) -> list[str]:
+def _commands(now: Snapshot, further: str) -> list[str]:
     """Return what to type: to take the best model further, to search on beyond the edges, to search again."""
-    further = search_on(now, edges)
     return [
         f"goemo export {now.name} -o best.yaml",
         "goemo retrain best.yaml -o model",
         "goemo evaluate model",
         *([further] if further else []),
-        repeated(now),
+        repeated(now.path),
     ]
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from goemo.escaping import code, prose, without_folders
 from tune.names import short_name
-from tune.ranking.leaderboard import total_steps
-from tune.records import ANSWERS, BLEND, SearchFolder, TrialRecord
+from tune.ranking.leaderboard import in_order, total_steps
+from tune.records import ANSWERS, BLEND, Snapshot, TrialRecord
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
 SYSTEM = "system"  # stands for the system metrics of the parent run
@@ -120,10 +120,9 @@ def search_status(facts: Mapping[str, Any]) -> str:
     return STATUS_OF_SEARCH.get(facts.get("status", "running"), "RUNNING")
 
 
-def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
+def best_trial(now: Snapshot) -> TrialRecord | None:
     """Return the trial with the highest objective, the earlier of equals; None before the first report."""
-    ranked = [record for record in records if record.is_ranked]
-    return max(ranked, key=lambda record: record.objective or 0.0, default=None)
+    return next(iter(in_order(now.trials)), None)
 
 
 def how_many_ended(records: Sequence[TrialRecord]) -> str:
@@ -187,15 +186,9 @@ def trial_description(record: TrialRecord) -> str:
 """[:TEXT_LIMIT]
 
 
-def description(
-    search: SearchFolder,
-    records: Sequence[TrialRecord],
-    best_so_far: str | None = None,
-    *,
-    experiment_id: str = "",
-) -> str:
+def description(now: Snapshot, best_so_far: str | None = None, *, experiment_id: str = "") -> str:
     """Return the Markdown at the top of a parent run: what was searched, what came out, what to do next."""
-    spec = search.spec
+    spec, records = now.spec, now.trials
     model, data = spec.get("model", {}), spec.get("data", {})
     params = space_params(spec)
     searched = [
@@ -205,7 +198,7 @@ def description(
     ]
     reasons = Counter(record.outcome.stop_reason if record.outcome else "running" for record in records)
     counts = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.most_common())
-    best = best_trial(records)
+    best = best_trial(now)
     if best_so_far is None:
         best_so_far = "No trial has reported yet."
         if best is not None:
@@ -213,7 +206,7 @@ def description(
             best_so_far = f"Best: {best.trial_id} ({prose(run_name(best))}), {score}."
     else:
         best_so_far = prose(best_so_far)
-    name = search.name
+    name = now.name
     metric = spec.get("objective", {}).get("metric", "macro_f1")
     ranked = runs_address("", experiment_id, f"{RANKING_VIEW}{metric}")
     return f"""{best_so_far}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from goemo.errors import GoemoError
-from tune.records import SearchFolder
+from tune.records import SearchFolder, Snapshot
 from tune.stopping.full_disk import is_full_disk
 from tune.tracking.content import SEARCH, SYSTEM
 from tune.tracking.store import EXPERIMENT, find_store
@@ -53,7 +53,7 @@ class Tracker:
         *,
         experiment: str = EXPERIMENT,
         is_monitored: bool = False,
-        describe: Callable[[], str] | None = None,
+        describe: Callable[[Snapshot], str] | None = None,
         prepare_artifacts: Callable[[str], None] | None = None,
         on_full_disk: Callable[[BaseException], None] | None = None,
     ) -> None:
@@ -237,7 +237,7 @@ def sync_all(
     tracking_uri: str | None = None,
     *,
     experiment: str = EXPERIMENT,
-    describe: Callable[[], str] | None = None,
+    describe: Callable[[Snapshot], str] | None = None,
     prepare_artifacts: Callable[[str], None] | None = None,
 ) -> None:
     """Make the store equal to the records, in the calling thread; the arguments are those of `Tracker`.

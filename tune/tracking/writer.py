@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.ranking.confirmed import confirmed_best
-from tune.records import SearchFolder, TrialRecord
+from tune.records import SearchFolder, Snapshot, TrialRecord
 from tune.tracking import content
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
 from tune.tracking.experiment import find_experiment
@@ -63,7 +63,7 @@ class Writer:
         search: SearchFolder,
         store: Store,
         experiment: str,
-        describe: Callable[[], str] | None,
+        describe: Callable[[Snapshot], str] | None,
         prepare_artifacts: Callable[[str], None] | None,
     ) -> None:
         self.search = search
@@ -160,11 +160,11 @@ class Writer:
         tags["goemo.trials"] = content.how_many_ended(records)
         if confirmations:
             tags["goemo.confirmations"] = content.how_many_ended(confirmations)
-        best = confirmed_best(now) or content.best_trial(records)
+        best = confirmed_best(now) or content.best_trial(now)
         if best is not None:
             tags["goemo.best_trial"] = f"{best.trial_id} {content.run_name(best)}"
-        text = self.describe() if self.describe is not None else None
-        tags[NOTE] = content.description(self.search, records, text, experiment_id=at.experiment_id)
+        text = self.describe(now) if self.describe is not None else None
+        tags[NOTE] = content.description(now, text, experiment_id=at.experiment_id)
         _log(at.client, run, params=content.space_params(now.spec), tags=tags)
         self._log_inputs(at, run, facts)
         if rows := content.best_by_ended(records):

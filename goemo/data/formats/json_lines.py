@@ -115,9 +115,8 @@ def _take_records(table: Table, numbered: Iterable[tuple[int, Any]]) -> None:
             for key, value in record.items():
                 columns[key].append(value)
         else:
-            for key in record.keys() - columns.keys():
+            for key in [key for key in record if key not in columns]:
                 columns[key] = [ABSENT] * len(lines)
-            columns = {key: columns[key] for key in dict.fromkeys([*columns, *record])}
             for key, values in columns.items():
                 values.append(record.get(key, ABSENT))
         lines.append(number)

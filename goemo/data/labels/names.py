@@ -143,11 +143,13 @@ def label_targets(
 def reject_multi_hot(table: Table, rows: Sequence[tuple[Label, ...]], labels: int) -> None:
     """Reject a table whose every row is as long as there are labels, and of 0 and 1 alone.
 
-    A file that names its labels in its own metadata has said that they are indices.
+    A file that names its labels in its own metadata has said that they are indices. So has one of two labels
+    whose every row is ``0, 1``: both apply to each.
     """
     if labels < 2 or len(rows) < 2 or table.class_names:
         return
-    if all(len(row) == labels and {str(label) for label in row} <= {"0", "1"} for row in rows):
+    written = [tuple(map(str, row)) for row in rows]
+    if all(len(row) == labels and set(row) <= {"0", "1"} for row in written) and set(written) != {("0", "1")}:
         table.reject(0, f"every row has {labels} labels of 0 and 1{MULTI_HOT_HINT}")
 
 

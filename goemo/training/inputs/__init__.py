@@ -20,7 +20,7 @@ from goemo.models import split_model
 from goemo.models.architectures import encoder_width
 from goemo.models.padding import reads_one_length, set_one_length
 from goemo.tokens.batches import Rows
-from goemo.training.first_batch import FirstBatch
+from goemo.training.first_batch import FirstBatch, on_fewer_texts
 from goemo.training.inputs.features import FeatureInputs
 from goemo.training.inputs.suffix import SuffixInputs, fits
 from goemo.training.inputs.tokens import TokenInputs
@@ -122,7 +122,7 @@ def choose_inputs(configuration: Configuration, prepared: Prepared, model: Any) 
     key = (*data, *kind, str(model.device), frozen is not None)
     verdict = _verdicts.get(key)
     if verdict is None:
-        verdict, inputs = _compared(c, prepared, model, frozen)
+        verdict, inputs = on_fewer_texts(partial(_compared, c, prepared, model, frozen), model.device)
         _verdicts[key] = verdict
         for note in verdict.notes:
             _log.warning("%s: %s", c.checkpoint, note)
@@ -187,11 +187,12 @@ def _compared(
     prepared: Prepared,
     model: Any,
     frozen: FrozenFeatures | FrozenStates | None,
+    most_rows: int,
 ) -> tuple[_Verdict, Inputs]:
     """Compare what is faster with the plain model; return the findings, and the inputs that agree."""
     c = configuration
-    store = prepared.tokens["train"]
-    batch = FirstBatch(model, prepared.checkpoint.name, store, prepared.targets["train"], c.max_length)
+    name, store, targets = prepared.checkpoint.name, prepared.tokens["train"], prepared.targets["train"]
+    batch = FirstBatch(model, name, store, targets, c.max_length, most_rows=most_rows)
     inputs, without, notes = _agreeing(batch, c, prepared, model, frozen)
     in_bfloat16 = inputs.may_use_bfloat16 and uses_bfloat16(
         c.mixed_precision, model.device, encoder_width(model.config)
@@ -201,7 +202,7 @@ def _compared(
         failure = batch.failure(inputs)
         if failure and c.mixed_precision == "bfloat16":
             problem = f"cannot be computed in bfloat16 ({failure}); set model.mixed_precision: none"
-            raise InputError(prepared.checkpoint.name, [problem])
+            raise InputError(name, [problem])
         if failure:
             notes.append(f"computed in float32, because bfloat16 fails: {failure}")
             in_bfloat16 = False

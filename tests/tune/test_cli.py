@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from dataclasses import replace
 
 import pytest
 
+import tune
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError, InputError
 from tune.cli import cli, main
-from tune.cli.doctor import Finding
+from tune.cli.app import SEARCH_PACKAGES
+from tune.cli.doctor import Finding, examine
 from tune.cli.searching import show_result
 from tune.driver import SearchResult
+from tune.environment import versions
 from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder
 
@@ -341,6 +345,34 @@ def test_doctor_tells_versions_and_store(capsys):
     assert "mlflow" in out
 
 
+def test_doctor_is_content_without_the_extra(monkeypatch):
+    """Where ray, mlflow and optuna are missing, it says what installs them, and calls nothing wrong."""
+    for package in SEARCH_PACKAGES:
+        monkeypatch.setitem(sys.modules, package, None)
+    found = {name: version for name, version in versions().items() if name not in SEARCH_PACKAGES}
+    monkeypatch.setattr("tune.cli.doctor.versions", lambda: found)
+    findings = {finding.topic: finding for finding in examine()}
+    assert 'pip install "goemo[search]"' in findings["packages"].state
+    assert not [finding for finding in findings.values() if finding.problem]
+    assert "mlflow" in findings["store"].state
+
+
+def test_doctor_sees_another_distribution_of_the_name_tune(monkeypatch):
+    """Installed beside goemo it is named, and so is damage that one has left; both with what mends it."""
+    topics = {finding.topic: finding for finding in examine()}
+    assert not topics["tune"].problem
+    monkeypatch.setattr(
+        "tune.cli.doctor.packages_distributions", lambda: {"tune": ["goemo", "tune"], "goemo": ["goemo"]}
+    )
+    (beside,) = [finding for finding in examine() if finding.topic == "tune"]
+    assert beside.state == "also installed by tune"
+    assert beside.problem.startswith("pip uninstall tune; pip install --force-reinstall")
+    monkeypatch.setattr("tune.cli.doctor.packages_distributions", lambda: {"tune": ["goemo"]})
+    monkeypatch.setattr(tune, "__all__", ())
+    (damaged,) = [finding for finding in examine() if finding.topic == "tune"]
+    assert damaged.problem == "pip install --force-reinstall --no-deps goemo"
+
+
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_every_command_shows_an_example(capsys, name):
     """Help ends with a command that can be copied."""
@@ -367,6 +399,28 @@ def test_python_m_goemo_is_the_command():
         [sys.executable, "-m", "goemo", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("goemo, version ")
+
+
+def test_python_m_goemo_says_whose_package_stands_in_its_place(tmp_path):
+    """Where the imported `tune` is another distribution's, one line says so, with what mends it."""
+    (tmp_path / "tune").mkdir()
+    (tmp_path / "tune" / "__init__.py").write_text("")
+    record = tmp_path / "tune-1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: tune\nVersion: 1.0\n")
+    (record / "RECORD").write_text("tune/__init__.py,,\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "goemo", "doctor"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "goemo: No module named 'tune.cli'; tune installs a package tune in the place"
+    )
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_help_lists_every_command_under_a_heading(capsys):

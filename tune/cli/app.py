@@ -9,6 +9,7 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -17,13 +18,21 @@ from goemo import __version__
 from goemo.errors import LONGEST, GoemoError, InputError, cut
 from tune.live.plain import echo
 
+SEARCH_PACKAGES = ("mlflow", "optuna", "ray")  # what the extra `search` installs
+
 
 class Command(click.Command):
-    """A command that takes ``--debug`` and shows its example as it was written."""
+    """A command that takes ``--debug`` and shows its example as it was written.
 
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+    Attributes:
+        example: Calls, one a line.
+        needs: Packages of the extra `search` without which it does not start.
+    """
+
+    def __init__(self, *args: Any, example: str = "", needs: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.example = example
+        self.needs = needs
         self.params.append(
             click.Option(
                 ["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error."
@@ -31,7 +40,14 @@ class Command(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; end as done when the reader of its output, `head` say, has enough."""
+        """Run the command; end as done when the reader of its output, `head` say, has enough.
+
+        Raises:
+            GoemoError: A package that the command needs is not installed, or a connection broke.
+        """
+        missing = [name for name in self.needs if find_spec(name) is None]
+        if missing:
+            raise GoemoError(missing_packages(missing))
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:  # here, for click itself would end with 1 and no word
@@ -56,9 +72,6 @@ def _reader_is_gone() -> bool:
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-
-
-SEARCH_PACKAGES = ("mlflow", "optuna", "ray")  # what the extra `search` installs
 
 
 SECTIONS = {
@@ -140,9 +153,16 @@ def _message(error: Exception) -> str:
         return str(error)
     missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if missing in SEARCH_PACKAGES:
-        return f'this needs {missing}, which is not installed: pip install "goemo[search]"'
+        return missing_packages([missing])
     kind = type(error).__name__
     return f"unexpected {kind}: {str(error) or 'no message'} (add --debug for the traceback)"
+
+
+def missing_packages(names: Sequence[str]) -> str:
+    """Return a sentence on packages of the extra `search` that are not there, with what installs them."""
+    is_or_are = "is" if len(names) == 1 else "are"
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f'this needs {listed}, which {is_or_are} not installed: pip install "goemo[search]"'
 
 
 def _fail(message: str, code: int) -> None:

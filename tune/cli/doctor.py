@@ -1,4 +1,4 @@
-"""What is installed, which GPUs and which store there are, and what is wrong."""
+"""Diagnosis of this machine: packages, GPUs, disk, weights, store, and what is wrong with any of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import importlib.util
 import os
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 
+import tune
 from goemo.errors import GoemoError
+from tune.cli.app import SEARCH_PACKAGES
 from tune.environment import PACKAGES, versions
 from tune.records import runs_folder, search_names
 
@@ -37,16 +40,44 @@ class Finding:
 
 def examine(tracking_uri: str | None = None) -> list[Finding]:
     """Look at packages, hardware, disk, weights and store; nothing is changed."""
-    return [*_packages(), _torch(), _cpus(), _disk(), _weights(), _store(tracking_uri), _searches()]
+    return [
+        _packages(),
+        _top_level(),
+        _torch(),
+        _cpus(),
+        _disk(),
+        _weights(),
+        _store(tracking_uri),
+        _searches(),
+    ]
 
 
-def _packages() -> list[Finding]:
+def _packages() -> Finding:
     found = versions()
     here = ", ".join(f"{name} {version}" for name, version in found.items())
     missing = [name for name in PACKAGES if name not in found]
-    remedy = "install again: pip install -c constraints.txt -e ."
-    problem = f"missing {', '.join(missing)}; {remedy}" if missing else ""
-    return [Finding("packages", here, problem)]
+    if missing and set(missing) <= set(SEARCH_PACKAGES):
+        return Finding(
+            "packages", f'{here}; no {", ".join(missing)}: searches need pip install "goemo[search]"'
+        )
+    remedy = "install again: pip install goemo"
+    return Finding("packages", here, f"missing {', '.join(missing)}; {remedy}" if missing else "")
+
+
+def _top_level() -> Finding:
+    """Look whether `tune` is this project's package: another distribution has one of that name too."""
+    others = sorted(set(packages_distributions().get("tune", [])) - {"goemo"})
+    is_ours = "Results" in getattr(tune, "__all__", ())
+    if not others and is_ours:
+        return Finding("tune", "the package of this project")
+    remove = f"pip uninstall {' '.join(others)}; " if others else ""
+    return Finding(
+        "tune",
+        f"also installed by {', '.join(others)}"
+        if others
+        else "damaged by another distribution of that name",
+        f"{remove}pip install --force-reinstall --no-deps goemo",
+    )
 
 
 def _torch() -> Finding:
@@ -87,6 +118,8 @@ def _weights() -> Finding:
 
 
 def _store(tracking_uri: str | None) -> Finding:
+    if importlib.util.find_spec("mlflow") is None:
+        return Finding("store", "none without mlflow")
     from tune.tracking import check_store
 
     try:

@@ -83,7 +83,7 @@ def searches_table(found: list[Summary]) -> Listing:
     )
 
 
-@cli.command(example="goemo delete first-try\ngoemo delete first-try --yes")
+@cli.command(example="goemo delete first-try\ngoemo delete first-try --yes", needs=("mlflow",))
 @click.argument("name", type=SearchName())
 @_yes_option
 @store_option
@@ -114,7 +114,7 @@ def delete(name: str, yes: bool, tracking_uri: str | None) -> None:
         echo(f"what remains: {done.remains}")
 
 
-@cli.command(example="goemo rename quickstart first-try")
+@cli.command(example="goemo rename quickstart first-try", needs=("mlflow",))
 @click.argument("name", type=SearchName())
 @click.argument("new", metavar="NEW")
 @store_option

@@ -51,7 +51,8 @@ def blend(names: tuple[str, ...], output: Path | None) -> None:
 
 @cli.command(
     example="goemo retrain best.yaml -o model --seeds 3\n"
-    "goemo retrain best.yaml -o final --seeds 3 --on train+validation --register support-emotions"
+    "goemo retrain best.yaml -o final --seeds 3 --on train+validation --register support-emotions",
+    needs=("mlflow",),
 )
 @click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
@@ -115,7 +116,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
         raise GoemoError(done.trouble)
 
 
-@cli.command(example="goemo register model --name support-emotions")
+@cli.command(example="goemo register model --name support-emotions", needs=("mlflow",))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine).")
 @click.option("--log-only", is_flag=True, help="Log the model, but register no version of it.")
@@ -202,7 +203,7 @@ def onnx(folder: Path, output: Path | None) -> None:
     """Write a model as ONNX, for other runtimes, once its scores are found to be the same.
 
     Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
-    both free; the output is logits, whose sigmoid the scores are. Needs: pip install -e ".[onnx]".
+    both free; the output is logits, whose sigmoid the scores are. Needs: pip install "goemo[onnx]".
     """
     from goemo.bundle.onnx_export import export_onnx
 

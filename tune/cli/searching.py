@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goemo.errors import GoemoError
-from tune.cli.app import cli
+from tune.cli.app import SEARCH_PACKAGES, cli
 from tune.cli.data import Data, data_options
 from tune.cli.names import SearchName, SpaceName
 from tune.cli.options import Running, running, trials_option
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @cli.command(
     example="goemo search minilm_head --data dir:goemotions --name first --time-budget 2h\n"
-    "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none"
+    "goemo search my_space.yaml --set space.epochs=3 --set scheduler.algorithm=none",
+    needs=SEARCH_PACKAGES,
 )
 @click.argument("space", type=SpaceName())
 @data_options("dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
@@ -85,7 +86,10 @@ def search(  # noqa: PLR0917 - click passes them by name
     show_result(result)
 
 
-@cli.command(example="goemo resume minilm-head\ngoemo resume minilm-head --trials 5 --trial-timeout 30m")
+@cli.command(
+    example="goemo resume minilm-head\ngoemo resume minilm-head --trials 5 --trial-timeout 30m",
+    needs=SEARCH_PACKAGES,
+)
 @click.argument("name", type=SearchName())
 @running
 @trials_option
@@ -104,7 +108,7 @@ def resume(name: str, running: Running, trials: int | None) -> None:
     show_result(result)
 
 
-@cli.command(example="goemo extend roberta-tpe --trials 20")
+@cli.command(example="goemo extend roberta-tpe --trials 20", needs=SEARCH_PACKAGES)
 @click.argument("name", type=SearchName())
 @click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
 @running

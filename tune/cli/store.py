@@ -8,7 +8,7 @@ from tune.cli.app import cli
 from tune.cli.options import store_option
 
 
-@cli.command(example="goemo ui --port 5001")
+@cli.command(example="goemo ui --port 5001", needs=("mlflow",))
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @store_option
 def ui(port: int, tracking_uri: str | None) -> None:

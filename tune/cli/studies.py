@@ -14,7 +14,9 @@ from tune.live.plain import echo
 LOOK_EVERY_S = 3.0
 
 
-@cli.command(example="goemo optuna roberta-tpe\ngoemo optuna roberta-tpe --follow -o studies.db")
+@cli.command(
+    example="goemo optuna roberta-tpe\ngoemo optuna roberta-tpe --follow -o studies.db", needs=("optuna",)
+)
 @click.argument("name", type=SearchName(is_read=True))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="SQLite file (default: optuna.db in mlruns)."
@@ -23,7 +25,7 @@ LOOK_EVERY_S = 3.0
 def optuna(name: str, output: Path | None, follow: bool) -> None:
     """Write a search as an Optuna study, for optuna-dashboard: history, importance, parallel coordinates.
 
-    The dashboard is an extra: pip install -e ".[dashboard]".
+    The dashboard is an extra: pip install "goemo[dashboard]".
     """
     from tune.records import SearchFolder, runs_folder
     from tune.records.holding import is_held

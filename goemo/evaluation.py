@@ -82,6 +82,7 @@ def results(
     targets: ArrayLike,
     *,
     split: str = "test",
+    columns: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Evaluate one split with thresholds from three places.
 
@@ -94,8 +95,10 @@ def results(
         labels: Names of the labels.
         thresholds: Fitted on the validation split.
         scores: Scores of the split to evaluate, shape (n_examples, n_labels).
-        targets: Its targets, same shape.
+        targets: Its targets, same shape, or (n_examples, len(columns)).
         split: Name of the split to evaluate.
+        columns: Positions of the labels that ``targets`` has, where that is not all: only these are judged,
+            and each is predicted as if all were.
 
     Returns:
         ``{"split", "examples", "results": {"fixed_0.5": R, "validation": R, "test_tuned": R}}`` in plain
@@ -114,6 +117,10 @@ def results(
             the very same thresholds and F1 again.
     """
     score_array = check_scores(scores, labels=labels)
+    predicted = apply_thresholds(score_array, thresholds)
+    if columns is not None:
+        labels, thresholds = [labels[column] for column in columns], thresholds.of(columns)
+        score_array, predicted = score_array[:, columns], predicted[:, columns]
     target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
     if split == "validation" or _were_fitted_on(thresholds, score_array, target_array):
         warnings.warn(
@@ -128,6 +135,7 @@ def results(
         "test_tuned": _upper_bound(thresholds, score_array, target_array),
     }
     predictions = {name: apply_thresholds(score_array, cuts) for name, cuts in fitted.items()}
+    predictions["validation"] = predicted
     drawn = bootstrap(target_array, *predictions.values(), labels=labels)
     return {
         "split": split,

@@ -13,7 +13,7 @@ from goemo.data.tables import PROBLEMS_SHOWN
 from goemo.data.words import SPLIT_FILES
 
 if TYPE_CHECKING:
-    from goemo.data.loading import Rows, load_rows
+    from goemo.data.loading import Judged, Rows, load_judged, load_rows
     from goemo.data.recorded import load_recorded
     from goemo.data.report import ReadReport, report_lines
     from goemo.data.sources.hub import HUB_CONFIGURATIONS, HUB_TIMEOUT_S
@@ -27,11 +27,13 @@ __all__ = [
     "PROBLEMS_SHOWN",
     "SCHEMES",
     "SPLIT_FILES",
+    "Judged",
     "ReadReport",
     "Rows",
     "Split",
     "Splits",
     "check_source",
+    "load_judged",
     "load_recorded",
     "load_rows",
     "load_splits",
@@ -41,12 +43,14 @@ __all__ = [
 _MODULES = {
     "HUB_CONFIGURATIONS": "sources.hub",
     "HUB_TIMEOUT_S": "sources.hub",
+    "Judged": "loading",
     "LEAST_ROWS_TO_SPLIT": "splits",
     "LEAST_VALIDATION_ROWS": "splits",
     "ReadReport": "report",
     "Rows": "loading",
     "Split": "splits",
     "Splits": "splits",
+    "load_judged": "loading",
     "load_recorded": "recorded",
     "load_rows": "loading",
     "load_splits": "splits",

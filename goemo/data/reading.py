@@ -96,6 +96,7 @@ def read_source(
     needs_labels: bool = True,
     keeps_columns: bool = False,
     leaves_out_unreadable: bool = False,
+    usual_text: Sequence[str] = (),
 ) -> Reading:
     """Read a source, and refuse it with a single unreadable row.
 
@@ -106,14 +107,22 @@ def read_source(
         needs_labels: False where texts are enough: labels are then not read, and empty texts are rows too.
         keeps_columns: True to keep all columns beside the texts.
         leaves_out_unreadable: True to leave unreadable rows out and tell of them: to look at data.
+        usual_text: Columns that are the text where all of them are there and ``options`` names none.
 
     Raises:
         InputError: The source or its data is wrong: all problems at once, the first 20 in full.
         GoemoError: The hub cannot be reached and its cache does not have the data.
     """
     found = open_source(source, seed, options)
-    tables = [(split, from_tools(table)) for split, table in found.tables]
-    roles = _roles(source, found, [table for _, table in tables], options, needs_labels=needs_labels)
+    tables = [(split, from_tools(table, needs_labels=needs_labels)) for split, table in found.tables]
+    roles = _roles(
+        source,
+        found,
+        [table for _, table in tables],
+        options,
+        needs_labels=needs_labels,
+        usual_text=usual_text,
+    )
     usable = [(split, table) for split, table in tables if table.columns and has_columns(table, roles)]
     labelled = [table for _, table in usable] if needs_labels else []
     read, layout, columns = _labels(labelled, roles, found, options)
@@ -123,6 +132,7 @@ def read_source(
         for split, table in usable
     ]
     kept = _kept_columns(taken) if keeps_columns else {}
+    twice = [note for _, table in usable for note in _repeated(table)] if keeps_columns else []
     names = LabelNames((), "")
     problems: list[str] = []
     warnings: list[str] = []
@@ -145,7 +155,7 @@ def read_source(
         roles,
         layout,
         sum((each.left_out for each in taken), Counter()),
-        [*_notes(found, tables, roles, names.named_by), *_counts(roles, taken, read, options)],
+        [*_notes(found, tables, roles, names.named_by), *_counts(roles, taken, read, options), *twice],
         warnings,
         found.splitting,
         unreadable,
@@ -160,14 +170,20 @@ def _refuse(
 
 
 def _roles(
-    source: str, found: Found, tables: Sequence[Table], options: DataOptions, *, needs_labels: bool
+    source: str,
+    found: Found,
+    tables: Sequence[Table],
+    options: DataOptions,
+    *,
+    needs_labels: bool,
+    usual_text: Sequence[str],
 ) -> Roles:
     readable = [table for table in tables if table.columns]
     if not readable:
         messages = [message for table in tables for message in table.messages()]
         refuse(source, [*found.problems, *messages])
     is_split = any(split is not None for split, _ in found.tables)
-    roles = find_roles(readable, options, needs_labels=needs_labels, is_split=is_split)
+    roles = find_roles(readable, options, needs_labels=needs_labels, is_split=is_split, usual_text=usual_text)
     if roles.problems:
         first = next((table for table in readable if len(table)), readable[0])
         problems = [f"{first.name}: {problem}" for problem in roles.problems]
@@ -221,6 +237,13 @@ def _kept_columns(taken: Sequence[Taken]) -> dict[str, list[Any]]:
         ]
         for name in names
     }
+
+
+def _repeated(table: Table) -> list[str]:
+    return [
+        f"{table.name} has {times} columns called {name}; the first is kept"
+        for name, times in table.repeated.items()
+    ]
 
 
 def _published_warnings(names: LabelNames, parts: dict[str | None, Part]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goemo.configuration.data import DataOptions
@@ -57,23 +57,38 @@ class Roles:
         return (*self.text, *self.labels, *(name for name in others if name is not None))
 
 
-def find_roles(tables: Sequence[Table], options: DataOptions, *, needs_labels: bool, is_split: bool) -> Roles:
+def find_roles(
+    tables: Sequence[Table],
+    options: DataOptions,
+    *,
+    needs_labels: bool,
+    is_split: bool,
+    usual_text: Sequence[str] = (),
+) -> Roles:
     """Return which columns are what in tables that have the same ones.
 
     Args:
         tables: Of all splits; the first with rows decides.
         options: What is asked for wins over what is found.
-        needs_labels: False where texts are enough.
+        needs_labels: False where texts are enough: labels, splits and marks of raters are then of no account.
         is_split: True where the tables are splits already.
+        usual_text: Columns that are the text where all of them are there and nothing else is asked for.
     """
     roles, asked = Roles(), options.columns
     names = list(next((table.columns for table in tables if len(table)), tables[0].columns))
+    if asked.text is None and usual_text and set(usual_text) <= set(names):
+        options = replace(options, columns=replace(asked, text=tuple(usual_text)))
     roles.id = _asked("id", asked.id, names, roles) or _named(names, ID_NAMES)
+    if not needs_labels:
+        _find_labels(tables, names, options, roles, needs_labels=False)
+        _find_text(tables, names, options, roles, needs_labels=False)
+        roles.labels, roles.is_one_a_label, roles.left_out = (), False, {}
+        return roles
     roles.unclear = _asked("unclear", asked.unclear, names, roles) or _unclear(tables, names)
     if asked.split is not None or not is_split:
         roles.split = _asked("split", asked.split, names, roles) or _split_column(tables, names)
-    _find_labels(tables, names, options, roles, needs_labels=needs_labels)
-    _find_text(tables, names, options, roles)
+    _find_labels(tables, names, options, roles, needs_labels=True)
+    _find_text(tables, names, options, roles, needs_labels=True)
     for name in names:
         if name not in roles.used:
             roles.left_out.setdefault(name, "not needed")
@@ -124,7 +139,7 @@ def _find_labels(
     name = _named([name for name in free if name not in taken], LABEL_NAMES)
     if name is not None:
         roles.labels = (name,)
-        if plain_word(name) != "labels":
+        if needs_labels and plain_word(name) != "labels":
             roles.notes.append(f"labels are read from the column {name}")
         return
     columns, soft, left = [], [], {}
@@ -173,7 +188,9 @@ def _is_nothing(value: Any) -> bool:
     return value == "" or is_missing(value)
 
 
-def _find_text(tables: Sequence[Table], names: Sequence[str], options: DataOptions, roles: Roles) -> None:
+def _find_text(
+    tables: Sequence[Table], names: Sequence[str], options: DataOptions, roles: Roles, *, needs_labels: bool
+) -> None:
     asked = options.columns.text
     if asked is not None:
         wanted = (asked,) if isinstance(asked, str) else asked
@@ -194,7 +211,7 @@ def _find_text(tables: Sequence[Table], names: Sequence[str], options: DataOptio
         roles.notes.append(f"texts are read from the column {roles.text[0]}, {why}")
         return
     of_texts = [name for name in free if _is_of_texts(tables, name)]
-    if not named and not long and len(of_texts) == 1 and roles.labels:
+    if not named and not long and len(of_texts) == 1 and (roles.labels or not needs_labels):
         roles.text = (of_texts[0],)
         roles.notes.append(f"texts are read from the column {of_texts[0]}, the only one of texts")
         return

@@ -150,6 +150,20 @@ def load_splits(
     check_taxonomy(taxonomy)
     options = options or DataOptions()
     reading = read_source(source, seed, options, leaves_out_unreadable=leaves_out_unreadable)
+    return splits_of(source, reading, taxonomy, seed=seed, options=options, rule=rule)
+
+
+def splits_of(
+    source: str,
+    reading: Reading,
+    taxonomy: str = "fine",
+    *,
+    seed: int = 42,
+    options: DataOptions | None = None,
+    rule: Rule = "stratified",
+) -> Splits:
+    """Make three splits of what was read; arguments and errors as in `load_splits`."""
+    options = options or DataOptions()
     parts, splitting = _all_parts(source, reading, seed, rule)
     _refuse_short(source, parts)
     grouped = [
@@ -157,7 +171,7 @@ def load_splits(
     ]
     labels = grouped[0][1]
     train, validation, test = (
-        Split(name, part.texts, rows, part.ids, _digest(labels, part.texts, rows))
+        Split(name, part.texts, rows, part.ids, digest_of(labels, part.texts, rows))
         for name, part, (rows, _) in zip(SPLIT_FILES, parts, grouped, strict=True)
     )
     warnings = (
@@ -174,7 +188,8 @@ def load_splits(
     )
 
 
-def _digest(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.bool_]) -> str:
+def digest_of(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.bool_]) -> str:
+    """Return SHA-256 over label names, texts and targets of a split."""
     content = hashlib.sha256(json.dumps([labels, texts]).encode())
     content.update(np.packbits(targets).tobytes())
     return content.hexdigest()

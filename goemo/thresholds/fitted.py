@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,12 @@ class FittedThresholds:
     def fallback(self) -> str:
         """What an example without a label gets: ``none``, or with ``top1`` that of its highest score."""
         return str(self.options.get("fallback", "none"))
+
+    def of(self, columns: Sequence[int]) -> FittedThresholds:
+        """Return the thresholds of some labels, by their places; a fallback then looks at these alone."""
+        at = list(columns)
+        borrowed = tuple(place for place, column in enumerate(at) if column in self.borrowed)
+        return replace(self, values=self.values[at], f1=self.f1[at], borrowed=borrowed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; a threshold of ``inf`` becomes ``None``."""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from goemo.configuration.data import DataOptions
-from goemo.data import load_rows, load_splits, report_lines
+from goemo.data import load_judged, load_rows, load_splits, report_lines
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import InputError
 
@@ -219,14 +219,14 @@ def test_encodings_and_separators():
     """A byte order mark and a header's separator are read and said; what is a guess is refused with it."""
     latin = CASES / "single" / "latin1.csv"
     assert "data.encoding: windows-1252" in refused("single/latin1.csv")
-    read = load_rows(str(latin), options=DataOptions.parse({"encoding": "windows-1252"}))
+    read = load_judged(str(latin), "test", {}, options=DataOptions.parse({"encoding": "windows-1252"}))
     assert read.texts == pd.read_csv(latin, encoding="cp1252")["text"].tolist()
     for name, options in (
         ("utf16.csv", {"encoding": "utf-16"}),
         ("semicolon.csv", {"sep": ";"}),
     ):
         frame = pd.read_csv(CASES / "single" / name, **options)
-        read = load_rows(str(CASES / "single" / name))
+        read = load_judged(str(CASES / "single" / name), "test", {})
         assert read.texts == frame["text"].tolist()
         assert read.targets.sum() == sum(len(cell.split(",")) for cell in frame["labels"])
         assert any("UTF-16" in note or "semicolons" in note for note in read.notes)
@@ -253,7 +253,7 @@ def test_names_in_json_lists_are_meant(folder):
 
 def test_texts_to_predict():
     """One row a record, line ends inside quotes included, with the id column."""
-    read = load_rows(str(CASES / "single" / "to_predict.csv"), needs_labels=False, keeps_columns=True)
+    read = load_rows(str(CASES / "single" / "to_predict.csv"))
     frame = pd.read_csv(CASES / "single" / "to_predict.csv", dtype=str)
     assert read.texts == frame["text"].tolist()
     assert read.columns["id"] == frame["id"].tolist()

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from goemo.configuration.data import DataOptions
-from goemo.data import load_rows, load_splits
+from goemo.data import load_judged, load_rows, load_splits
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import InputError
 
@@ -30,7 +30,7 @@ def load(source, **options):
 
 
 def rows(source, **options):
-    return load_rows(str(source), options=DataOptions.parse(options))
+    return load_judged(str(source), "test", {}, options=DataOptions.parse(options))
 
 
 def problems(source, **options):
@@ -77,7 +77,7 @@ def test_one_column_of_zeros_and_ones_a_label(tmp_path, values, layout):
     write_csv(path, header, [[f"c{n}", text, *v] for n, (text, v) in enumerate(cells)], delimiter=separator)
     read = rows(path)
     check(read)
-    assert read.ids == [f"c{row}" for row in range(20)]
+    assert {i for split in load(path).splits() for i in split.ids} == {f"c{row}" for row in range(20)}
     assert read.labels == tuple(NAMES)
 
 
@@ -661,9 +661,43 @@ def test_texts_without_labels(tmp_path, form):
         path.write_text("\n".join(texts) + "\n")
     else:
         path.write_text("\n".join(json.dumps({"nr": n, "text": text}) for n, text in enumerate(texts)))
-    read = load_rows(str(path), needs_labels=False, keeps_columns=True)
+    read = load_rows(str(path))
     assert read.texts == texts
-    assert read.targets.shape == (5, 0)
     if form != "txt":
         assert [str(number) for number in read.columns["nr"]] == list("01234")
     assert "no column labels" in problems(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "usual", "expected"),
+    [
+        (["nr", "body", "title"], (), ["body"]),  # by its name
+        (["nr", "title", "body"], ("title", "body"), ["title", "body"]),  # what the model learned from
+        (["nr", "title", "remarks"], ("title", "body"), ["remarks"]),  # which the file does not have
+        (["split", "name", "labels"], (), ["name"]),  # the only one of texts
+    ],
+)
+def test_the_column_to_predict_is_found(tmp_path, header, usual, expected):
+    """By its name, as the model's own data had it, or because no other can be meant; all columns are kept."""
+    cells = {"body": TEXTS, "remarks": TEXTS, "title": [f"{n}" for n in range(20)], "name": ["Ann"] * 20}
+    columns = [cells.get(name, ["1"] * 20) for name in header]
+    read = load_rows(str(write_csv(tmp_path / "a.csv", header, zip(*columns, strict=True))), usual_text=usual)
+    assert list(read.text_columns) == expected
+    assert read.texts == ["\x1e".join(row) for row in zip(*(cells[name] for name in expected), strict=True)]
+    assert list(read.columns) == header
+    assert [read.columns[name] for name in header] == columns
+
+
+def test_all_rows_to_predict_whatever_says_that_some_do_not_count(tmp_path):
+    """Splits, raters' marks, labels that are wrong or missing, tasks without annotation: each is a row."""
+    lines = [[text, ("test", "train")[n % 2], 1, "{odd"] for n, text in enumerate(TEXTS)]
+    path = write_csv(tmp_path / "a.csv", ["text", "split", "example_very_unclear", "labels"], lines)
+    assert load_rows(str(path)).texts == TEXTS
+    tasks = [{"id": n, "data": {"text": text}, "annotations": []} for n, text in enumerate(TEXTS)]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    read = load_rows(str(tmp_path / "tasks.json"))
+    assert read.texts == TEXTS
+    assert read.columns["id"] == list(range(20))
+    answers = [{"text": text, "answer": "ignore", "accept": []} for text in TEXTS]
+    (tmp_path / "prodigy.jsonl").write_text("\n".join(map(json.dumps, answers)))
+    assert load_rows(str(tmp_path / "prodigy.jsonl")).texts == TEXTS

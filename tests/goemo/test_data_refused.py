@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from goemo.configuration.data import DataOptions
-from goemo.data import load_recorded, load_rows, load_splits, report_lines
+from goemo.data import load_judged, load_recorded, load_splits, report_lines
 from goemo.data.own_splits import assign
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import InputError
@@ -370,11 +370,50 @@ def test_rows_are_dealt_by_shares_and_seed(shares):
     assert (first != assign(texts, targets, shares, 2)).any()
 
 
-def test_rows_of_all_splits_together(tmp_path):
-    """For judging a model: in the order of the files, with the splits that there are."""
+def known(splits):
+    """Return what a bundle records of the data that it was trained on."""
+    each = {part.name: {"examples": len(part), "digest": part.digest} for part in splits.splits()}
+    return {**splits.facts, "seed": 42, "splits": each}
+
+
+def test_rows_that_judge_a_model(tmp_path):
+    """Of three splits the one that is asked for, of a file all; of what it was trained on never its train."""
     for split in ("train", "dev", "test"):
         write(tmp_path / f"{split}.csv", cycle("joy", "fear"))
-    read = load_rows(str(tmp_path))
-    assert read.texts == TEXTS * 3
-    assert read.splits == ("train", "validation", "test")
-    assert read.targets.shape == (72, 2)
+    read = load_judged(str(tmp_path), "validation", {})
+    assert (read.split, read.texts, read.targets.shape) == ("validation", TEXTS, (24, 2))
+    file = tmp_path / "test.csv"
+    other = load_judged(str(file), "test", known(load_splits("sample:300")))
+    assert (other.split, other.texts) == ("all", TEXTS)
+    assert any(f"{file} has no splits: all 24 rows are judged" in note for note in other.notes)
+    own = load_splits(str(file))
+    judged = load_judged(str(file), "test", known(own))
+    assert (judged.split, judged.texts) == ("test", own.test.texts)
+    assert any("only its test rows judge it" in note for note in judged.notes)
+
+
+def test_rows_that_a_model_has_seen_are_warned_of(tmp_path):
+    """A file of its own train split, with whatever other name, is judged with a warning."""
+    for split, labels in (
+        ("train", ["joy", "fear"]),
+        ("dev", ["joy", "joy", "fear"]),
+        ("test", ["fear", "joy"]),
+    ):
+        write(tmp_path / f"{split}.csv", cycle(*labels))
+    facts = known(load_splits(str(tmp_path)))
+    (tmp_path / "new.csv").write_bytes((tmp_path / "train.csv").read_bytes())
+    seen = load_judged(str(tmp_path / "new.csv"), "test", facts)
+    assert any("these are the train rows that the model has seen" in note for note in seen.notes)
+    fresh = load_judged(str(tmp_path / "test.csv"), "test", facts)
+    assert not any("has seen" in note for note in fresh.notes)
+
+
+@pytest.mark.parametrize("labels", [("joy", "sadness"), ("admiration", "remorse")])
+def test_labels_of_a_taxonomy(tmp_path, labels):
+    """Data in the groups of the model's taxonomy is taken as it is, other names are refused by name."""
+    write(tmp_path / "a.csv", cycle(*labels))
+    if labels == ("joy", "sadness"):
+        assert load_judged(str(tmp_path / "a.csv"), "test", {"taxonomy": "ekman"}).labels == labels
+    else:
+        with pytest.raises(InputError, match="ekman groups the 28 GoEmotions labels"):
+            load_judged(str(tmp_path / "a.csv"), "test", {"taxonomy": "ekman"})

@@ -28,10 +28,11 @@ from tune.answer.baseline import BaselineFit, cache_folder
 from tune.answer.blend import candidates, judge_blend
 from tune.driver.facts import data_facts
 from tune.environment import describe
+from tune.models.evaluating import evaluate_bundle
 from tune.models.export import write_export
 from tune.models.exported import read_export
 from tune.models.registry.logged_model import pyfunc
-from tune.models.retrain import evaluate_bundle, retrain
+from tune.models.retrain import retrain
 from tune.ranking import leaderboard
 from tune.records import BASELINE, BLEND, Outcome, SearchFolder
 from tune.spec import SearchSpec

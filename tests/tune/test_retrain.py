@@ -28,9 +28,10 @@ from tune import tracking
 from tune.cli import main
 from tune.environment import describe
 from tune.models import encoder as module
+from tune.models.evaluating import evaluate_bundle
 from tune.models.export import write_export
 from tune.models.registry import Record
-from tune.models.retrain import evaluate_bundle, retrain
+from tune.models.retrain import retrain
 from tune.models.trained import carried_options
 from tune.records import Outcome, SearchFolder
 from tune.spec import SearchSpec

@@ -120,19 +120,30 @@ def data_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def called(**values: Any) -> None:
-            given = {key: values.pop(_parameter(key)) for key, *_ in _DECLARED}
-            data = Data(values.pop("data"), _keys(given))
-            command(**values, data=data)
-
-        for key, name, text, more in reversed(_DECLARED):
-            called = click.option(f"--{name}", _parameter(key), help=text, **{"metavar": "NAME", **more})(
-                called
-            )
+        called = reading_options(*(key for key, *_ in _DECLARED))(command)
         if is_argument:
             return click.argument("data", metavar="SRC")(called)
         return click.option("--data", metavar="SRC", help=source_help)(called)
+
+    return decorate
+
+
+def reading_options(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds options of how data is read; the command gets them as one `Data`."""
+    chosen = [declared for declared in _DECLARED if declared[0] in keys]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**values: Any) -> None:
+            given = {key: values.pop(_parameter(key)) for key, *_ in chosen}
+            data = Data(values.pop("data", None), _keys(given))
+            command(**values, data=data)
+
+        for key, name, text, more in reversed(chosen):
+            called = click.option(f"--{name}", _parameter(key), help=text, **{"metavar": "NAME", **more})(
+                called
+            )
+        return called
 
     return decorate
 

@@ -10,7 +10,7 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import cli
-from tune.cli.data import Data, data_options
+from tune.cli.data import Data, data_options, reading_options
 from tune.cli.names import SearchName
 from tune.cli.options import format_option, store_option
 from tune.live.plain import echo
@@ -131,15 +131,29 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
 
 @cli.command(example="goemo evaluate model --data dir:goemotions --format json")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@data_options("Another source than the one it was trained on.")
+@data_options("Another source than the one it was trained on; all rows of it, where it has no splits.")
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+@click.option(
+    "--labels-in-common",
+    is_flag=True,
+    help="Judge what both have, where the data has labels the model lacks.",
+)
 @format_option("table", "json")
-def evaluate(folder: Path, data: Data, split: str, form: str) -> None:
-    """Measure a model on a split: at 0.5, with its validation thresholds, and the test-tuned bound."""
-    data.check()
-    from tune.models.retrain import evaluate_bundle
+def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form: str) -> None:
+    """Measure a model on a split: at 0.5, with its validation thresholds, and the test-tuned bound.
 
-    results = evaluate_bundle(folder, data=data.source, options=data.options, split=split)
+    Labels are matched by name; those that other data lacks are left out of the averages, and named.
+    """
+    data.check()
+    from tune.models.evaluating import evaluate_bundle
+
+    results = evaluate_bundle(
+        folder,
+        data=data.source,
+        options=data.options,
+        split=split,
+        labels_in_common=labels_in_common,
+    )
     if form == "json":
         echo(json.dumps(results, indent=2, ensure_ascii=False), is_data=True)
         return
@@ -153,43 +167,59 @@ def evaluate(folder: Path, data: Data, split: str, form: str) -> None:
 
 @cli.command(
     example='goemo predict model "thank you so much!"\n'
-    "goemo predict model --file comments.txt -o predictions.jsonl\n"
+    "goemo predict model --file comments.csv -o predictions.csv\n"
     "cat comments.txt | goemo predict model --file - --format csv > predictions.csv"
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option(
-    "--file", type=click.Path(path_type=Path, allow_dash=True), help="One text a line; - for stdin."
+    "--file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A table (CSV, TSV, JSON, Parquet, ...), or one text a line; - for lines from stdin.",
 )
+@reading_options("columns.text", "separator", "encoding")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Written whole or not at all (default: stdout)."
 )
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "jsonl", "csv", "guarded-csv"]),
-    help="Output (default: the suffix of -o, else table); a spreadsheet runs no text of guarded-csv.",
+    type=click.Choice(["table", "json", "jsonl", "csv", "guarded-csv", "parquet"]),
+    help="Output (default: the suffix of -o, else table); a spreadsheet runs no cell of guarded-csv.",
 )
-def predict(
-    folder: Path, texts: tuple[str, ...], file: Path | None, output: Path | None, form: str | None
+def predict(  # noqa: PLR0917 - click passes them by name
+    folder: Path,
+    texts: tuple[str, ...],
+    file: Path | None,
+    output: Path | None,
+    form: str | None,
+    data: Data,
 ) -> None:
     """Give the labels and scores of texts, in their order.
 
-    A file may have any number of lines; results appear as they are made.
+    A table's text column is found, or named by --text-column; its other columns are kept, and each row gets
+    its labels and scores. A file without columns has one text a line. Results appear as they are made.
     """
     if bool(texts) == (file is not None):
         raise click.UsageError("give texts, or --file F")
+    if data.given and (file is None or str(file) == "-"):
+        raise click.UsageError("--text-column, --separator and --encoding go with --file F")
     if form is None and output is not None:
-        form = output.suffix.removeprefix(".")
-        if form not in ("json", "jsonl", "csv"):
-            raise click.UsageError("-o needs a name with the suffix .json, .jsonl or .csv, or --format")
+        form = output.suffix.removeprefix(".").lower()
+        if form not in ("json", "jsonl", "csv", "parquet"):
+            raise click.UsageError(
+                "-o needs a name with the suffix .json, .jsonl, .csv or .parquet, or --format"
+            )
+    if form == "parquet" and output is None:
+        raise click.UsageError("--format parquet goes with -o F")
+    options = data.options
     from tune.cli.predicting import predict_file, predict_texts
 
     form = form or "table"
     if file is None:
         predict_texts(folder, texts, form=form, output=output)
     else:
-        predict_file(folder, file, form=form, output=output)
+        predict_file(folder, file, form=form, output=output, options=options)
 
 
 @cli.command(

@@ -14,7 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from goemo import bundle
-from goemo.bundle.predictions import FORMATS, Prediction
+from goemo.bundle.predictions import FORMATS, Output, Prediction
+from goemo.configuration.data import DataOptions
+from goemo.data import Rows, load_rows
+from goemo.data.formats import holds_columns, open_bytes
+from goemo.data.loading import text_columns
+from goemo.data.tables import MOST_TEXT_CHARACTERS, counted
 from goemo.data.text_lines import chunks, count_texts, texts_of
 from goemo.errors import GoemoError, InputError
 from goemo.escaping import printable
@@ -44,22 +49,28 @@ def predict_texts(folder: Path, texts: Sequence[str], *, form: str, output: Path
     with _opened(output) as file:
         model = bundle.load(folder)
         whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
-        for piece in _pieces(iter([model.predict(whole)]), model.labels, form, is_long=False):
+        for piece in _pieces(iter([model.predict(whole)]), Output(model.labels), form, is_long=False):
             _write(file, piece, is_data=form != "table")
 
 
 def predict_file(
-    folder: Path, path: Path, *, form: str, output: Path | None = None, console: Console | None = None
+    folder: Path,
+    path: Path,
+    *,
+    form: str,
+    output: Path | None = None,
+    options: DataOptions | None = None,
+    console: Console | None = None,
 ) -> None:
-    """Predict each line of a file with a bundle, chunk by chunk, in the order of the lines.
-
-    Lines that are no UTF-8 are predicted from what can be read of them, and told of at the end.
+    """Predict each row of a table, or each line of any other file, chunk by chunk, in their order.
 
     Args:
         folder: The bundle.
-        path: One text a line, as in `goemo.data.text_lines`; ``-`` for stdin.
+        path: A file that the readers of data know, whose other columns are kept, or one with a text a line
+            (`goemo.data.text_lines`); ``-`` for lines from stdin.
         form: ``table``, or one of `goemo.bundle.predictions.FORMATS`.
         output: A file that is written whole or not at all; None for stdout, where each chunk appears at once.
+        options: Which column is the text and how the file is read, where that cannot be found out.
         console: Where progress is shown; None for stderr.
 
     Raises:
@@ -67,40 +78,90 @@ def predict_file(
         GoemoError: It was interrupted; the message says how far it came.
     """
     console = console or progress_console()
+    if str(path) != "-" and (options is not None or holds_columns(path)):
+        _predict_table(folder, path, options, form=form, output=output, console=console)
+    else:
+        _predict_lines(folder, path, form=form, output=output, console=console)
+
+
+def _predict_table(
+    folder: Path, path: Path, options: DataOptions | None, *, form: str, output: Path | None, console: Console
+) -> None:
+    with _opened(output) as file:
+        if not path.exists():
+            raise InputError(str(path), ["No such file or directory"])
+        model = bundle.load(folder)
+        usual = text_columns(model.provenance.get("data", {}))
+        rows = load_rows(f"file:{path}", options=options, usual_text=usual)
+        for note in _read_as(path, rows):
+            console.print(note, soft_wrap=True, highlight=False, markup=False)
+        to = Output(model.labels, rows.columns)
+        if to.predicted != "labels" and form != "table":
+            note = f"{path.name} has a column labels itself: what is predicted is called {to.predicted}"
+            console.print(note, soft_wrap=True, highlight=False, markup=False)
+        meter = _Meter(console, total=len(rows))
+        _predict_all(model, rows.texts, to, meter, form=form, file=file, output=output)
+
+
+def _read_as(path: Path, rows: Rows) -> list[str]:
+    """Return what a user should see of how a table was read."""
+    said = any("texts are" in note for note in rows.notes)
+    column = "" if said else f", texts are read from the column {' and '.join(rows.text_columns)}"
+    return [f"{path.name}: {counted(len(rows), 'row')}{column}", *rows.notes]
+
+
+def _predict_lines(folder: Path, path: Path, *, form: str, output: Path | None, console: Console) -> None:
+    replaced: list[int] = []
+    cut: list[int] = []
     with _opened(output) as file, _read(path) as source:
         model = bundle.load(folder)
         meter = _Meter(console, total=_number_of_texts(source))
-        replaced: list[int] = []
-        predicted = _predicted(model, texts_of(source, replaced.append), meter)
-        try:
-            with meter:
-                for piece in _pieces(predicted, model.labels, form, is_long=True):
-                    with meter.aside():
-                        _write(file, piece, is_data=form != "table")
-                    meter.written = meter.done
-        except KeyboardInterrupt:
-            kept = f"nothing was written to {output}" if output else "those are written"
-            of = "" if meter.total is None else f" of {meter.total:,}"
-            raise GoemoError(f"interrupted after {meter.written:,}{of} texts; {kept}") from None
-    if replaced:
-        lines = "1 line is" if len(replaced) == 1 else f"{len(replaced):,} lines are"
-        console.print(
-            f"{lines} no UTF-8, line {replaced[0]:,} first: what cannot be read stands as \ufffd",
-            soft_wrap=True,
-        )
+        texts = texts_of(source, replaced.append, cut.append)
+        _predict_all(model, texts, Output(model.labels), meter, form=form, file=file, output=output)
+    for numbers, what, then in (
+        (replaced, "no UTF-8", "what cannot be read stands as \ufffd"),
+        (cut, f"longer than {MOST_TEXT_CHARACTERS:,} characters", "only as many are read"),
+    ):
+        if numbers:
+            lines = "1 line is" if len(numbers) == 1 else f"{len(numbers):,} lines are"
+            console.print(f"{lines} {what}, line {numbers[0]:,} first: {then}", soft_wrap=True)
 
 
-def _predicted(model: bundle.Bundle, texts: Iterator[str], meter: _Meter) -> Iterator[Chunk]:
+def _predict_all(
+    model: bundle.Bundle,
+    texts: Iterable[str],
+    to: Output,
+    meter: _Meter,
+    *,
+    form: str,
+    file: BinaryIO,
+    output: Path | None,
+) -> None:
+    """Predict texts and write what is predicted, chunk by chunk.
+
+    Raises:
+        GoemoError: It was interrupted; the message says how far it came.
+    """
+    predicted = _predicted(model, texts, meter)
+    try:
+        with meter:
+            for piece in _pieces(predicted, to, form, is_long=True):
+                with meter.aside():
+                    _write(file, piece, is_data=form != "table")
+                meter.written = meter.done
+    except KeyboardInterrupt:
+        kept = f"nothing was written to {output}" if output else "those are written"
+        of = "" if meter.total is None else f" of {meter.total:,}"
+        raise GoemoError(f"interrupted after {meter.written:,}{of} texts; {kept}") from None
+
+
+def _predicted(model: bundle.Bundle, texts: Iterable[str], meter: _Meter) -> Iterator[Chunk]:
     for chunk in chunks(texts):
         yield model.predict(chunk, on_progress=partial(meter.show_part, meter.done))
 
 
-def _pieces(
-    predicted: Iterator[Chunk], labels: Sequence[str], form: str, *, is_long: bool
-) -> Iterable[bytes]:
-    if form == "table":
-        return _tables(predicted, is_long=is_long)
-    return (piece.encode() for piece in FORMATS[form](predicted, labels))
+def _pieces(predicted: Iterator[Chunk], to: Output, form: str, *, is_long: bool) -> Iterable[bytes]:
+    return _tables(predicted, is_long=is_long) if form == "table" else FORMATS[form](predicted, to)
 
 
 def _tables(predicted: Iterator[Chunk], *, is_long: bool) -> Iterator[bytes]:
@@ -137,7 +198,7 @@ def _read(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = path.open("rb")
+        file = open_bytes(path)
     except OSError as error:
         raise InputError(str(path), [error.strerror or str(error)]) from error
     with file:

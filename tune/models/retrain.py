@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 import uuid
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,6 @@ from goemo.data import Splits, load_recorded, load_splits
 from goemo.errors import GoemoError, InputError
 from tune.environment import describe
 from tune.live.consoles import progress_console
-from tune.live.progress import progress_bars
 from tune.models.blend import train_blend
 from tune.models.encoder import train_encoder
 from tune.models.exported import AnyExported, ExportedBlend, ExportedWords, plain, read_export
@@ -139,43 +137,6 @@ def train_exported(
         train_member = partial(train_exported, splits=splits, seeds=seeds, on=on, console=console)
         return train_blend(exported, splits, train_member, on=on, console=console)
     return train_encoder(exported, splits, seeds=seeds, on=on, console=console)
-
-
-def evaluate_bundle(
-    folder: Path,
-    *,
-    data: str | None = None,
-    options: DataOptions | None = None,
-    split: str = "test",
-    console: Console | None = None,
-) -> dict[str, Any]:
-    """Measure a bundle on a split of the data it was trained on, or of another source.
-
-    The thresholds called ``validation`` in the results are the bundle's own.
-
-    Raises:
-        InputError: The folder is no bundle, or the data has other labels.
-    """
-    console = console or progress_console()
-    loaded = bundle.load(folder)
-    known = loaded.provenance["data"]
-    # A trial's own bundle has one seed for both.
-    seed = known.get("seed", loaded.provenance["configuration"].get("seed"))
-    splits = _load({**known, "seed": seed}, data, options)
-    if tuple(splits.labels) != tuple(loaded.labels):
-        raise InputError(splits.source, [f"its labels are not those of the model in {folder}"])
-    if split == "validation" and loaded.provenance.get("trained_on") == "train+validation":
-        console.print(f"note: {folder} was trained on validation too; that split cannot judge it")
-    chosen = {part.name: part for part in splits.splits()}[split]
-    with progress_bars(console) as on_progress:
-        scores = loaded.scores(chosen.texts, on_progress=partial(on_progress, "scoring"))
-    scores = evaluation.as_kept(scores)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", evaluation.OptimisticThresholdsWarning)
-        results = evaluation.results(splits.labels, loaded.thresholds, scores, chosen.targets, split=split)
-    for warning in caught:
-        console.print(f"note: {warning.message}", soft_wrap=True)
-    return results
 
 
 def _load(known: Mapping[str, Any], data: str | None, options: DataOptions | None) -> Splits:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import stat
+from contextlib import closing
 from pathlib import Path
 
 from goemo.configuration.data import DataOptions
 from goemo.data.formats.arrow import read_arrow, read_parquet
 from goemo.data.formats.delimited import read_csv, read_tsv
-from goemo.data.formats.fast_text import read_fast_text
+from goemo.data.formats.fast_text import PREFIX, read_fast_text
 from goemo.data.formats.json_lines import read_json, read_json_lines
 from goemo.data.formats.plain import read_plain
-from goemo.data.formats.texts import COMPRESSIONS, FormatReader, UnreadableFileError
+from goemo.data.formats.texts import COMPRESSIONS, FormatReader, UnreadableFileError, open_bytes
 from goemo.data.tables import MOST_FILE_BYTES, Table
+from goemo.data.words import TEXT_NAMES, plain_word
+
+__all__ = ["FORMATS", "ending", "holds_columns", "open_bytes", "read_file", "stem"]
+
+_MOST_HEADER_BYTES = 1 << 16
 
 FORMATS: dict[str, FormatReader] = {
     ".tsv": read_tsv,
@@ -42,6 +48,24 @@ def stem(file: Path) -> str:
     if file.suffix.lower() in COMPRESSIONS:
         name = name[: -len(file.suffix)]
     return name[: -len(Path(name).suffix)] if Path(name).suffix else name
+
+
+def holds_columns(file: Path) -> bool:
+    """Tell whether a file is a table, and not one text a line.
+
+    Its ending says it. A ``.txt`` is one where fastText's labels begin the line, or where tabs separate
+    columns of which one has the usual name of a text.
+    """
+    if ending(file) != ".txt":
+        return ending(file) in FORMATS
+    if not file.is_file():
+        return False  # a pipe is read once
+    with closing(open_bytes(file)) as stream:
+        first = stream.readline(_MOST_HEADER_BYTES).decode("utf-8", "replace")
+    cells = first.removeprefix("\ufeff").rstrip("\r\n").split("\t")
+    return first.startswith(PREFIX) or (
+        len(cells) > 1 and any(plain_word(cell) in TEXT_NAMES for cell in cells)
+    )
 
 
 def read_file(file: Path, options: DataOptions) -> Table:

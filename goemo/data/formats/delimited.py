@@ -71,7 +71,9 @@ def is_header(first: Sequence[str], following: Sequence[Sequence[str]], options:
         asked += [names] if isinstance(names, str) else list(names or ())
     if {plain_word(name) for name in asked if name} & set(cells) or len(first) > len(_PUBLISHED):
         return True
-    if len(first) < 2 or any(re.fullmatch(r"[\d,. ]+", cell) for cell in first):
+    if len(first) < 2:
+        return cells[0] in TEXT_NAMES
+    if any(re.fullmatch(r"[\d,. ]+", cell) for cell in first):
         return False
     known = [cell in TEXT_NAMES or cell in LABEL_NAMES or cell in ID_NAMES for cell in cells]
     if sum(known) >= 2:

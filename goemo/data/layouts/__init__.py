@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from goemo.data.layouts.base import Layout
-from goemo.data.layouts.label_studio import label_studio_columns
+from goemo.data.layouts.label_studio import label_studio_columns, task_columns
 from goemo.data.layouts.lists import AppliedLabels
 from goemo.data.layouts.mappings import NamesToShares
 from goemo.data.layouts.one_hot import OneColumnALabel
@@ -23,8 +23,15 @@ LAYOUTS: tuple[Layout, ...] = (OneColumnALabel(), NamesToShares(), OneNumberALab
 TOOLS: tuple[Callable[[Table], Table | None], ...] = (label_studio_columns, prodigy_columns)
 
 
-def from_tools(table: Table) -> Table:
-    """Return the columns text and labels of what an annotation tool wrote, or the table as it is."""
+def from_tools(table: Table, *, needs_labels: bool) -> Table:
+    """Return the columns of what an annotation tool wrote, or the table as it is.
+
+    Args:
+        table: As it was read.
+        needs_labels: True for text and labels of each annotation; False for every text, once.
+    """
+    if not needs_labels:
+        return task_columns(table) or table
     for columns_of in TOOLS:
         if (found := columns_of(table)) is not None:
             return found

@@ -35,6 +35,19 @@ def label_studio_columns(table: Table) -> Table | None:
     return replace(table, columns=columns, lines=lines, notes=notes)
 
 
+def task_columns(table: Table) -> Table | None:
+    """Return one row a task with its data, whether it was annotated or not."""
+    tasks = table.columns.get("data", [])
+    if not tasks or not all(isinstance(data, dict) for data in tasks):
+        return None
+    keys = dict.fromkeys(str(key) for data in tasks for key in data)
+    columns = {key: [data.get(key) for data in tasks] for key in keys}
+    others = {
+        name: values for name, values in table.columns.items() if name != "data" and name not in columns
+    }
+    return replace(table, columns={**columns, **others}, notes=[*table.notes, "read as Label Studio's tasks"])
+
+
 def _chosen(answers: Any) -> Iterator[list[str]]:
     for answer in answers if isinstance(answers, list) else ():
         if not isinstance(answer, dict) or answer.get("was_cancelled"):

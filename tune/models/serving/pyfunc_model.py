@@ -18,6 +18,7 @@ import pandas as pd
 from mlflow.pyfunc import PythonModel
 
 TEXTS_A_PASS = 64
+BETWEEN_COLUMNS = "\x1e"  # of a text in several columns; the tokenizer's separator goes there
 TOKEN = r"\w+|[^\w\s]"  # noqa: S105 - of a bag of words: words, and each sign that is none
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
@@ -84,6 +85,7 @@ class Encoder:
 
         self.labels = labels
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.between = f"{self.tokenizer.sep_token or self.tokenizer.eos_token or chr(10)} "
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = AutoModelForSequenceClassification.from_pretrained(folder).to(self.device).eval()
 
@@ -91,6 +93,7 @@ class Encoder:
         """Return scores in [0, 1], shape (texts, labels); texts of similar length go through together."""
         import torch
 
+        texts = [text.replace(BETWEEN_COLUMNS, self.between) for text in texts]
         scores = np.empty((len(texts), self.labels), dtype=np.float32)
         encoded = self.tokenizer(texts, truncation=True)["input_ids"] if texts else []
         order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.metrics import average_precision_score
 
 from goemo.arrays import Targets
 from goemo.words.regression import fit_regressions
@@ -93,6 +92,8 @@ def choose_settings(
 
 def macro_average_precision(logits: np.ndarray, targets: Targets) -> float:
     """Return the mean of the labels' average precision, over those that have positives and negatives."""
+    from sklearn.metrics import average_precision_score
+
     labels = np.flatnonzero(_both_classes(targets))
     return float(np.mean([average_precision_score(targets[:, label], logits[:, label]) for label in labels]))
 

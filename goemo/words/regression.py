@@ -14,8 +14,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from goemo.arrays import Targets
 
@@ -45,6 +43,9 @@ def fit_regressions(
         Weights, shape (n_terms, n_labels), intercepts, shape (n_labels,), and how many labels were still
         moving when the solver stopped.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     weights = np.zeros((vectors.shape[1], targets.shape[1]), dtype=np.float32)
     shares = (targets.sum(axis=0) + 0.5) / (len(targets) + 1)
     intercepts = np.log(shares) - np.log1p(-shares)

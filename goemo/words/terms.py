@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from goemo.words.settings import WordsSettings
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 Family = Literal["word", "char_wb"]  # as scikit-learn calls its analyzers
 
@@ -93,6 +95,9 @@ def _fit(
 
 
 def _vectorizer(family: Family, shortest: int, longest: int, **options: Any) -> TfidfVectorizer:
+    # scikit-learn takes seconds to import, also where an encoder's bundle is opened.
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     pattern = {"token_pattern": _TOKEN} if family == "word" else {}
     return TfidfVectorizer(
         analyzer=family, ngram_range=(shortest, longest), sublinear_tf=True, **pattern, **options

@@ -64,7 +64,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         with suppress(FileNotFoundError):  # relative paths mean what they mean in the driver, if it is here
             os.chdir(config["here"])
         # Here, where what takes seconds to import does not count as the first trial's time.
-        import goemo.bundle
+        import goemo.bundle.encoder
         import goemo.training.prepared  # noqa: F401
 
         self.reset_config(config)

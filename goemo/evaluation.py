@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from goemo import metrics
+from goemo.configuration.plugins import METRIC, Plugin, plugins
+from goemo.errors import GoemoError
 from goemo.significance import Bootstrap, bootstrap
 from goemo.thresholds import (
     FittedThresholds,
@@ -61,18 +63,29 @@ def validation_metrics(
 
     Returns:
         ``val/macro_f1``, ``val/weighted_f1`` and ``val/micro_f1``, each row cut by thresholds that were
-        fitted on other rows (five folds, the same for all trials), and ``val/macro_f1_at_0.5``.
+        fitted on other rows (five folds, the same for all trials), and ``val/macro_f1_at_0.5``; before them
+        what other packages add (:mod:`goemo.configuration.plugins`), of the same predictions.
 
     Raises:
         ValueError: As in :func:`goemo.thresholds.cross_fitted_predictions`.
+        GoemoError: What another package adds gives no number from -1 to 1.
     """
     cross_fitted = cross_fitted_predictions(scores, targets, method=method, **options)
     return {
+        **{f"val/{name}": _added(plugin, targets, cross_fitted) for name, plugin in plugins(METRIC).items()},
         "val/macro_f1": metrics.macro_f1(targets, cross_fitted),
         "val/weighted_f1": metrics.weighted_f1(targets, cross_fitted),
         "val/micro_f1": metrics.micro_f1(targets, cross_fitted),
         "val/macro_f1_at_0.5": metrics.macro_f1(targets, apply_thresholds(scores, 0.5)),
     }
+
+
+def _added(plugin: Plugin, targets: ArrayLike, predictions: Targets) -> float:
+    value = float(plugin.function(np.asarray(targets), predictions))
+    if not -1 <= value <= 1:
+        name, rule = plugin.entry.name, f"must give a number from -1 to 1, got {value}"
+        raise GoemoError(f"the metric {name} of {plugin.version} {rule}")
+    return value
 
 
 def results(

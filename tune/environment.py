@@ -8,17 +8,22 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from goemo.configuration.plugins import GROUPS, plugins
+
 PACKAGES = ("goemo", "torch", "transformers", "tokenizers", "ray", "mlflow", "optuna", "datasets", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what decides the results; packages that are missing are left out."""
+    """Return the versions of what decides the results and is there, of packages that add to goemo too."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
+    for plugin in (plugin for group in GROUPS for plugin in plugins(group).values()):
+        if plugin.entry.dist is not None:
+            found[plugin.entry.dist.name] = plugin.entry.dist.version
     return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from goemo.configuration.plugins import LOSS, plugins
+
 # By loss, its options with their defaults; the formulas are in `goemo.training.losses`.
 LOSSES: dict[str, dict[str, float]] = {
     "bce": {},
@@ -41,6 +43,8 @@ _RANGES = {
     "bias_scale": (0.0, 10.0),
 }
 
+_MOST = 1e9  # of options that another package declares, whose ranges only its function knows
+
 _CHOICE = re.compile(r"\s*([a-z_]+)\s*(?:\(\s*(.*?)\s*\))?\s*")
 
 
@@ -51,12 +55,13 @@ def loss_options(choice: str) -> tuple[str, dict[str, float]]:
         ValueError: The name or an option is unknown, or an option is no number or out of its range.
     """
     found = _CHOICE.fullmatch(choice)
-    if found is None or found[1] not in LOSSES:
-        raise ValueError(f"must be one of {', '.join(LOSSES)}, got {choice!r}")
+    if found is None or found[1] not in (*LOSSES, *plugins(LOSS)):
+        raise ValueError(f"must be one of {', '.join((*LOSSES, *plugins(LOSS)))}, got {choice!r}")
     name = found[1]
-    options = {**LOSSES[name], **_numbers(name, found[2] or "", LOSSES[name])}
+    defaults = LOSSES[name] if name in LOSSES else plugins(LOSS)[name].options
+    options = {**defaults, **_numbers(name, found[2] or "", defaults)}
     for option, value in options.items():
-        low, high = _RANGES[option]
+        low, high = _RANGES[option] if name in LOSSES else (-_MOST, _MOST)
         if not low <= value <= high:
             raise ValueError(f"{option} of {name} must lie in [{low:g}, {high:g}], got {value:g}")
     return name, options

@@ -19,7 +19,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from goemo.configuration.losses import loss_options
-from goemo.configuration.thresholds import CHOICE_KEYS, METHODS, option_problems
+from goemo.configuration.thresholds import CHOICE_KEYS, methods, option_problems
 from goemo.configuration.wording import nearest, show
 
 # What YAML 1.1 takes for text although every reader sees a number: no point, or no sign in the exponent.
@@ -284,15 +284,17 @@ class Thresholds(Rule):
 
     def json_schema(self) -> dict[str, Any]:
         """Return the methods, and the options of all of them."""
-        methods = {"enum": list(METHODS)}
-        options: dict[str, Any] = {key: {} for key in CHOICE_KEYS} | {"method": methods}
+        known = methods()
+        method = {"enum": list(known)}
+        keys = (*CHOICE_KEYS, *(key for one in known.values() for key in one.options))
+        options: dict[str, Any] = {key: {} for key in keys} | {"method": method}
         mapping = {
             "type": "object",
             "properties": options,
             "required": ["method"],
             "additionalProperties": False,
         }
-        return {"anyOf": [methods, mapping]}
+        return {"anyOf": [method, mapping]}
 
 
 @dataclass(frozen=True)

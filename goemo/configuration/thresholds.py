@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
+from goemo.configuration.plugins import THRESHOLD_METHOD, plugins
 from goemo.configuration.wording import nearest, short
 
 ThresholdChoice = str | Mapping[str, Any]  # `exact`, or `{method: grid, step: 0.05}`
@@ -133,6 +134,16 @@ CHOICE_KEYS = tuple(
 )
 
 
+def methods() -> dict[str, Method]:
+    """Return all methods by name, those of other packages included, whose options are any numbers."""
+    return {name: _added(plugin.options) for name, plugin in plugins(THRESHOLD_METHOD).items()} | METHODS
+
+
+def _added(defaults: Mapping[str, float]) -> Method:
+    number = "must be a number in (-inf, inf)"
+    return Method((), {name: _number(-math.inf, math.inf, number, value) for name, value in defaults.items()})
+
+
 def threshold_options(choice: ThresholdChoice) -> dict[str, Any]:
     """Return a choice of thresholds as the keywords of :func:`goemo.thresholds.fit_thresholds`.
 
@@ -153,19 +164,20 @@ def threshold_options(choice: ThresholdChoice) -> dict[str, Any]:
 
 def option_problems(choice: Any) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield all that is wrong with a choice of thresholds: its key (none: all of it), rule and value."""
+    all_methods = methods()
     if not isinstance(choice, str | Mapping):
-        yield (
-            (),
-            f"must be one of {', '.join(METHODS)}, or a mapping with method and options, got {short(choice)}",
-        )
+        rule = f"must be one of {', '.join(all_methods)}, or a mapping with method and options"
+        yield (), f"{rule}, got {short(choice)}"
         return
     given: Mapping[Any, Any] = {"method": choice} if isinstance(choice, str) else choice
     if "method" not in given:
-        yield ("method",), f"must be one of {', '.join(METHODS)}, got nothing"
+        yield ("method",), f"must be one of {', '.join(all_methods)}, got nothing"
         return
     method = given["method"]
-    if not isinstance(method, str) or method not in METHODS:
-        message = f"must be one of {', '.join(METHODS)}, got {short(method)}{nearest(method, METHODS)}"
+    if not isinstance(method, str) or method not in all_methods:
+        message = (
+            f"must be one of {', '.join(all_methods)}, got {short(method)}{nearest(method, all_methods)}"
+        )
         yield ("method",) if isinstance(choice, Mapping) else (), message
         return
     known = known_options(given)
@@ -188,12 +200,13 @@ def known_options(given: Mapping[Any, Any]) -> dict[str, Option]:
     Args:
         given: A mapping with a known ``method``; a wrong ``target`` or ``of`` counts as the default.
     """
-    method = METHODS[given["method"]]
+    all_methods = methods()
+    method = all_methods[given["method"]]
     known = dict(method.options)
     targets = method.targets
     if "of" in known:
         inner = given.get("of", known["of"].default)
-        inside = METHODS[inner if known["of"].is_right(inner) else known["of"].default]
+        inside = all_methods[inner if known["of"].is_right(inner) else known["of"].default]
         known |= inside.options
         targets = inside.targets
     if targets:
@@ -218,5 +231,5 @@ def words(choice: ThresholdChoice) -> str:
 def _unknown(name: str, method: str, known: Mapping[str, Option]) -> str:
     message = f"is not an option of the method {method}, which knows {', '.join(known)}"
     owners = [f"target {target}" for target, options in TARGETS.items() if name in options]
-    owners += [f"method {owner}" for owner, other in METHODS.items() if name in other.options]
+    owners += [f"method {owner}" for owner, other in methods().items() if name in other.options]
     return f"{message}; it belongs to the {owners[0]}" if owners else message + nearest(name, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from goemo.configuration.plugins import SOURCE, plugins
 from goemo.data.tables import SOURCES, nearest
 from goemo.errors import InputError
 
@@ -30,10 +31,12 @@ def parted(source: str) -> tuple[str, str]:
         if not rest or not Path(rest).expanduser().exists():
             raise InputError(rest or "data source", [f"no such file or folder; {SOURCES}"])
         return scheme, rest
-    if colon and scheme in SCHEMES:
+    if colon and scheme in (*SCHEMES, *plugins(SOURCE)):
         return scheme, rest
     if source and Path(source).expanduser().exists():
         return "dir", source
     if colon:
-        raise InputError(source, [f"unknown kind of source{nearest(scheme, SCHEMES)}; {SOURCES}"])
+        raise InputError(
+            source, [f"unknown kind of source{nearest(scheme, (*SCHEMES, *plugins(SOURCE)))}; {SOURCES}"]
+        )
     raise InputError(source or "data source", [f"no such file or folder; {SOURCES}"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from goemo.arrays import Scores, Targets, Values, logit_mean
 from goemo.thresholds.folds import fold_of_rows
-from goemo.thresholds.methods.registry import FITS
+from goemo.thresholds.methods.registry import fit_of
 
 
 def cross_fit(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
@@ -25,7 +25,7 @@ def cross_fit(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> V
     Options: of, folds, seed and those of the inner method. Which rows are a fold depends on their order. With
     one row there is nothing to average, and the inner method fits it.
     """
-    fit = FITS[options["of"]]
+    fit = fit_of(options["of"])
     if len(scores) == 1:
         return fit(scores, targets, options)
     fold_of = fold_of_rows(len(scores), folds=options["folds"], seed=options["seed"])

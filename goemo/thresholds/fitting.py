@@ -15,7 +15,7 @@ from goemo.thresholds.counting import f1_of
 from goemo.thresholds.cross_fit import cross_fit
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds
 from goemo.thresholds.folds import fold_of_rows
-from goemo.thresholds.methods.registry import FITS, REFUSING
+from goemo.thresholds.methods.registry import REFUSING, fit_of
 
 _USUAL = {"target": "f1", "fallback": "none"}
 
@@ -53,7 +53,8 @@ def fit_thresholds(
     target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
     if not len(score_array):
         raise ValueError("scores must have at least one example to fit thresholds on, got none")
-    values = {**FITS, "cross_fit": cross_fit}[method](score_array, target_array, chosen)
+    fit = cross_fit if method == "cross_fit" else fit_of(method)
+    values = fit(score_array, target_array, chosen)
     inner = chosen.get("of", method)
     if inner not in REFUSING and chosen.get("target") not in _REQUIREMENTS:
         values = borrow(values, score_array, target_array)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.configuration.losses import loss_options
+from goemo.configuration.plugins import LOSS, plugins
 
 # From logits, smoothed targets in [0, 1] and targets of 0 or 1, all (b, l) in float32, to the mean loss.
 Formula = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -46,7 +47,8 @@ class Loss:
         name, options = loss_options(choice)
         examples = len(targets)
         positives = torch.as_tensor(targets.sum(axis=0), dtype=torch.float64, device=device)
-        self._formula: Formula = _FORMULAS[name](positives, examples, **options)
+        formula = _FORMULAS[name] if name in _FORMULAS else plugins(LOSS)[name].function
+        self._formula: Formula = formula(positives, examples, **options)
         self._smoothing = label_smoothing
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from goemo.data import Splits, load_recorded, load_splits
+from goemo.configuration.losses import LOSSES
+from goemo.configuration.plugins import LOSS, SOURCE, THRESHOLD_METHOD, plugins
+from goemo.configuration.thresholds import METHODS
+from goemo.data import SCHEMES, Splits, load_recorded, load_splits
 from goemo.errors import InputError
 from tune.records import SearchFolder, runs_folder
 from tune.spec import SearchSpec
@@ -49,6 +52,39 @@ def same_splits(spec: SearchSpec, search: SearchFolder) -> Splits:
         problem = f"{spec.data.source} has changed since the search began; start a new one"
         raise InputError(search.name, [problem])
     return splits
+
+
+def added_to(spec: SearchSpec) -> dict[str, str]:
+    """Return what other packages add to a search, with version and digest, by group and name."""
+    losses = spec.space["loss"].values if "loss" in spec.space else ()
+    thresholds = spec.objective.thresholds
+    chosen = {"method": thresholds} if isinstance(thresholds, str) else thresholds
+    named = {  # a name that goemo has itself is goemo's
+        LOSS: {str(value).partition("(")[0].strip() for value in losses} - LOSSES.keys(),
+        THRESHOLD_METHOD: {chosen["method"], chosen.get("of", "")} - METHODS.keys(),
+        SOURCE: {spec.data.source.partition(":")[0]} - set(SCHEMES),
+    }
+    return {
+        f"{group}:{name}": plugins(group)[name].version
+        for group, names in named.items()
+        for name in sorted(names & plugins(group).keys())
+    }
+
+
+def check_added(spec: SearchSpec, search: SearchFolder) -> None:
+    """Refuse to go on with a search whose losses, threshold methods or sources have changed since it began.
+
+    Raises:
+        InputError: The code of some has.
+    """
+    before, now = search.facts.get("added", {}), added_to(spec)
+    changed = [
+        f"{name} was {before.get(name, 'not there')}, and is {now.get(name, 'not there')}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise InputError(search.name, [*changed, "install what the search began with, or start a new one"])
 
 
 def store_fact(tracking_uri: str | None) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from goemo.data import load_splits
 from tune.driver import session
 from tune.driver.basis import basis_without_trials, check, ready_for_trials
 from tune.driver.command import command_on
-from tune.driver.facts import same_splits, same_store, store_fact
+from tune.driver.facts import added_to, check_added, same_splits, same_store, store_fact
 from tune.driver.result import SearchResult
 from tune.live.consoles import progress_console
 from tune.records import SearchFolder, runs_folder
@@ -56,7 +56,7 @@ def run_search(
         check_sources(spec)
         checked = check(command, read, is_new=True)
         with ready_for_trials(command, checked, shared=runs_folder()) as basis:
-            facts = {"address": address, **store_fact(tracking_uri)}
+            facts = {"address": address, "added": added_to(spec), **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             with held(search):
                 command.log.open(search, find_store(tracking_uri).hide)
@@ -93,6 +93,7 @@ def resume_search(
     search = SearchFolder.open(name)
     with held(search):
         spec = SearchSpec.from_dict(search.spec)
+        check_added(spec, search)
         if trial_timeout_s is not None:
             spec = replace(spec, trial_timeout_s=trial_timeout_s)
         address = address or search.facts.get("address")

@@ -213,6 +213,7 @@ class Facts(BaseModel):
         search_id: What its runs in MLflow are found by.
         tracking_uri: The store it is logged to, without a password; None for the one under the runs folder.
         address: The Ray cluster it was started on.
+        added: Losses, threshold methods and sources of other packages, with their version and digest.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -224,3 +225,4 @@ class Facts(BaseModel):
     search_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     tracking_uri: str | None = None
     address: str | None = None
+    added: dict[str, str] = Field(default_factory=dict)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from goemo.configuration.data import DataOptions
+from goemo.configuration.plugins import SOURCE, Plugin, plugins
 from goemo.data.places import parted
 from goemo.data.sources.found import Found
 
@@ -31,6 +33,14 @@ def _reader(scheme: str) -> SourceReader:
         from goemo.data.sources.hub import read_hub
 
         return read_hub
+    if scheme in plugins(SOURCE):
+        return partial(_read_added, plugins(SOURCE)[scheme])
     from goemo.data.sources.paths import read_path
 
     return read_path
+
+
+def _read_added(plugin: Plugin, place: str, _seed: int, options: DataOptions) -> Found:
+    from goemo.data.sources.datasets import from_dataset
+
+    return from_dataset(f"{plugin.entry.name}:{place}", plugin.function(place), options)

@@ -44,6 +44,7 @@ def search_page(
     figures: Sequence[Picture] = (),
     trial_figures: Sequence[Picture] = (),
     worst_errors: Sequence[Mapping[str, Any]] = (),
+    answers: Sequence[str] = (),
     warnings: Sequence[str] = (),
     insights: Sequence[str] = (),
     notes: Sequence[str] = (),
@@ -75,6 +76,7 @@ def search_page(
         figures: Of the search, in the order to show.
         trial_figures: Likewise of the chosen trial.
         worst_errors: Output of `goemo.report.worst_errors.worst_errors` for the chosen trial.
+        answers: What the best trial is worth beside other models, the baseline and a blend: sentences.
         warnings: What limits the answer, shown with it: sentences.
         insights: On the figures of the search: sentences.
         notes: On the data: splitting, overlaps, what was left out. One sentence or two each.
@@ -131,6 +133,7 @@ def search_page(
         trial_figures=list(trial_figures),
         bundle=vega_bundle(cache) if any(picture.chart for picture in pictures) else None,
         worst_errors=list(worst_errors),
+        answers=list(answers),
         warnings=list(warnings),
         insights=list(insights),
         savings=savings_sentence(leaderboard),

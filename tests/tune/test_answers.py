@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import shutil
@@ -26,6 +27,7 @@ from goemo.thresholds import cross_fitted_predictions
 from goemo.words import WordsConfiguration, fit_into, fit_words, read_cached
 from tune.answer.baseline import BaselineFit, cache_folder
 from tune.answer.blend import candidates, judge_blend
+from tune.cli.tables import leaderboard_table
 from tune.driver.facts import data_facts
 from tune.environment import describe
 from tune.models.evaluating import evaluate_bundle
@@ -35,6 +37,7 @@ from tune.models.registry.logged_model import pyfunc
 from tune.models.retrain import retrain
 from tune.ranking import leaderboard
 from tune.records import BASELINE, BLEND, Outcome, SearchFolder
+from tune.reporting.report import write_search_artifacts
 from tune.spec import SearchSpec
 
 SPACE = {
@@ -314,6 +317,25 @@ def blended(search, splits):
         type(verdict).model_validate(verdict.model_dump() | {"is_offered": True, "members": members})
     )
     return search
+
+
+def test_baseline_and_blend_have_their_rows_and_sentences(blended, splits):
+    """On the terminal beneath the trials, with their own scores, and at the top of the report."""
+    board = leaderboard.build(blended.snapshot())
+    out = io.StringIO()
+    Console(file=out, width=80).print(leaderboard_table(board))
+    lines = out.getvalue().splitlines()
+    (blend,) = [line for line in lines if line.strip().startswith("blend")]
+    (baseline,) = [line for line in lines if line.strip().startswith("baseline")]
+    assert f"{board.blend.objective:.4f}" in blend
+    assert f"{board.baseline.objective:.4f}" in baseline
+    assert lines.index(blend) + 1 == lines.index(baseline)
+    assert max(map(len, lines)) <= 80
+    write_search_artifacts(blended.snapshot(), board, splits)
+    page = (blended.path / "artifacts" / "report.html").read_text(encoding="utf-8")
+    answer, _ = page.split('<h2 id="leaderboard">')
+    for sentence in (board.baseline.sentence, board.blend.sentence):
+        assert html.escape(sentence, quote=False) in answer
 
 
 @pytest.mark.slow

@@ -44,6 +44,11 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
                 reason + early,
             )
         )
+    cells += [
+        ("", row.trial_id, score(row.objective), interval(row.low, row.high), "", beside)
+        for row, beside in ((board.blend, "for all of it"), (board.baseline, "a bag of words"))
+        if row is not None
+    ]
     hidden = len(board.rows) - len(rows)
     caption = ["= statistically tied with the best"] if any(r.tied_with_best for r in rows[1:]) else []
     caption += _unseen(board.unseen)
@@ -59,7 +64,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
             Column("ended", spare=1),
         ),
         rows=cells,
-        settings=[_settings(row.varied) for row in rows],
+        settings=[*(_settings(row.varied) for row in rows), *({} for _ in cells[len(rows) :])],
         at=2,
         caption=caption,
         elsewhere="--format csv",

@@ -147,6 +147,14 @@ class Leaderboard:
         return self.row(self.confirmed[0].trial_id) if self.is_confirmed else self.rows[0]
 
     @property
+    def answers(self) -> list[str]:
+        """What the best trial is worth beside the baseline, and whether a blend is better: sentences."""
+        found = [] if self.baseline is None else [self.baseline.sentence]
+        if self.blend is not None:
+            return [*found, self.blend.sentence]
+        return [*found, f"No blend: {self.no_blend}."] if self.no_blend else found
+
+    @property
     def varied_names(self) -> list[str]:
         """The hyperparameters that any of the trials was asked for; not each of them was asked for all."""
         return list(dict.fromkeys(name for row in self.rows for name in row.varied))
@@ -352,13 +360,7 @@ def summary(board: Leaderboard) -> str:
     if board.reasons.get("stopped_early"):
         parts.append(savings_sentence([asdict(row) for row in board.rows]) or _stopped(board))
     parts.extend(f"{count} ended as {reason} and {_are(count)} left out." for reason, count in _gone(board))
-    if board.baseline is not None:
-        parts.append(board.baseline.sentence)
-    if board.blend is not None:
-        parts.append(board.blend.sentence)
-    elif board.no_blend:
-        parts.append(f"No blend: {board.no_blend}.")
-    return " ".join(parts)
+    return " ".join([*parts, *board.answers])
 
 
 def _best(board: Leaderboard) -> list[str]:

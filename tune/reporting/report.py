@@ -196,6 +196,7 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         figures=search_pictures(of_search, images),
         trial_figures=trial_pictures(of_chosen, chosen_images, tables, band=findings.band),
         worst_errors=findings.errors,
+        answers=board.answers,
         warnings=[edge.sentence for edge in findings.edges],
         insights=_why_no_importance(findings.importance),
         notes=_notes(facts),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from goemo.errors import GoemoError
 from goemo.files import put_new
+from tune.engine.cluster.groups import servers_in_groups_of_their_own
 
 # Of a socket's path, in bytes; Linux allows 107, macOS 103.
 _SOCKET_LIMIT = 107 if sys.platform == "linux" else 103
@@ -66,7 +67,8 @@ def _start(folder: str, say: Callable[[str], None]) -> None:
 
         for is_last in (False, True):
             try:
-                with chdir(folder):  # Ray puts the current folder on its workers' path, before all others
+                # Ray puts the current folder on its workers' path, before all others.
+                with chdir(folder), servers_in_groups_of_their_own():
                     ray.init(
                         address="local",
                         include_dashboard=False,

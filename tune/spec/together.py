@@ -46,7 +46,7 @@ def check_together(
         domains: Those of the model, plain values too, and of the space that keep their rules.
         problems: Those found before, which say nothing about any of these.
     """
-    wrong = {path[1] for path, _, _ in problems.found if path[0] in ("space", "model") and len(path) > 1}
+    wrong = {path[1] for path, _, _ in problems.found if len(path) > 1 and path[0] in ("space", "model")}
     is_whole = not wrong and not any(path == ("space",) for path, _, _ in problems.found)
     _check_conditions(domains, wrong=wrong, problems=problems)
     is_whole = is_whole and not any(ONLY_IF in path for path, _, _ in problems.found)

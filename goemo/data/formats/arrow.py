@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def read_parquet(file: Path, table: Table, _options: DataOptions) -> None:
             size = sum(facts.row_group(group).total_byte_size for group in groups)
             _check_size(facts.num_rows, size)
             take_arrow(table, schema, (parquet.read_row_group(group) for group in groups))
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         table.reject(0, f"not readable as parquet ({str(error).splitlines()[0]})")
 
 
@@ -50,17 +51,26 @@ def read_arrow(file: Path, table: Table, _options: DataOptions) -> None:
                 found = pa.ipc.open_stream(source).read_all()
             _check_size(found.num_rows, found.nbytes)
             take_arrow(table, found.schema, [found])
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         table.reject(0, f"not readable as Arrow ({str(error).splitlines()[0]})")
 
 
 def take_arrow(table: Table, schema: Any, parts: Iterable[Any]) -> None:
-    """Take Arrow tables of one schema, and the label names in its metadata, into a table."""
+    """Take Arrow tables of one schema, and the label names in its metadata, into a table.
+
+    Raises:
+        pyarrow.ArrowInvalid: What stands in a table is not what its schema says. Arrow itself would read
+            beyond its buffers, and end the process.
+        UnreadableFileError: There is too much text.
+    """
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    # Of columns of the same name the first counts; where one is needed, it is refused later.
+    table.repeated = {name: times for name, times in Counter(schema.names).items() if times > 1}
     characters = 0
     for part in parts:
+        part.validate(full=True)
         for name, column in columns.items():
-            for chunk in part.column(name).chunks:
+            for chunk in part.column(schema.names.index(name)).chunks:
                 values, size = _values(chunk)
                 characters += size
                 if characters > MOST_FILE_BYTES:

@@ -54,6 +54,7 @@ def _chosen(source: str, dataset: Mapping[str, Any], options: DataOptions) -> di
 def _table(name: str, dataset: Any) -> Table:
     table = Table(name)
     if len(dataset):
+        dataset.data.validate(full=True)  # before anything reads it, see `take_arrow`
         arrow = dataset.with_format("arrow")[:]
         take_arrow(table, arrow.schema, [arrow])
     else:

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
 
 from goemo.configuration.data import DataOptions
+from goemo.configuration.json_files import UnreadableError, read_json
 from goemo.data.sources.datasets import from_dataset
 from goemo.data.sources.found import Found
-from goemo.data.tables import refuse
+from goemo.errors import GoemoError, InputError, first_line
+
+_MOST_SPLITS = 100
 
 
 def is_saved(folder: Path) -> bool:
     """Tell whether a folder is a saved data set, or a dictionary of them."""
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+class _Saved(BaseModel):
+    """``dataset_dict.json``."""
+
+    splits: Annotated[list[str], Field(max_length=_MOST_SPLITS)]
+
+
+def _check_splits(folder: Path) -> None:
+    """Refuse a dictionary that names a split again and again, which the library would read each time."""
+    path = folder / "dataset_dict.json"
+    if not path.is_file():
+        return
+    try:
+        splits = read_json(path, _Saved).splits
+    except UnreadableError as error:
+        raise InputError(str(folder), [str(error)]) from error
+    if len(set(splits)) < len(splits):
+        raise InputError(str(path), ["must name each split once"])
 
 
 def read_saved(folder: Path, options: DataOptions) -> Found:
@@ -24,10 +48,11 @@ def read_saved(folder: Path, options: DataOptions) -> Found:
     """
     import datasets  # seconds that only these folders need
 
+    _check_splits(folder)
     try:
         loaded: Any = datasets.load_from_disk(str(folder))
         return from_dataset(str(folder), loaded, options)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        refuse(str(folder), [f"not readable as a saved data set ({reason})"])
+    except GoemoError:
         raise
+    except Exception as error:
+        raise InputError(str(folder), [f"not readable as a saved data set ({first_line(error)})"]) from error

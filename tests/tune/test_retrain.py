@@ -182,6 +182,54 @@ def test_a_seed_that_fails_costs_no_other(  # noqa: PLR0917 - fixtures and cases
     assert f"| 43 | {reason} |" in run.data.tags["mlflow.note.content"]
 
 
+class Killed(BaseException):
+    """What ends a command without a word."""
+
+
+def test_seeds_that_have_ended_outlive_a_killed_command(exported, console, monkeypatch, home):
+    """The same command again trains what is left, what ran out of memory too, and gives the same model."""
+    real, trained, failing = module.train, [], {44: Killed(), 43: MemoryError()}
+
+    def recorded(configuration, *arguments, **options):
+        if configuration.seed in failing:
+            raise failing[configuration.seed]
+        trained.append(configuration.seed)
+        return real(configuration, *arguments, **options)
+
+    monkeypatch.setattr(module, "train", recorded)
+    with pytest.raises(Killed):
+        retrain(exported, Path("model"), seeds=3, tracking_uri="none", console=console)
+    assert trained == [42]
+    failing.clear()
+    retrain(exported, Path("model"), seeds=3, tracking_uri="none", console=console)
+    assert trained == [42, 43, 44]
+    assert "seed 42: trained by a command before this one" in said(console)
+    assert not list((home / "cache" / "seeds").iterdir())
+    retrain(exported, Path("whole"), seeds=3, tracking_uri="none", console=console)
+    assert trained == [42, 43, 44, 42, 43, 44]
+    resumed, whole = Record.open(Path("model")), Record.open(Path("whole"))
+    assert np.array_equal(resumed.scores, whole.scores)
+    assert resumed.provenance["selection"] == whole.provenance["selection"]
+    assert [row["seed"] for row in resumed.reports] == [row["seed"] for row in whole.reports]
+
+
+def test_fewer_seeds_than_were_begun_are_trained_anew(exported, console, monkeypatch):
+    """The best of those that are kept may be none of those that are asked for; damage is trained anew too."""
+    real, trained = module.train, []
+
+    def killed(configuration, *arguments, **options):
+        if configuration.seed == 44 and len(trained) < 3:
+            raise Killed
+        trained.append(configuration.seed)
+        return real(configuration, *arguments, **options)
+
+    monkeypatch.setattr(module, "train", killed)
+    with pytest.raises(Killed):
+        retrain(exported, Path("model"), seeds=3, tracking_uri="none", console=console)
+    retrain(exported, Path("model"), seeds=2, tracking_uri="none", console=console)
+    assert trained == [42, 43, 42, 43]
+
+
 def test_no_seed_no_model(exported, console, monkeypatch):
     """Where every seed fails, nothing is written, and the message has the reasons; a bug stays a bug."""
     errors = {42: MemoryError(), 43: Diverged("NaN")}

@@ -21,6 +21,7 @@ from goemo.training import Diverged, Report, TrainingRun, train
 from goemo.training.prepared import Prepared, prepare
 from tune.live.progress import progress_bars
 from tune.models.exported import Exported
+from tune.models.seeds import EndedSeeds
 from tune.models.trained import Trained, TrainedOn, carried_options, data_facts
 from tune.records import runs_folder
 
@@ -30,12 +31,14 @@ class _Selection:
     """The training that was chosen, and those that it was chosen from.
 
     Attributes:
+        ended: Where they are kept.
         run: On train, with the seed that is best on validation.
         seeds: For each seed its best objective and the progress of that report; where it gave no model, both
             are None and ``stop_reason`` says why, as in a trial's record.
         reports: Every report of every seed.
     """
 
+    ended: EndedSeeds
     run: TrainingRun
     seeds: Sequence[Mapping[str, Any]]
     reports: Sequence[Mapping[str, Any]]
@@ -61,11 +64,12 @@ def train_encoder(
         GoemoError: Every seed diverged or ran out of memory.
     """
     prepared = _prepare(exported, splits, console)
-    selection = _best_of(exported, prepared, seeds, console)
+    selection = _best_of(exported, splits, prepared, seeds, console)
     run, thresholds = _final(selection, prepared, on, exported, console)
 
     def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
         bundle.save(run, folder, thresholds=thresholds, provenance=provenance, results=results)
+        selection.ended.forget()
 
     return Trained(
         validation=selection.report.scores,
@@ -97,58 +101,73 @@ def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
         )
 
 
-def _best_of(exported: Exported, prepared: Prepared, seeds: int, console: Console) -> _Selection:
+def _best_of(
+    exported: Exported, splits: Splits, prepared: Prepared, seeds: int, console: Console
+) -> _Selection:
     """Train with each seed and choose the run with the best objective on validation.
 
     A seed that gives no model is told of, and the next one is tried: memory may have been short for a while.
+    Seeds that a command before this one had trained when it was killed are not trained again.
 
     On the CPU with the trial's number of threads, so that the exported seed gives the trial's very scores.
     """
-    configuration, threads = exported.configuration, exported.origin.threads
-    objective = f"val/{configuration.metric}"
-    best: TrainingRun | None = None
-    reports: list[dict[str, Any]] = []
-    outcomes: list[dict[str, Any]] = []
-    for seed in range(configuration.seed, configuration.seed + seeds):
-
-        def show(report: Report, seed: int = seed) -> None:
-            row = {"seed": seed, "progress": report.progress, "time": time.time(), **report.metrics}
-            reports.append(row)
-            score = report.metrics[objective]
-            console.print(f"seed {seed}: {report.progress} %  {objective} {score:.4f}", highlight=False)
-
-        try:
-            with progress_bars(console) as on_progress:
-                run = train(
-                    replace(configuration, seed=seed),
-                    prepared,
-                    on_report=show,
-                    on_progress=partial(on_progress, f"training, seed {seed}"),
-                    threads=threads,
-                )
-        except Exception as error:
-            if not isinstance(error, Diverged) and not is_out_of_memory(error):
-                raise
-            reason = "diverged" if isinstance(error, Diverged) else "out_of_memory"
-            line = f"seed {seed}: {reason.replace('_', ' ')}: {next(iter(str(error).splitlines()), '')}"
-            console.print(line.removesuffix(": "), soft_wrap=True)
-            outcomes.append({"seed": seed, "value": None, "progress": None, "stop_reason": reason})
-            continue
-        assert run.best is not None
-        outcomes.append({"seed": seed, "value": run.best.metrics[objective], "progress": run.best.progress})
-        if best is None or best.best is None or run.best.metrics[objective] > best.best.metrics[objective]:
-            best = run
-    if best is None:
-        ended = ", ".join(f"seed {entry['seed']}: {entry['stop_reason']}" for entry in outcomes)
-        why = ended.replace("_", " ")
+    wanted = range(exported.configuration.seed, exported.configuration.seed + seeds)
+    ended = EndedSeeds(exported, splits, wanted)
+    ended.take_up(prepared)
+    for outcome in ended.outcomes:
+        console.print(f"seed {outcome['seed']}: trained by a command before this one", highlight=False)
+    known = {outcome["seed"] for outcome in ended.outcomes}
+    for seed in wanted:
+        if seed not in known:
+            _train_seed(exported, prepared, seed, ended, console)
+    if ended.best is None:
+        why = ", ".join(f"seed {one['seed']}: {one['stop_reason']}" for one in ended.outcomes)
+        why = why.replace("_", " ")
         raise GoemoError(f"no seed gave a model ({why}); the configuration cannot be trained here")
-    selection = _Selection(best, outcomes, reports)
+    in_order = sorted(ended.outcomes, key=lambda one: one["seed"])
+    selection = _Selection(ended, ended.best, in_order, ended.reports)
     if seeds > 1:
-        assert best.best is not None
-        kept = f"seed {best.configuration.seed}, {objective} {best.best.metrics[objective]:.4f}"
+        score = selection.report.metrics[f"val/{exported.configuration.metric}"]
+        kept = f"seed {selection.run.configuration.seed}, val/{exported.configuration.metric} {score:.4f}"
         line = f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept: {kept}"
         console.print(line, soft_wrap=True)
     return selection
+
+
+def _train_seed(
+    exported: Exported, prepared: Prepared, seed: int, ended: EndedSeeds, console: Console
+) -> None:
+    """Train with one seed, and keep how it ended."""
+    objective = f"val/{exported.configuration.metric}"
+
+    def show(report: Report) -> None:
+        row = {"seed": seed, "progress": report.progress, "time": time.time(), **report.metrics}
+        ended.reports.append(row)
+        score = report.metrics[objective]
+        console.print(f"seed {seed}: {report.progress} %  {objective} {score:.4f}", highlight=False)
+
+    try:
+        with progress_bars(console) as on_progress:
+            run = train(
+                replace(exported.configuration, seed=seed),
+                prepared,
+                on_report=show,
+                on_progress=partial(on_progress, f"training, seed {seed}"),
+                threads=exported.origin.threads,
+            )
+    except Exception as error:
+        if not isinstance(error, Diverged) and not is_out_of_memory(error):
+            raise
+        reason = "diverged" if isinstance(error, Diverged) else "out_of_memory"
+        line = f"seed {seed}: {reason.replace('_', ' ')}: {next(iter(str(error).splitlines()), '')}"
+        console.print(line.removesuffix(": "), soft_wrap=True)
+        ended.add({"seed": seed, "value": None, "progress": None, "stop_reason": reason})
+        return
+    assert run.best is not None
+    value, before = run.best.metrics[objective], ended.best
+    is_best = before is None or before.best is None or value > before.best.metrics[objective]
+    outcome = {"seed": seed, "value": value, "progress": run.best.progress}
+    ended.add(outcome, run if is_best else None)
 
 
 def _final(

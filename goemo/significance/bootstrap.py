@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from goemo.arrays import check_flags
 from goemo.metrics import average, label_metric
 from goemo.significance.intervals import Interval, check_level, interval, wilson
-from goemo.significance.resamples import count_flags, resamples
+from goemo.significance.resamples import count_flags, grouped, resamples
 from goemo.thresholds.counting import counts
 
 Draws = NDArray[np.float64]  # the metric in each resample, (n_draws,)
@@ -116,6 +116,8 @@ def bootstrap(
     All sets see the same resamples, in this call and in any other with as many examples, draws and the same
     seed: two of them can be paired (:func:`goemo.significance.compare`).
 
+    Of more than 100,000 examples, groups of them are resampled, see :mod:`goemo.significance.resamples`.
+
     Args:
         targets: True where the label applies, shape (n_examples, n_labels).
         *predictions: True where the label is predicted, same shape.
@@ -138,17 +140,19 @@ def bootstrap(
     positives = np.empty((draws, true.shape[1]))
     resampled = [(np.empty_like(positives), np.empty_like(positives), positives) for _ in sets]
     done = 0
-    for weights in resamples(len(true), draws=draws, seed=seed):  # (c, n)
+    present = grouped(true, seed=seed)
+    of_sets = [(grouped(true & given, seed=seed), grouped(given, seed=seed)) for given in sets]
+    for weights in resamples(len(present), draws=draws, seed=seed):  # (c, n)
         chunk = slice(done, done + len(weights))
         done += len(weights)
-        positives[chunk] = count_flags(weights, true)
-        for (hits, predicted, _), given in zip(resampled, sets, strict=True):
-            hits[chunk] = count_flags(weights, true & given)
-            predicted[chunk] = count_flags(weights, given)
+        positives[chunk] = count_flags(weights, present)
+        for (hits, predicted, _), (both, alone) in zip(resampled, of_sets, strict=True):
+            hits[chunk] = count_flags(weights, both)
+            predicted[chunk] = count_flags(weights, alone)
     found = []
     for tallies, given in zip(resampled, sets, strict=True):
-        hits, predicted, present = (number.astype(np.float64) for number in counts(given, true))
-        found.append(Bootstrap(counts=(hits, predicted, present), resampled=tallies))
+        both, alone, real = (number.astype(np.float64) for number in counts(given, true))
+        found.append(Bootstrap(counts=(both, alone, real), resampled=tallies))
     return found
 
 

@@ -332,3 +332,29 @@ def test_errors_name_the_label():
         ValueError, match=r"predictions must be true or false: label joy has 0.5 in example 1"
     ):
         bootstrap(targets, wrong, labels=["anger", "joy"])
+
+
+def test_many_examples_are_resampled_in_groups_that_spread_as_they_do():
+    """The draws have the mean and the deviation of a binomial count, whether examples or groups are drawn.
+
+    Rows are sorted, so that neighbours are alike: groups of neighbours would spread far more.
+    """
+    n = 120_000
+    targets = np.sort(np.random.default_rng(3).random((n, 3)) < [0.5, 0.1, 0.01], axis=0)
+    rates = targets.mean(axis=0)
+    (drawn,) = bootstrap(targets, targets)
+    counts = drawn.resampled[2]
+    assert drawn.counts[2] == pytest.approx(targets.sum(axis=0))
+    expected = np.sqrt(n * rates * (1 - rates))
+    assert np.abs(counts.mean(axis=0) - n * rates) == pytest.approx(0, abs=5 * expected.max() / np.sqrt(1000))
+    assert counts.std(axis=0) == pytest.approx(expected, rel=0.1)  # 1,000 draws tell it to 2 per cent
+
+
+def test_groups_of_two_calls_are_paired():
+    """Predictions that are the same in both calls have the same draws, whatever stands beside them."""
+    random = np.random.default_rng(4)
+    targets, one, other = (random.random((100_001, 2)) < 0.3 for _ in range(3))
+    alone = bootstrap(targets, one)[0]
+    beside = bootstrap(targets, other, one)[1]
+    assert np.array_equal(alone.draws("macro_f1"), beside.draws("macro_f1"))
+    assert not np.array_equal(alone.draws("macro_f1"), bootstrap(targets, other)[0].draws("macro_f1"))

@@ -14,7 +14,10 @@ from tune.spec import SearchSpec, load_spec
 
 CONFIG = {"metric": "macro_f1", "thresholds": "exact", "checkpoint": "c", "batch_size": 8, "epochs": 1}
 METRICS = ("val/macro_f1", "val/weighted_f1", "val/micro_f1", "val/macro_f1_at_0.5")
-ROW = b'{"progress": 50, "time": 1.0, "seconds": 1.0, "val/macro_f1": 0.5}\n'
+ROW = (
+    b'{"progress": 50, "time": 1.0, "seconds": 1.0, "val/macro_f1": 0.5, "val/weighted_f1": 0.25, '
+    b'"val/micro_f1": 0.25, "val/macro_f1_at_0.5": 0.25}\n'
+)
 
 
 @pytest.fixture
@@ -40,12 +43,28 @@ DAMAGE = [
     ("config.json", b"[1, 2]", "config.json"),
     ("config.json", b'{"config": {"metric": 3, "thresholds": "exact"}, "varied": {}}', "config.metric"),
     ("config.json", b'{"config": {"metric": "macro_f1"}, "varied": {}}', "config.thresholds"),
+    (
+        "config.json",
+        b'{"config": {"metric": "macro_f1", "thresholds": "exact", "seed": "x"}, "varied": {}}',
+        "seed",
+    ),
+    (
+        "config.json",
+        b'{"config": {"metric": "macro_f1", "thresholds": "no"}, "varied": {}}',
+        "config.thresholds",
+    ),
+    (
+        "config.json",
+        b'{"config": {"metric": "macro_f1", "thresholds": "exact"}, "varied": {}, "confirms": "t001"}',
+        "confirms",
+    ),
     ("outcome.json", b'{"stop_reason": "gave_up"}', "stop_reason"),
     ("outcome.json", b'{"stop_reason": "completed", "ended_at": NaN}', "ended_at: must hold finite numbers"),
     ("outcome.json", b'{"stop_reason": "completed", "more": 1}', "more"),
     ("history.jsonl", ROW[:20], "line 1"),
     ("history.jsonl", ROW + ROW, "line 2: progress"),
     ("history.jsonl", b'{"progress": 50, "time": 1.0, "seconds": 1.0}\n', "val/macro_f1"),
+    ("history.jsonl", ROW.replace(b'"val/weighted_f1": 0.25, ', b""), "val/weighted_f1: must be there"),
     ("history.jsonl", ROW.replace(b"50", b"5000"), "progress"),
     ("history.jsonl", ROW.replace(b"0.5", b"1e999"), "finite"),
     ("history.jsonl", ROW.replace(b"0.5", b"7"), "val/macro_f1"),
@@ -79,14 +98,15 @@ def test_a_damaged_trial_is_left_out_and_named(search, name, content, says):
         np.full((60, 3), 2.0, dtype=np.float16),
         np.zeros(5, dtype=np.float16),
         np.zeros((60, 3), dtype=np.int64),
+        np.zeros((60, 4), dtype=np.float16),
     ],
-    ids=["nan", "above 1", "one dimension", "whole numbers"],
+    ids=["nan", "above 1", "one dimension", "whole numbers", "another label"],
 )
 def test_scores_that_are_none_are_damage(search, scores):
     """An archive that can be read, but holds no scores, is told of like one that cannot."""
     np.savez(search.trial("t001").path / "scores.npz", scores=scores)
     with pytest.raises(DamagedTrialError, match=r"t001: .*scores.npz is damaged"):
-        search.trial("t001").read().scores()
+        search.trial("t001").read().scores((60, 3))
 
 
 def test_what_is_damaged_is_put_aside_and_asked_for_again(search):
@@ -112,8 +132,13 @@ def test_what_is_damaged_is_put_aside_and_asked_for_again(search):
     [
         ("search.yaml", "a: [1"),
         ("search.yaml", "- 1"),
+        ("search.yaml", "objective: true"),
+        ("search.yaml", "objective: {metric: accuracy}"),
+        ("search.yaml", "seed: -1"),
         ("search.json", "{"),
         ("search.json", '{"status": "asleep"}'),
+        ("search.json", '{"environment": {"versions": ["torch"]}}'),
+        ("search.json", '{"data": {"report": {"notes": 3}}}'),
         ("search.json", '{"data": {"splits": {"train": {"examples": -1}}}}'),
         ("confirm.json", '{"top": 1}'),
         ("confirm.json", '{"top": 1, "seeds": 2, "trials": 4, "leaders": ["../../etc"]}'),
@@ -137,3 +162,14 @@ def test_only_what_has_changed_is_read_again(search):
     assert same == [True, False, True, True]
     assert [record.trial_id for record in after.trials] == ["t001", "t002", "t003", "t004", "t005"]
     assert before.trials[1].outcome.stop_reason == "completed"  # a value stays what it was
+
+
+def test_scores_of_another_shape_are_put_aside_but_never_all_of_them(search):
+    """One trial's scores that do not fit are its own damage; where none fit, the targets are damaged."""
+    np.savez(search.trial("t001").path / "scores.npz", scores=np.zeros((60, 4), dtype=np.float16))
+    board = leaderboard.build(search.snapshot())
+    assert [damaged.trial_id for damaged in board.damaged] == ["t001"]
+    search.write_validation(np.zeros((60, 9), dtype=np.bool_), list("abcdefghi"))
+    assert search.set_aside_damaged() == []
+    search.write_validation(np.random.default_rng(0).random((60, 3)) < 0.4, ["joy", "fear", "anger"])
+    assert [damaged.trial_id for damaged in search.set_aside_damaged()] == ["t001"]

@@ -69,9 +69,9 @@ def judge_blend(search: SearchFolder) -> bool:
         return False
     targets, _ = search.validation()
     started = time.monotonic()
-    objective = now.spec["objective"]
+    objective = now.asked("objective")
     blend = find_blend(
-        [Candidate(record.trial_id, kind_of(record), record.scores()) for record in records],
+        [Candidate(record.trial_id, kind_of(record), record.scores(targets.shape)) for record in records],
         targets,
         metric=objective["metric"],
         **threshold_options(objective["thresholds"]),
@@ -127,7 +127,7 @@ def blend_across(searches: Sequence[Snapshot]) -> Across:
             known[f"{search.name}/{record.trial_id}"] = search, record
     if not known:
         raise GoemoError("none of these searches has a model that has ended")
-    objective = searches[0].spec["objective"]
+    objective = searches[0].asked("objective")
     blend = find_blend(
         [Candidate(name, kind_of(record), record.scores()) for name, (_, record) in known.items()],
         searches[0].validation()[0],
@@ -157,7 +157,7 @@ def _write_record(
     search: SearchFolder, now: Snapshot, blend: Blend, targets: Targets, seconds: float
 ) -> None:
     """Write the blend as a trial is; its figures are those of the nested judging."""
-    objective = now.spec["objective"]
+    objective = now.asked("objective")
     folder = search.trial(BLEND)
     parts = {member.name: member.weight for member in blend.members}
     config = {
@@ -165,7 +165,7 @@ def _write_record(
         "members": parts,
         "metric": objective["metric"],
         "thresholds": objective["thresholds"],
-        "seed": now.spec["seed"],
+        "seed": now.asked("seed"),
     }
     folder.write_config(config, parts)
     row = {

@@ -154,6 +154,8 @@ def _message(error: Exception) -> str:
     missing = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if missing in SEARCH_PACKAGES:
         return missing_packages([missing])
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or type(error).__name__} (add --debug for the traceback)"
     kind = type(error).__name__
     return f"unexpected {kind}: {str(error) or 'no message'} (add --debug for the traceback)"
 

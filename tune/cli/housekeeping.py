@@ -12,7 +12,7 @@ import click
 from tune.cli.app import cli
 from tune.cli.names import SearchName
 from tune.cli.options import duration_option, format_option, store_option
-from tune.live.plain import echo
+from tune.live.plain import confirm, echo
 
 if TYPE_CHECKING:
     from tune.housekeeping import Summary
@@ -102,11 +102,7 @@ def delete(name: str, yes: bool, tracking_uri: str | None) -> None:
 
         one = summary(name)
         best = "" if one.best is None else f", best {one.best.value:.4f}"
-        click.confirm(
-            f"Delete {one.name} ({one.state}, {one.ended} trials{best}, {in_words(one.size)}) for good?",
-            abort=True,
-            err=True,
-        )
+        confirm(f"Delete {one.name} ({one.state}, {one.ended} trials{best}, {in_words(one.size)}) for good?")
     done = delete_search(name, tracking_uri=tracking_uri)
     runs = "1 run" if done.runs == 1 else f"{done.runs} runs"
     echo(f"{name}: {in_words(done.size)} of records and {runs} in MLflow deleted")
@@ -180,5 +176,5 @@ def clean(older_than: float | None, keep: int, models: bool, dry_run: bool, yes:
         echo(f"{total} would be freed")
         return
     if not yes:
-        click.confirm(f"Free {total}?", abort=True, err=True)
+        confirm(f"Free {total}?")
     echo(f"{in_words(housekeeping.clean(found))} freed")

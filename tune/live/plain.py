@@ -13,6 +13,15 @@ import click
 from goemo.escaping import printable
 
 
+def confirm(question: str) -> None:
+    """Ask for a yes on the terminal, without what it would obey.
+
+    Raises:
+        click.Abort: The answer is no, or there is none.
+    """
+    click.confirm(printable(question), abort=True, err=True)
+
+
 def echo(text: object, *, err: bool = False, nl: bool = True, is_data: bool = False) -> None:
     """Print a line for the user, without what a terminal would obey.
 

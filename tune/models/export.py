@@ -114,12 +114,12 @@ def write_export_across(found: Across, path: Path) -> str:
 
 
 def _blend_configuration(search: Snapshot) -> dict[str, Any]:
-    objective = search.spec["objective"]
+    objective = search.asked("objective")
     return {
         "checkpoint": BLEND,
         "metric": objective["metric"],
         "thresholds": objective["thresholds"],
-        "seed": search.spec["seed"],
+        "seed": search.asked("seed"),
     }
 
 
@@ -138,7 +138,8 @@ def _values(
     configuration: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what the export of anything holds."""
-    facts, spec = search.facts, SearchSpec.from_dict(dict(search.spec))
+    spec = SearchSpec.from_dict(dict(search.spec))
+    environment, data = search.known("environment"), search.known("data")
     keys = ("source", "taxonomy", "seed", "splitting", "digest", "splits", "options")
     value, low, high = score
     return {
@@ -149,7 +150,7 @@ def _values(
             "threads": threads_per_trial(spec),
             "max_lengths": max_lengths(spec),
             "prefix_limit_gb": spec.resources.prefix_limit_gb,
-            **{key: facts["environment"].get(key) for key in ("platform", "gpus", "git_commit")},
+            **{key: environment.get(key) for key in ("platform", "gpus", "git_commit")},
         },
         "expected": {
             "metric": f"val/{board.objective}",
@@ -158,9 +159,9 @@ def _values(
             "high": high,
             "interval": "95 % bootstrap of the validation rows; thresholds cross-fitted",
         },
-        "data": {key: facts["data"][key] for key in keys if key in facts["data"]},
+        "data": {key: data[key] for key in keys if key in data},
         "configuration": dict(configuration),
-        "versions": facts["environment"]["versions"],
+        "versions": environment["versions"],
     }
 
 

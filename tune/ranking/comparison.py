@@ -105,7 +105,7 @@ class Comparison:
             # Records of an earlier version lack what could not be varied then.
             settings = {n: config.get(n, HYPERPARAMETER_DEFAULTS.get(n)) for n in varied}
             head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
-            line = guarded_row({**head, "checkpoint": config["checkpoint"], **settings, **values})
+            line = guarded_row({**head, "checkpoint": config.get("checkpoint", ""), **settings, **values})
             if writer is None:
                 writer = csv.DictWriter(sink, fieldnames=list(line))
                 writer.writeheader()
@@ -133,7 +133,7 @@ def compare(searches: Sequence[Snapshot]) -> Comparison:
         for row, behind in leaderboard.rank(ranked, searches[0].validation()[0])
     ]
     return Comparison(
-        objective=searches[0].spec["objective"]["metric"],
+        objective=searches[0].asked("objective")["metric"],
         contenders=tuple(_contender(row, behind, trials[row.search]) for row, behind in _best_of_each(found)),
         rows=tuple(row for row, _ in found),
         baseline=_baseline(searches, found[0][0]),
@@ -203,7 +203,7 @@ def _problems(searches: Sequence[Snapshot]) -> list[str]:
             problems.append(f"{search.name} is named twice")
             continue
         seen.add(search.name)
-        metric, expected = (s.spec["objective"]["metric"] for s in (search, first))
+        metric, expected = (s.asked("objective")["metric"] for s in (search, first))
         if metric != expected:
             problems.append(f"{search.name} ranks by {metric}, {first.name} by {expected}")
         (targets, labels), (expected_targets, expected_labels) = search.validation(), first.validation()

@@ -148,7 +148,7 @@ def _group(leader: TrialRecord, seeds: int, known: Mapping[str, TrialRecord]) ->
         leader=leader,
         completed=(leader, *(record for record, outcome in ended if outcome.stop_reason == "completed")),
         lost=tuple(
-            LostSeed(record.trial_id, record.config["seed"], outcome.stop_reason, outcome.message)
+            LostSeed(record.trial_id, record.seed, outcome.stop_reason, outcome.message)
             for record, outcome in ended
             if outcome.stop_reason != "completed"
         ),
@@ -158,7 +158,7 @@ def _group(leader: TrialRecord, seeds: int, known: Mapping[str, TrialRecord]) ->
 
 def further_seeds(leader: TrialRecord, seeds: int) -> range:
     """Return the seeds with which a leader is trained again, so that it has as many as this in all."""
-    own = int(leader.config["seed"])
+    own = leader.seed
     return range(own + 1, own + seeds)
 
 
@@ -179,7 +179,7 @@ def _confirmed(
         trial_id=leader.trial_id,
         varied=leader.varied,
         config=leader.config,
-        seeds=tuple(int(record.config["seed"]) for record in group.completed),
+        seeds=tuple(record.seed for record in group.completed),
         values=values,
         mean=sum(values) / len(values),  # of the numbers that are shown, to the last digit
         low=summary.low,

@@ -28,7 +28,7 @@ def cross_fitted(record: TrialRecord, targets: npt.NDArray[np.bool_]) -> npt.NDA
     Raises:
         GoemoError: It has left no scores.
     """
-    scores = record.scores()
+    scores = record.scores(targets.shape)
     settings = record.config["thresholds"]
     told = json.dumps([settings, str(scores.dtype), scores.shape, targets.shape], sort_keys=True)
     digest = hashlib.blake2b(told.encode(), digest_size=16)

@@ -228,7 +228,7 @@ def build(search: Snapshot) -> Leaderboard:
 
 def _build(search: Snapshot) -> Leaderboard:
     records = search.trials
-    metric = search.spec["objective"]["metric"]
+    metric = search.asked("objective")["metric"]
     under_way = word_for_under_way(search)
     reasons = Counter(r.outcome.stop_reason if r.outcome else under_way for r in records)
     ranked = [record for record in records if record.is_ranked]

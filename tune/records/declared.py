@@ -14,9 +14,18 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     RootModel,
+    ValidationError,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
+
+from goemo.configuration import Configuration, Metric
+from goemo.configuration.declared import keys_of
+from goemo.configuration.json_files import problems_of
+from goemo.configuration.rules import one_of
+from goemo.configuration.settings import Seed
+from goemo.data.report import ReadReport
 
 StopReason = Literal["completed", "stopped_early", "failed", "diverged", "out_of_memory"]
 STOP_REASONS: tuple[str, ...] = get_args(StopReason)
@@ -32,6 +41,11 @@ TrialId = Annotated[str, AfterValidator(_trial_id)]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Setting = bool | int | FiniteFloat | str | None  # one value of a configuration
 Settings = dict[str, Setting | list[Setting] | dict[str, Setting]]
+
+KEYS = keys_of(Configuration)
+_RANKING = ("metric", "thresholds")
+# What readers of a record reckon with; all else is only shown.
+_USED = (*_RANKING, "checkpoint", "seed", "batch_size", "accumulation_steps", "epochs")
 
 
 class Declared(BaseModel):
@@ -55,10 +69,14 @@ class AskedFor(Declared):
 
     @model_validator(mode="after")
     def _ranks(self) -> AskedFor:
-        if not isinstance(self.config.get("metric"), str):
-            raise ValueError("config.metric must be a name")  # noqa: TRY004 - pydantic asks for ValueError
-        if not isinstance(self.config.get("thresholds"), str | dict):
-            raise ValueError("config.thresholds must be a name, or a mapping with one")  # noqa: TRY004
+        for name in _USED:
+            if name in self.config or name in _RANKING:
+                try:
+                    KEYS[name].check(self.config.get(name))
+                except PydanticCustomError as error:
+                    raise ValueError(f"config.{name}: {error}") from None
+                except ValidationError as error:
+                    raise ValueError(f"config.{name}: {'; '.join(problems_of(error))}") from None
         return self
 
 
@@ -197,9 +215,87 @@ class DataFacts(BaseModel):
     labels: list[str] = []
     seed: int | None = None
     splitting: str = ""
-    digest: str = ""
+    digest: str | None = None
     splits: dict[str, SplitFacts] = {}
     notes: list[str] = []
+    report: ReadReport | None = None
+
+
+Averages = dict[str, FiniteFloat | None]
+Ends = tuple[FiniteFloat, FiniteFloat]  # of an interval
+
+
+class Measured(BaseModel):
+    """What `goemo.evaluation.results` gives for thresholds from one place."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    macro: Averages
+    weighted: Averages
+    micro: Averages
+    per_label: list[dict[str, FiniteFloat | str | None]]
+    macro_f1_interval: Ends
+    intervals: dict[str, Ends]
+
+
+class TestResults(BaseModel):
+    """``test_results.json``: what the chosen trial gives on the test split."""
+
+    __test__ = False  # no test of pytest's
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    trial_id: TrialId
+    split: str
+    examples: NonNegativeInt
+    results: dict[Literal["fixed_0.5", "validation", "test_tuned"], Measured]
+
+
+class _Objective(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    metric: Annotated[Metric, one_of(Metric)]
+    thresholds: str | dict[str, Any] = ""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    checkpoint: str | dict[str, Any]
+    trainable: str | dict[str, Any] = "all"
+
+
+class _Source(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    source: str
+    taxonomy: str = "fine"
+
+
+class Recorded(BaseModel):
+    """``search.yaml``, as far as readers of records reckon with it; `tune.spec` declares it in full."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    model: _Model | None = None
+    data: _Source | None = None
+    space: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    scheduler: dict[str, Any] | None = None
+    objective: _Objective | None = None
+    confirm: dict[str, Any] | None = None
+    seed: Seed | None = None
+
+
+class Environment(BaseModel):
+    """What a search ran on, as `tune.environment.describe` tells it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    versions: dict[str, str] = {}
+    platform: str | None = None
+    cpus: NonNegativeInt | None = None
+    gpus: list[str] = []
+    git_commit: str | None = None
 
 
 class Facts(BaseModel):
@@ -219,7 +315,7 @@ class Facts(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     data: DataFacts | None = None
-    environment: dict[str, Any] | None = None
+    environment: Environment | None = None
     started: Annotated[FiniteFloat, Field(ge=0)] | None = None
     status: Literal["running", "complete", "interrupted"] | None = None
     search_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None

@@ -15,9 +15,15 @@ def held(search: SearchFolder) -> Iterator[None]:
     """Hold the search, so that two processes never write to it; the lock goes with the process.
 
     Raises:
-        GoemoError: Another process holds it.
+        GoemoError: Another process holds it, or this user may not write to it.
     """
-    with (search.path / ".lock").open("w") as lock:
+    path = search.path / ".lock"
+    try:
+        lock = path.open("w")
+    except OSError as error:
+        hint = "; it is another user's" if isinstance(error, PermissionError) else ""
+        raise GoemoError(f"{search.name} cannot be worked on: {path}: {error.strerror}{hint}") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

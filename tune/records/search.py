@@ -13,12 +13,20 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import yaml
+from pydantic import ValidationError
 
-from goemo.configuration.json_files import UnreadableError, check_bounds, parse_json, read_json, read_text
+from goemo.configuration.json_files import (
+    UnreadableError,
+    check_bounds,
+    parse_json,
+    problems_of,
+    read_json,
+    read_text,
+)
 from goemo.errors import GoemoError, InputError
-from tune.records.declared import Blended, Confirming, Facts, SystemSample, WarmStart
+from tune.records.declared import Blended, Confirming, Facts, Recorded, SystemSample, WarmStart
 from tune.records.snapshot import Damaged, Reader, Snapshot, read_validation
-from tune.records.trial import ANSWERS, DamagedTrialError, TrialFolder
+from tune.records.trial import ANSWERS, DamagedTrialError, TrialFolder, TrialRecord
 from tune.records.writing import runs_folder, write_json, write_text
 
 Model = TypeVar("Model")
@@ -92,10 +100,13 @@ class SearchFolder:
         try:
             values = yaml.safe_load(read_text(path))
             check_bounds(values)
-        except (ValueError, yaml.YAMLError) as error:
+            if not isinstance(values, dict):
+                raise self._damaged(path, "must be a mapping")
+            Recorded.model_validate(values)
+        except ValidationError as error:
+            raise self._damaged(path, "; ".join(problems_of(error, Recorded))) from error
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise self._damaged(path, error) from error
-        if not isinstance(values, dict):
-            raise self._damaged(path, "must be a mapping")
         return values
 
     def write_spec(self, spec: Mapping[str, Any]) -> None:
@@ -107,7 +118,11 @@ class SearchFolder:
     def facts(self) -> dict[str, Any]:
         """What was true when it ran: data digests, versions, hardware. Empty before it is known."""
         found = self._declared("search.json", Facts)
-        return {} if found is None else found.model_dump(exclude_unset=True)
+        if found is None:
+            return {}
+        parts = {name: getattr(found, name) for name in ("data", "environment")}
+        known = {name: part.model_dump(exclude_none=True) for name, part in parts.items() if part is not None}
+        return {**found.model_dump(exclude_unset=True), **known}
 
     def add_facts(self, **facts: Any) -> None:
         """Add to the facts, keeping those that are not named."""
@@ -207,10 +222,12 @@ class SearchFolder:
         """
         now = self.snapshot()
         found = list(now.damaged)
-        for record in (*now.everyone, *now.answers.values()):
-            if record.history and record.outcome is not None:
+        records = [record for record in (*now.everyone, *now.answers.values()) if record.history]
+        shape = self._shape(records)
+        for record in records:
+            if record.outcome is not None:
                 try:
-                    record.scores()
+                    record.scores(shape)
                 except DamagedTrialError as error:
                     found.append(Damaged(record.trial_id, str(error)))
         for damaged in found:
@@ -218,6 +235,16 @@ class SearchFolder:
             target.parent.mkdir(exist_ok=True)
             self.trial(damaged.trial_id).path.rename(target)
         return found
+
+    def _shape(self, records: Sequence[TrialRecord]) -> tuple[int, ...] | None:
+        """Return the shape that scores must have; None where the targets tell one that no trial's have."""
+        with suppress(GoemoError):
+            shape = self.validation()[0].shape
+            for record in records:
+                with suppress(DamagedTrialError):
+                    record.scores(shape)
+                    return shape
+        return None
 
     def _declared(self, name: str, model: type[Model]) -> Model | None:
         """Return what a file holds, checked; None where there is no such file yet."""

@@ -96,6 +96,29 @@ class Snapshot:
         """How many trials of the search have ended."""
         return sum(record.outcome is not None for record in self.trials)
 
+    def asked(self, part: str) -> Any:
+        """Return a part of the search space, which is there in every search.
+
+        Raises:
+            GoemoError: It is not there.
+        """
+        if self.spec.get(part) is None:
+            where = self.path / "search.yaml"
+            raise GoemoError(f"{self.name}: {where} is damaged: {part}: must be there")
+        return self.spec[part]
+
+    def known(self, part: str) -> Any:
+        """Return a part of the facts that every search has whose trials were begun.
+
+        Raises:
+            GoemoError: It is not there.
+        """
+        if self.facts.get(part) is None:
+            where = self.path / "search.json"
+            again = f"to write it again: goemo resume {self.name}"
+            raise GoemoError(f"{self.name}: {where} is damaged: {part}: must be there; {again}")
+        return self.facts[part]
+
     def validation(self) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
         """Return targets, shape (n_examples, n_labels), and label names of the validation split.
 

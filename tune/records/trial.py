@@ -17,7 +17,7 @@ import numpy.typing as npt
 from goemo.configuration.json_files import UnreadableError, read_json, read_json_lines
 from goemo.configuration.outcomes import RANKED
 from goemo.errors import GoemoError
-from tune.records.declared import AskedFor, Leaders, Outcome, ReportRow
+from tune.records.declared import KEYS, AskedFor, Leaders, Outcome, ReportRow
 from tune.records.writing import write_json, write_text
 
 # What stands beside the trials and is none of them: a bag of words, and the best models as one.
@@ -33,6 +33,10 @@ HALF_DONE = (".checkpoint*", ".partial-*", ".goemo-partial-*", ".scores*", ".tes
 def confirmation_id(leader: str, seed: int) -> str:
     """Return the id of the trial that repeats a leader with another seed: ``t007-s43``."""
     return f"{leader}-s{seed}"
+
+
+# Of each report, whatever ranks.
+RANKING_METRICS = ("val/macro_f1", "val/weighted_f1", "val/micro_f1", "val/macro_f1_at_0.5")
 
 
 def is_confirmation(trial_id: str) -> bool:
@@ -94,6 +98,11 @@ class TrialRecord:
         return f"val/{self.config['metric']}"
 
     @property
+    def seed(self) -> int:
+        """The seed that the trial is trained with."""
+        return int(self.config.get("seed", KEYS["seed"].default))
+
+    @property
     def best(self) -> dict[str, float] | None:
         """The report with the highest objective, the earlier of equals; None before the first report."""
         if not self.history:
@@ -120,11 +129,14 @@ class TrialRecord:
         """Whether the trial can stand on the leaderboard."""
         return bool(self.history) and (self.outcome is None or self.outcome.stop_reason in RANKED)
 
-    def scores(self) -> npt.NDArray[np.float32]:
+    def scores(self, shape: tuple[int, ...] | None = None) -> npt.NDArray[np.float32]:
         """Return the validation scores of the best report, shape (n_examples, n_labels).
 
+        Args:
+            shape: That of the targets, which the scores must have too; None where it is not known.
+
         Raises:
-            GoemoError: The trial has not left any, or the file is damaged.
+            DamagedTrialError: The trial has not left any, or the file is damaged.
         """
         path = self.folder / "scores.npz"
         if not path.is_file():
@@ -133,7 +145,7 @@ class TrialRecord:
             )
         try:
             with np.load(path, allow_pickle=False) as archive:
-                return _checked_scores(archive["scores"])
+                return _checked_scores(archive["scores"], shape)
         except DAMAGED as error:
             raise DamagedTrialError(self.trial_id, f"{path} is damaged ({error})") from error
 
@@ -180,7 +192,7 @@ class TrialFolder:
                 folder=self.path,
                 confirms=asked.confirms,
             )
-            _check_history(record)
+            _check(record)
         except UnreadableError as error:
             raise DamagedTrialError(self.trial_id, f"damaged record: {error}") from error
         return record
@@ -254,23 +266,29 @@ def leaders_beaten_by(trial: TrialFolder, objective: float) -> bool:
     return keep > 0 and (len(others) < keep or objective >= min(others))
 
 
-def _checked_scores(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _checked_scores(array: npt.NDArray[Any], shape: tuple[int, ...] | None) -> npt.NDArray[np.float32]:
     """Return an array of scores, or raise ValueError where it is none."""
     scores = np.asarray(array)
     if scores.ndim != 2 or not np.issubdtype(scores.dtype, np.floating):
         raise ValueError(f"scores must be real numbers of two dimensions, got {scores.dtype} {scores.shape}")
+    if shape is not None and scores.shape != shape:
+        raise ValueError(f"scores {scores.shape} must have the shape of the targets, {shape}")
     if not ((scores >= 0) & (scores <= 1)).all():
         raise ValueError("scores must lie in [0, 1]")
     return scores.astype(np.float32)
 
 
-def _check_history(record: TrialRecord) -> None:
-    """Raise UnreadableError where a report lacks what ranks, or reports are not in order."""
+def _check(record: TrialRecord) -> None:
+    """Raise UnreadableError where id and configuration differ, or a report lacks what ranks or its place."""
+    if (record.confirms is not None) != is_confirmation(record.trial_id):
+        where = record.folder / "config.json"
+        raise UnreadableError(f"{where}: confirms: must be there for the id of a confirmation, and no other")
     path = record.folder / "history.jsonl"
     before = 0.0
     for number, row in enumerate(record.history, start=1):
-        if record.objective_name not in row:
-            raise UnreadableError(f"{path}, line {number}: {record.objective_name}: must be there")
+        missing = [name for name in (record.objective_name, *RANKING_METRICS) if name not in row]
+        if missing:
+            raise UnreadableError(f"{path}, line {number}: {missing[0]}: must be there")
         if row["progress"] <= before:
             raise UnreadableError(f"{path}, line {number}: progress: must rise from report to report")
         before = row["progress"]

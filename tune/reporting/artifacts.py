@@ -64,7 +64,7 @@ def trial_tables(search: SearchFolder | Snapshot, record: TrialRecord) -> TrialT
         GoemoError: It has left no scores.
     """
     targets, labels = search.validation()
-    scores = record.scores()
+    scores = record.scores(targets.shape)
     options = threshold_options(record.config["thresholds"])
     thresholds = fit_thresholds(scores, targets, **options)
     predictions = cross_fitted(record, targets)

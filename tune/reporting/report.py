@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from goemo import evaluation, published, report
+from goemo.configuration.json_files import UnreadableError, read_json
 from goemo.data import Splits, load_recorded, report_lines
 from goemo.errors import GoemoError, InputError
 from goemo.metrics import averages
@@ -24,6 +25,7 @@ from tune.ranking.edges import Edge, edges_of, repeated, search_on
 from tune.ranking.insight import Importance, hyperparameter_importance
 from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder, Snapshot, TrialRecord, runs_folder, write_json, write_text
+from tune.records.declared import TestResults
 from tune.reporting.artifacts import (
     TrialTables,
     drawn_figures,
@@ -162,7 +164,7 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
         edges=edges,
         commands=_commands(now, search_on(spec, now.path, edges)),
         errors=[] if texts is None else worst_errors(tables, texts),
-        cuts=cuts_of(board, now.trials, now.spec["scheduler"]),
+        cuts=cuts_of(board, now.trials, now.asked("scheduler")),
     )
 
 
@@ -173,7 +175,7 @@ def _chosen(now: Snapshot, board: Leaderboard) -> TrialRecord:
 def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]]:
     """Return the page of a search, and its pictures by name, the chosen trial's as ``chosen_NAME``."""
     now, tables = findings.now, findings.tables
-    facts, test = now.facts, _test_results(now, board)
+    test = _test_results(now, board)
     of_search = search_charts(now, board, findings.importance)
     of_chosen = trial_charts(tables, is_chosen=True)
     images = {name: chart.png() for name, chart in of_search.items()}
@@ -182,7 +184,7 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
     page = report.search_page(
         name=now.name,
         leaderboard=_everyone(board),
-        description=_question(now.spec, board.best.varied),
+        description=_question(now, board.best.varied),
         objective=board.objective,
         stop_reasons=board.reasons,
         table_at_half=tables.table_at_half,
@@ -199,8 +201,8 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         answers=board.answers,
         warnings=[edge.sentence for edge in findings.edges],
         insights=_why_no_importance(findings.importance),
-        notes=_notes(facts),
-        environment={**facts["environment"], "data digest": facts["data"]["digest"]},
+        notes=_notes(now.known("data")),
+        environment={**now.known("environment"), "data digest": now.known("data").get("digest")},
         borrowed=tables.borrowed,
         commands=findings.commands,
         cache=runs_folder() / "cache",
@@ -225,7 +227,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
     rows = tables.table.assign(threshold_low=low, threshold_high=high)
     value = {
         **board.to_dict(),
-        "question": _question(now.spec, board.best.varied),
+        "question": _question(now, board.best.varied),
         "summary": leaderboard.summary(board),
         "edge_warnings": [edge.sentence for edge in findings.edges],
         "early_stopping": {
@@ -243,7 +245,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         },
         "importance": {"shares": importance.shares, "basis": importance.basis},
         "worst_errors": findings.errors,
-        "notes": _notes(now.facts),
+        "notes": _notes(now.known("data")),
         "commands": findings.commands,
         "facts": now.facts,
         "search_space": now.spec,
@@ -266,11 +268,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _notes(facts: Mapping[str, Any]) -> list[str]:
-    data = facts["data"]
+def _notes(data: Mapping[str, Any]) -> list[str]:
     if "report" in data:
         return [f"{data['source']}.", *report_lines(data["report"])]
-    counts = ", ".join(f"{split['examples']} {name}" for name, split in data["splits"].items())
+    counts = ", ".join(f"{split.get('examples', '?')} {name}" for name, split in data["splits"].items())
     return [f"{data['source']}: {counts}. Splits: {data['splitting']}.", *data["notes"]]
 
 
@@ -293,8 +294,8 @@ def _everyone(board: Leaderboard) -> list[dict[str, Any]]:
     ]
 
 
-def _question(spec: Mapping[str, Any], varied: Iterable[str]) -> str:
-    model, data = spec["model"], spec["data"]
+def _question(now: Snapshot, varied: Iterable[str]) -> str:
+    model, data = now.asked("model"), now.asked("data")
     names = [name.replace("_", " ") for name in varied]
     sought = (
         f"Which {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} suit"
@@ -312,7 +313,11 @@ def _test_results(now: Snapshot, board: Leaderboard) -> dict[str, Any] | None:
     path = now.path / "artifacts" / "test_results.json"
     if not path.is_file():
         return None
-    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        results = read_json(path, TestResults).model_dump(mode="json")
+    except UnreadableError as error:
+        again = f"to write it again: goemo resume {now.name}"
+        raise GoemoError(f"{now.name}: damaged: {error}; {again}") from error
     return results if results.pop("trial_id") == board.best.trial_id else None
 
 
@@ -323,9 +328,9 @@ def _beside_published(test: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _texts(now: Snapshot) -> list[str] | None:
-    data = now.facts["data"]
+    data = now.known("data")
     try:
-        splits = load_recorded({**data, "seed": now.spec["seed"]})
+        splits = load_recorded({**data, "seed": now.asked("seed")})
     except GoemoError:  # the data has moved: the page does without its texts
         return None
-    return splits.validation.texts if splits.digest == data["digest"] else None
+    return splits.validation.texts if splits.digest == data.get("digest") else None

@@ -175,7 +175,7 @@ def trial_description(record: TrialRecord) -> str:
     exported, confirms = record.trial_id, ""
     if record.confirms is not None:
         exported = record.confirms
-        confirms = f"Confirms {exported} with seed {record.config['seed']}. "
+        confirms = f"Confirms {exported} with seed {record.seed}. "
     export = f"goemo export {record.search} --trial {exported} -o {exported}.yaml"
     how = f"Ended at {record.progress} %, {ended}{told}"
     return f"""{confirms}{best}{how}. Figures and report are under Artifacts.

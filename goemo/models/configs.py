@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from goemo.configuration.wording import show
+
 # transformers fetches and runs native code for other names: OWNER/NAME is a kernel from the hub, and where
 # flash attention is not installed its names stand for such a kernel too.
 ATTENTIONS = (None, "eager", "sdpa")
+
+# Each layer is a handful of objects, whatever its size: ten million of them take gigabytes and hours.
+MOST_LAYERS = 1_000
+_COUNTS_LAYERS = re.compile("layer|depth|block_sizes|num_hidden_groups|inner_group_num")
 
 _ATTENTION_KEYS = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 
 
 class UnsafeConfigError(ValueError):
-    """The folder asks transformers to load more than its own weights into its own classes."""
+    """The folder asks transformers for more than its own weights and classes, or for too many layers."""
 
 
 def load_config(folder: Path, **changes: Any) -> Any:
@@ -30,8 +37,8 @@ def load_config(folder: Path, **changes: Any) -> Any:
         **changes: Set in the configuration.
 
     Raises:
-        UnsafeConfigError: It asks for code from elsewhere, or for quantised weights; or the folder is an
-            adapter, for which transformers loads another model.
+        UnsafeConfigError: It asks for code from elsewhere, quantised weights or too many layers; or it is
+            an adapter, for which transformers loads another model.
         ValueError: The file is no configuration.
         OSError: It cannot be read.
         ImportError: The model needs a package that is not installed.
@@ -96,10 +103,19 @@ def _check(folder: Path) -> None:
             raise UnsafeConfigError(
                 f"{key} in config.json must be one of {allowed}, got {value!r}; remove it"
             )
+        if _COUNTS_LAYERS.search(key) and _count(value) > MOST_LAYERS:
+            found = show(value) if isinstance(value, list) else f"{value:,}"
+            raise UnsafeConfigError(f"{key} in config.json must be at most {MOST_LAYERS:,}, got {found}")
         if key == "quantization_config" and value is not None:
             raise UnsafeConfigError(
                 "quantization_config in config.json: quantised weights cannot be used here"
             )
+
+
+def _count(value: Any) -> int:
+    """Return how many layers a value asks for: a number, or numbers by stage."""
+    parts = value if isinstance(value, list) else [value]
+    return sum(part for part in parts if isinstance(part, int))
 
 
 def _entries(value: Any, within: str = "") -> Iterator[tuple[str, Any]]:

@@ -151,8 +151,8 @@ def bootstrap(
             predicted[chunk] = count_flags(weights, alone)
     found = []
     for tallies, given in zip(resampled, sets, strict=True):
-        both, alone, real = (number.astype(np.float64) for number in counts(given, true))
-        found.append(Bootstrap(counts=(both, alone, real), resampled=tallies))
+        of_both, of_given, of_true = (number.astype(np.float64) for number in counts(given, true))
+        found.append(Bootstrap(counts=(of_both, of_given, of_true), resampled=tallies))
     return found
 
 

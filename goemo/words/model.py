@@ -124,6 +124,8 @@ def load_words(folder: Path) -> WordsModel:
         SafetensorError: The weights are damaged.
     """
     stored = read_json(folder / VOCABULARY, _StoredWords)
+    if any(len(set(terms.vocabulary)) < len(terms.vocabulary) for terms in stored.terms):
+        raise ValueError(f"{VOCABULARY} must name each term once")
     arrays = load_file(folder / WEIGHTS)
     sizes = {f"idf.{terms.family}": len(terms.vocabulary) for terms in stored.terms}
     if len(sizes) != len(stored.terms) or arrays.keys() != {*sizes, "weights", "intercepts"}:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import binaries
@@ -340,7 +341,14 @@ def _served(folder: Path) -> None:
 def _read_served(_folder: Path, path: Path) -> None:
     """Ask as a client of `mlflow models serve` does; MLflow answers a request that it refuses with 400."""
     kind = "text/csv" if path.suffix == ".csv" else "application/json"
-    answer = _served_model[0].post("/invocations", content=path.read_bytes(), headers={"content-type": kind})
+    try:
+        answer = _served_model[0].post(
+            "/invocations", content=path.read_bytes(), headers={"content-type": kind}
+        )
+    except Exception as error:
+        if any(Path(frame.filename).name == "pyfunc_model.py" for frame in extract_tb(error.__traceback__)):
+            raise
+        return  # in MLflow itself, before our model hears of it
     assert answer.status_code in {200, 400, 415}, f"status {answer.status_code}: {answer.text[-300:]}"
 
 
@@ -357,7 +365,7 @@ def _serve(bundle: Path, saved: Path) -> None:
 
     logged_model.save(bundle, saved)
     app = init(pyfunc.load_model(str(saved)))
-    _served_model[:] = [TestClient(app, raise_server_exceptions=False)]
+    _served_model[:] = [TestClient(app)]
 
 
 # --- Data ---
@@ -454,7 +462,7 @@ def _read_data(folder: Path, path: Path) -> None:
         lambda: load_splits(source),
         lambda: load_splits(source, leaves_out_unreadable=True),
         lambda: load_splits(source, "ekman", options=DataOptions(label_separator=";", encoding="latin-1")),
-        lambda: load_rows(source, needs_labels=False, keeps_columns=True),
+        lambda: load_rows(source),
     ):
         try:
             step()

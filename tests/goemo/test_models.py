@@ -558,11 +558,17 @@ def test_a_broken_folder_is_refused_with_a_remedy(tmp_path, break_it, message):
         ({"attn_implementation": {"": "sdpa", "text_config": "evil/kernel@v1:f"}}, "evil/kernel"),
         ({"text_config": {"attn_implementation": "evil/kernel"}}, "evil/kernel"),
         ({"quantization_config": {"quant_method": "fp8"}}, "quantised"),
+        (
+            {"num_hidden_layers": 10**7},
+            "num_hidden_layers in config.json must be at most 1,000, got 10,000,000",
+        ),
+        ({"text_config": {"n_layer": 10**7}}, "n_layer in config.json must be at most 1,000"),
+        ({"block_sizes": [4, 10**7]}, "block_sizes in config.json must be at most 1,000"),
     ],
 )
 @pytest.mark.parametrize("scheme", ["", "scratch:"])
 def test_a_configuration_brings_no_code(tmp_path, changes, message, scheme):
-    """A kernel of the hub, anywhere in config.json, is refused when found, and again when built."""
+    """A kernel of the hub, anywhere in config.json, is refused, and so are more layers than can be built."""
     folder = complete(tmp_path / "model")
     good = resolve_checkpoint(scheme + str(folder), texts=None, cache=tmp_path)
     values = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -209,25 +209,36 @@ def test_seeds_that_have_ended_outlive_a_killed_command(exported, console, monke
     assert trained == [42, 43, 44, 42, 43, 44]
     resumed, whole = Record.open(Path("model")), Record.open(Path("whole"))
     assert np.array_equal(resumed.scores, whole.scores)
-    assert resumed.provenance["selection"] == whole.provenance["selection"]
+    chosen = [record.provenance["selection"] for record in (resumed, whole)]
+    assert chosen[0]["seeds"] == chosen[1]["seeds"]
+    assert chosen[0]["seed"] == chosen[1]["seed"]
     assert [row["seed"] for row in resumed.reports] == [row["seed"] for row in whole.reports]
 
 
-def test_fewer_seeds_than_were_begun_are_trained_anew(exported, console, monkeypatch):
-    """The best of those that are kept may be none of those that are asked for; damage is trained anew too."""
+def test_what_is_kept_of_other_seeds_or_damaged_is_trained_anew(exported, console, monkeypatch, home):
+    """The best of those that are kept may be none of those that are asked for."""
     real, trained = module.train, []
 
     def killed(configuration, *arguments, **options):
-        if configuration.seed == 44 and len(trained) < 3:
+        if configuration.seed == 44:
             raise Killed
         trained.append(configuration.seed)
         return real(configuration, *arguments, **options)
 
+    def kill():
+        with pytest.raises(Killed):
+            retrain(exported, Path("model"), seeds=3, tracking_uri="none", console=console)
+
     monkeypatch.setattr(module, "train", killed)
-    with pytest.raises(Killed):
-        retrain(exported, Path("model"), seeds=3, tracking_uri="none", console=console)
-    retrain(exported, Path("model"), seeds=2, tracking_uri="none", console=console)
+    kill()
+    kill()
+    assert trained == [42, 43]
+    (kept,) = (home / "cache" / "seeds").glob("*/seeds.json")
+    kept.write_text(kept.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    kill()
     assert trained == [42, 43, 42, 43]
+    retrain(exported, Path("model"), seeds=1, tracking_uri="none", console=console)
+    assert trained == [42, 43, 42, 43, 42]
 
 
 def test_no_seed_no_model(exported, console, monkeypatch):

@@ -321,8 +321,7 @@ def rank(
     worth = resampled(ranked, targets)
     found = []
     for place, (record, drawn) in enumerate(zip(ranked, worth, strict=True), start=1):
-        best = record.best
-        assert best is not None
+        best = record.ranked_report()
         difference = compare_draws(worth[0].estimate - drawn.estimate, worth[0].draws, drawn.draws)
         row = Row(
             rank=place,

@@ -202,7 +202,7 @@ class SplitFacts(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     examples: NonNegativeInt | None = None
-    digest: str = ""
+    digest: str | None = None
 
 
 class DataFacts(BaseModel):

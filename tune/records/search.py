@@ -227,6 +227,7 @@ class SearchFolder:
         for record in records:
             if record.outcome is not None:
                 try:
+                    record.ranked_report()
                     record.scores(shape)
                 except DamagedTrialError as error:
                     found.append(Damaged(record.trial_id, str(error)))

@@ -109,6 +109,19 @@ class TrialRecord:
             return None
         return max(self.history, key=lambda row: (row[self.objective_name], -row["progress"]))
 
+    def ranked_report(self) -> dict[str, float]:
+        """Return the best report of a trial that has one, with all that ranks.
+
+        Raises:
+            DamagedTrialError: Something is missing in it.
+        """
+        assert self.best is not None
+        missing = [name for name in RANKING_METRICS if name not in self.best]
+        if missing:
+            where = self.folder / "history.jsonl"
+            raise DamagedTrialError(self.trial_id, f"{where} is damaged: {missing[0]}: must be there")
+        return self.best
+
     @property
     def objective(self) -> float | None:
         """The best report's objective; None before the first report."""
@@ -279,16 +292,15 @@ def _checked_scores(array: npt.NDArray[Any], shape: tuple[int, ...] | None) -> n
 
 
 def _check(record: TrialRecord) -> None:
-    """Raise UnreadableError where id and configuration differ, or a report lacks what ranks or its place."""
+    """Raise UnreadableError where id and configuration differ, or a report has no objective or no place."""
     if (record.confirms is not None) != is_confirmation(record.trial_id):
         where = record.folder / "config.json"
         raise UnreadableError(f"{where}: confirms: must be there for the id of a confirmation, and no other")
     path = record.folder / "history.jsonl"
     before = 0.0
     for number, row in enumerate(record.history, start=1):
-        missing = [name for name in (record.objective_name, *RANKING_METRICS) if name not in row]
-        if missing:
-            raise UnreadableError(f"{path}, line {number}: {missing[0]}: must be there")
+        if record.objective_name not in row:
+            raise UnreadableError(f"{path}, line {number}: {record.objective_name}: must be there")
         if row["progress"] <= before:
             raise UnreadableError(f"{path}, line {number}: progress: must rise from report to report")
         before = row["progress"]

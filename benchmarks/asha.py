@@ -33,7 +33,7 @@ from ray.tune.schedulers.async_hyperband import _Bracket
 
 from tune.driver import resume_search, run_search
 from tune.engine.schedulers import OBJECTIVE, PROGRESS, Asha
-from tune.forecast.simulation import Course, simulate
+from tune.forecast.simulation import TrialTimeline, simulate
 from tune.ranking import leaderboard
 from tune.records import SearchFolder, TrialRecord, search_names
 from tune.spec import SearchSpec, load_spec
@@ -168,7 +168,7 @@ def replayed(full: Finished, spec: SearchSpec, way: Way, order: Sequence[int]) -
         is tied with it.
     """
     records = [list(full.records.values())[place] for place in order]
-    courses = [course(full, record) for record in records]
+    timelines = [timeline(full, record) for record in records]
     scheduler = replace(spec.scheduler, grace=way.grace, reduction_factor=way.reduction_factor)
     asha = way.asha([], replace(spec, scheduler=scheduler))
     trials = [SimpleNamespace(trial_id=record.trial_id) for record in records]
@@ -183,21 +183,21 @@ def replayed(full: Finished, spec: SearchSpec, way: Way, order: Sequence[int]) -
         result = {PROGRESS: progress, OBJECTIVE: objective}
         return progress < 100 and asha.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
 
-    steps = simulate(courses, 2, goes_on).steps
+    steps = simulate(timelines, 2, goes_on).steps
     board = leaderboard.build(full.folder.snapshot())
     chosen = max(best, key=lambda trial_id: best[trial_id])
     behind = board.best.objective - best[chosen]
-    return steps / sum(sum(one.steps) for one in courses), behind, board.row(chosen).tied_with_best
+    return steps / sum(sum(one.steps) for one in timelines), behind, board.row(chosen).tied_with_best
 
 
-def course(full: Finished, record: TrialRecord) -> Course:
+def timeline(full: Finished, record: TrialRecord) -> TrialTimeline:
     """Return what a trial of the full grid took to each of its reports."""
     examples = full.folder.facts["data"]["splits"]["train"]["examples"]
     total = ceil(examples / record.config["batch_size"]) * record.config["epochs"]
     progress = tuple(int(row["progress"]) for row in record.history)
     seconds = np.diff([0.0, *(row["seconds"] for row in record.history)])
     steps = np.diff([0, *(total * at // 100 for at in progress)])
-    return Course(progress, tuple(seconds.tolist()), tuple(steps.tolist()))
+    return TrialTimeline(progress, tuple(seconds.tolist()), tuple(steps.tolist()))
 
 
 def replay(full: Finished, spec: SearchSpec, orders: int) -> str:

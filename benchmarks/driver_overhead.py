@@ -127,12 +127,12 @@ def run_engine(space: Path, ends: Ends) -> None:
 
     from tune.engine.cluster import connect
     from tune.engine.tuner import run_trials
-    from tune.live.progress import SearchState, View
+    from tune.live.progress import ProgressView, SearchState
     from tune.records import SearchFolder
     from tune.space import suggestions
     from tune.spec import load_spec
-    from tune.stopping.budget import Budget, Spending
-    from tune.stopping.halt import Halt
+    from tune.stopping.budget import Budget, BudgetUse
+    from tune.stopping.stop_request import StopRequest
 
     spec = load_spec(str(space))
     put_in_place(ends)
@@ -141,15 +141,15 @@ def run_engine(space: Path, ends: Ends) -> None:
         search = SearchFolder.create(spec.name, spec.to_dict())
         search.write_validation(np.random.default_rng(0).random((90, 28)) < 0.1, [str(n) for n in range(28)])
         state = SearchState(spec.name, total=spec.total, objective=spec.objective.metric)
-        with View(state, Console(file=io.StringIO())) as view:
+        with ProgressView(state, Console(file=io.StringIO())) as view:
             run_trials(
                 spec,
                 search,
                 prepared="",
                 per_trial={"cpu": 1.0, "gpu": 0.0},
                 suggestions=suggestions(spec, []),
-                spending=Spending(Budget(), started=time.monotonic(), gpus_per_trial=0.0),
-                halt=Halt(search.path),
+                spending=BudgetUse(Budget(), started=time.monotonic(), gpus_per_trial=0.0),
+                stop_request=StopRequest(search.path),
                 view=view,
                 notice=lambda _: None,
             )

@@ -39,7 +39,7 @@ from trainer_loop import MEGABATCH, make_trainer, quiet, tokenize, training_spee
 
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
-from goemo.fast import cut_vocabulary
+from goemo.fast import reduce_vocabulary
 from goemo.inference import choose_device
 from goemo.models import build_model, load_tokenizer
 from goemo.training import TrainingRun
@@ -123,7 +123,7 @@ class Case:
     def bound(self, device: Device) -> tuple[str, float]:
         """Return what bounds a step, and the milliseconds that it takes at least."""
         model = build_model(self.prepared.checkpoint, labels=self.prepared.labels, trainable="all", seed=0)
-        cut_vocabulary(model, self.prepared.distinct_tokens())
+        reduce_vocabulary(model, self.prepared.distinct_tokens())
         weights = sum(p.numel() for p in model.parameters())
         embeddings = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Embedding))
         applied = weights - embeddings

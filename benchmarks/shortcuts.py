@@ -21,7 +21,7 @@ import torch
 from measuring import hardware, spread, table
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from goemo.fast import SHORTCUTS, cut_vocabulary, training_view
+from goemo.fast import SHORTCUTS, reduce_vocabulary, training_view
 from goemo.fast import one_dnn as one_dnn_module
 from goemo.training.optimization import AdamW, decays
 
@@ -73,7 +73,7 @@ def _step(case: Case, without: str) -> Callable[[], None]:
         model = AutoModelForSequenceClassification.from_config(config).train()
         read = _READ[config.vocab_size]
         if without != _VOCABULARY:
-            cut_vocabulary(model, np.arange(read))
+            reduce_vocabulary(model, np.arange(read))
         view = training_view(model, without=[without]).train()
         lengths = torch.randint(12, 33, (case.batch,), generator=generator)
         mask = (torch.arange(32) < lengths[:, None]).long()

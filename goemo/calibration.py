@@ -150,7 +150,8 @@ def calibrate(scores: ArrayLike, targets: ArrayLike, *, method: str = "platt") -
 
     ``platt`` fits ``sigmoid(slope * logit(score) + intercept)`` by maximum likelihood, with the smoothed
     targets of Platt 1999, "Probabilistic Outputs for Support Vector Machines", section 2.2: (P + 1) / (P + 2)
-    for P positives, 1 / (N + 2) for N negatives. They keep the fit finite where a cut separates the two.
+    for P positives, 1 / (N + 2) for N negatives. They keep the fit finite where a threshold separates the
+    two.
 
     ``temperature`` is the same without the intercept, so 0.5 stays 0.5 (Guo et al. 2017, "On Calibration of
     Modern Neural Networks", section 4.2), with one temperature, 1 / slope, a label.

@@ -27,13 +27,13 @@ class InputError(GoemoError):
     def __str__(self) -> str:
         where = self.where.removesuffix(":")  # of a source such as sample:
         if len(self.problems) == 1:
-            return cut(f"{where}: {self.problems[0]}", LONGEST)
+            return shortened(f"{where}: {self.problems[0]}", LONGEST)
         lines, left = (
-            [cut(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
+            [shortened(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
             3 * LONGEST // 4 - 40,
         )
         for place, problem in enumerate(self.problems):
-            line = cut(f"  {problem}", LONGEST // 4)
+            line = shortened(f"  {problem}", LONGEST // 4)
             left -= len(line.encode(errors="replace")) + 1
             if left < 0:
                 return "\n".join([*lines, f"  and {len(self.problems) - place} more"])
@@ -41,7 +41,7 @@ class InputError(GoemoError):
         return "\n".join(lines)
 
 
-def cut(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
     """Return a text of at most ``most`` bytes."""
     content = text.encode(errors="replace")
     return text if len(content) <= most else content[: most - 3].decode(errors="ignore") + "..."

@@ -1,7 +1,7 @@
 """From scores to tables, with thresholds from the right split.
 
 This is the one place that knows which rows a threshold comes from. Ranking uses validation alone, each row
-cut by thresholds of the others; reporting uses thresholds of validation on another split.
+predicted with thresholds of the others; reporting uses thresholds of validation on another split.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def validation_metrics(
         **options: The method's options.
 
     Returns:
-        ``val/macro_f1``, ``val/weighted_f1`` and ``val/micro_f1``, each row cut by thresholds that were
-        fitted on other rows (five folds, the same for all trials), and ``val/macro_f1_at_0.5``; before them
-        what other packages add (:mod:`goemo.configuration.plugins`), of the same predictions.
+        ``val/macro_f1``, ``val/weighted_f1`` and ``val/micro_f1``, each row predicted with thresholds that
+        were fitted on other rows (five folds, the same for all trials), and ``val/macro_f1_at_0.5``; before
+        them what other packages add (:mod:`goemo.configuration.plugins`), of the same predictions.
 
     Raises:
         ValueError: As in :func:`goemo.thresholds.cross_fitted_predictions`.
@@ -100,7 +100,8 @@ def results(
     """Evaluate one split with thresholds from three places.
 
     ``fixed_0.5`` takes 0.5 for every label. ``validation`` takes the given thresholds, which were fitted on
-    validation: the honest figure. ``test_tuned`` takes the best cut of every label on the very rows it then
+    validation: the honest figure. ``test_tuned`` takes the best threshold of every label on the very rows it
+    then
     judges: an upper bound that no model in use will reach, there for comparison with published tables. Where
     the given thresholds come from the published grid, so does this.
 
@@ -147,21 +148,21 @@ def results(
         "validation": thresholds,
         "test_tuned": _upper_bound(thresholds, score_array, target_array),
     }
-    predictions = {name: apply_thresholds(score_array, cuts) for name, cuts in fitted.items()}
+    predictions = {name: apply_thresholds(score_array, chosen) for name, chosen in fitted.items()}
     predictions["validation"] = predicted
     drawn = bootstrap(target_array, *predictions.values(), labels=labels)
     return {
         "split": split,
         "examples": len(target_array),
         "results": {
-            name: _result(labels, target_array, predictions[name], cuts, resampled)
-            for (name, cuts), resampled in zip(fitted.items(), drawn, strict=True)
+            name: _result(labels, target_array, predictions[name], chosen, resampled)
+            for (name, chosen), resampled in zip(fitted.items(), drawn, strict=True)
         },
     }
 
 
 def _upper_bound(given: FittedThresholds, scores: Scores, targets: Targets) -> FittedThresholds:
-    """Fit the best cuts on the rows that they judge: of the published grid for its own, else of all."""
+    """Fit the best thresholds on the rows that they judge: of the published grid for its own, else of all."""
     options = given.options
     if "grid" in {given.method, options.get("of")} and "target" not in options:
         return fit_thresholds(scores, targets, method="grid", step=options["step"])

@@ -47,7 +47,7 @@ class EncoderBundle(Bundle):
 
     Attributes:
         configuration: What was trained.
-        max_length: Tokens that the model reads of a text; longer texts are cut, as in training.
+        max_length: Tokens that the model reads of a text; longer texts are truncated, as in training.
         model: The ``transformers`` model, in eval mode.
         tokenizer: Its tokenizer.
     """
@@ -177,7 +177,7 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
 
 def _save_tokenizer(run: TrainingRun, folder: Path) -> None:
     tokenizer = _tokenizer(run.prepared.checkpoint)
-    # What truncation=True cuts to, in plain transformers too.
+    # What truncation=True goes by, in plain transformers too.
     tokenizer.model_max_length = run.configuration.max_length
     tokenizer.save_pretrained(folder)
 

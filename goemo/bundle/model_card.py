@@ -81,7 +81,8 @@ classify = pipeline("text-classification", model="FOLDER", top_k=None)
 classify(["Thank you, that made my day!"], truncation=True)
 ```
 
-Texts are cut to {configuration.max_length} tokens, as in training. {use_of_thresholds(labels, thresholds)}"""
+Texts are truncated to {configuration.max_length} tokens, as in training.
+{use_of_thresholds(labels, thresholds)}"""
 
 
 def _training(configuration: Configuration, provenance: Mapping[str, Any]) -> str:

@@ -162,11 +162,11 @@ def _write(bundle: EncoderBundle, example: dict[str, Tensor], path: Path) -> Non
     except Exception as error:
         raise _cannot_be_exported(bundle, error) from error
     assert program is not None
-    cuts = thresholds_to_json(bundle.thresholds, bundle.labels)["thresholds"]
+    by_label = thresholds_to_json(bundle.thresholds, bundle.labels)["thresholds"]
     program.model.metadata_props.update(
         {
             "goemo.labels": json.dumps(bundle.labels, ensure_ascii=False),
-            "goemo.thresholds": json.dumps(cuts, ensure_ascii=False),
+            "goemo.thresholds": json.dumps(by_label, ensure_ascii=False),
             # top1: a text without a label gets that of its highest score.
             "goemo.fallback": bundle.thresholds.fallback,
             "goemo.round_scores_to": "float16",  # before they are compared with the thresholds

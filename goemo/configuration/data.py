@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from goemo.configuration.declared import declared, dotted, known_keys, meaning, problems_of
-from goemo.configuration.rules import Checked, Text, broken, one_of
+from goemo.configuration.rules import FunctionRule, Text, broken, one_of
 from goemo.configuration.wording import show
 from goemo.errors import InputError
 
@@ -75,7 +75,7 @@ def _share(value: Any) -> float:
 
 _STRING: dict[str, Any] = {"type": "string", "minLength": 1}
 _STRINGS: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}]}
-_A_NAME_OR_SEVERAL = Checked("a name or a list of names", _names, _STRINGS)
+_A_NAME_OR_SEVERAL = FunctionRule("a name or a list of names", _names, _STRINGS)
 
 
 @declared
@@ -101,7 +101,7 @@ class ColumnOptions:
 
 @declared
 class SplitOptions:
-    """Files, patterns, or splits of a data set, by split; one that is left out is cut from train."""
+    """Files, patterns, or splits of a data set, by split; one that is left out is split off from train."""
 
     train: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes train")] = None
     validation: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes validation")] = (
@@ -123,15 +123,15 @@ class DataOptions:
         ColumnOptions()
     )
     separator: Annotated[
-        Annotated[str, Checked("one character", _character, _STRING)] | None,
+        Annotated[str, FunctionRule("one character", _character, _STRING)] | None,
         meaning("what separates the columns of a text file: a character, or `tab`, `semicolon`, ..."),
     ] = None
     label_separator: Annotated[
-        Annotated[str, Checked("what stands between labels", _label_separator, _STRING)] | None,
+        Annotated[str, FunctionRule("what stands between labels", _label_separator, _STRING)] | None,
         meaning("what separates labels in a cell: `space`, `#`, ...; `none` where a cell is one whole name"),
     ] = None
     encoding: Annotated[
-        Annotated[str, Checked("a text encoding", _encoding, _STRING)] | None,
+        Annotated[str, FunctionRule("a text encoding", _encoding, _STRING)] | None,
         meaning("how text files are encoded, where it is not UTF-8: `windows-1252`, ..."),
     ] = None
     splits: Annotated[
@@ -139,13 +139,15 @@ class DataOptions:
     ] = SplitOptions()
     binarize: Annotated[
         Annotated[
-            float, Checked("a number above 0 and at most 1", _share, {"exclusiveMinimum": 0, "maximum": 1})
+            float,
+            FunctionRule("a number above 0 and at most 1", _share, {"exclusiveMinimum": 0, "maximum": 1}),
         ]
         | None,
         meaning("least share of raters, or probability, from which a label applies"),
     ] = None
     label_names: Annotated[
-        Annotated[Names, Checked(f"a list of names, or {GOEMOTIONS_NAMES}", _label_names, _STRINGS)] | None,
+        Annotated[Names, FunctionRule(f"a list of names, or {GOEMOTIONS_NAMES}", _label_names, _STRINGS)]
+        | None,
         meaning("names of the labels in the order of their indices, or `goemotions` for its 28"),
     ] = None
     unclear: Annotated[

@@ -26,7 +26,7 @@ def meaning(text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Short:
+class ShortName:
     """The part of a key's annotation that says how it is called where there is little room."""
 
     name: str
@@ -116,7 +116,7 @@ def _key(name: str, field: FieldInfo) -> Key:
         annotation = getattr(annotation, "__origin__", annotation)
     rule = next((part for part in metadata if isinstance(part, Rule)), None)
     default = MISSING if field.is_required() else field.get_default(call_default_factory=True)
-    short = next((part.name for part in metadata if isinstance(part, Short)), "")
+    short = next((part.name for part in metadata if isinstance(part, ShortName)), "")
     return Key(name, annotation, rule, default, field.description or "", may_be_absent, short)
 
 

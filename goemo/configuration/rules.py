@@ -234,7 +234,7 @@ class Text(Rule):
         return {"type": "string", "minLength": int(not self.may_be_blank), "maxLength": self.longest}
 
 
-class Flag(Rule):
+class Boolean(Rule):
     """A truth value."""
 
     words = "true or false"
@@ -298,7 +298,7 @@ class Thresholds(Rule):
 
 
 @dataclass(frozen=True)
-class Checked(Rule):
+class FunctionRule(Rule):
     """A rule that is a function.
 
     Attributes:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, get_args
 
-from goemo.configuration.declared import Key, Short, declared, keys_of, meaning
-from goemo.configuration.rules import Flag, Loss, Number, Text, Thresholds, one_of, whole
+from goemo.configuration.declared import Key, ShortName, declared, keys_of, meaning
+from goemo.configuration.rules import Boolean, Loss, Number, Text, Thresholds, one_of, whole
 from goemo.configuration.schedules import Schedule
 from goemo.configuration.thresholds import DEFAULT_METHOD, METHODS, ThresholdChoice
 
@@ -60,7 +60,7 @@ class ModelSettings:
     ] = "auto"
     cuda_graphs: Annotated[
         bool,
-        Flag(),
+        Boolean(),
         meaning("replay whole steps as CUDA graphs on a GPU; off until a GPU has shown what that gains"),
     ] = False
 
@@ -76,29 +76,31 @@ class Hyperparameters:
             "examples that go through the model together, and make an optimizer step unless batches are "
             "accumulated"
         ),
-        Short("bs"),
+        ShortName("bs"),
     ] = 32
     learning_rate: Annotated[
-        float, Number(above=0, most=1_000), meaning("peak learning rate of AdamW"), Short("lr")
+        float, Number(above=0, most=1_000), meaning("peak learning rate of AdamW"), ShortName("lr")
     ] = 2e-5
-    epochs: Annotated[int, whole(1, most=10_000), meaning("passes over the training split"), Short("ep")] = 3
+    epochs: Annotated[
+        int, whole(1, most=10_000), meaning("passes over the training split"), ShortName("ep")
+    ] = 3
     max_length: Annotated[
         int,
         whole(4, most=131_072),
-        meaning("tokens of a text, special tokens included; longer texts are cut"),
-        Short("len"),
+        meaning("tokens of a text, special tokens included; longer texts are truncated"),
+        ShortName("len"),
     ] = 64
     weight_decay: Annotated[
         float,
         Number(low=0, most=1_000),
         meaning("AdamW's decoupled decay; biases, norms and tokens that no text has are exempt"),
-        Short("wd"),
+        ShortName("wd"),
     ] = 0.01
     warmup_fraction: Annotated[
         float,
         Number(low=0, high=1),
         meaning("share of all steps in which the learning rate rises"),
-        Short("wu"),
+        ShortName("wu"),
     ] = 0.1
     schedule: Annotated[
         Schedule,
@@ -107,34 +109,34 @@ class Hyperparameters:
             "how the learning rate goes on: in a line or half a cosine to 0, not at all, or in a line to 0 "
             "in the last fifth"
         ),
-        Short("sched"),
+        ShortName("sched"),
     ] = "linear"
     loss: Annotated[str, Loss(), meaning("what is minimised, see below")] = "bce"
     label_smoothing: Annotated[
-        float, Number(low=0, high=0.99), meaning("share by which targets move to one half"), Short("ls")
+        float, Number(low=0, high=0.99), meaning("share by which targets move to one half"), ShortName("ls")
     ] = 0.0
     dropout: Annotated[
         Annotated[float, Number(low=0, high=0.99)] | None,
         meaning("probability of every dropout in what trains; by default the checkpoint's"),
-        Short("drop"),
+        ShortName("drop"),
     ] = None
     layer_decay: Annotated[
         float,
         Number(low=0.01, high=1),
         meaning("each encoder block learns at this many times the rate of the one above; 1 for all alike"),
-        Short("ld"),
+        ShortName("ld"),
     ] = 1.0
     head_lr_multiplier: Annotated[
         float,
         Number(above=0, most=1_000_000),
         meaning("the head learns at this many times the learning rate"),
-        Short("head"),
+        ShortName("head"),
     ] = 1.0
     max_grad_norm: Annotated[
         float,
         Number(low=0, most=1_000_000),
         meaning("gradients are clipped to this total norm; 0 for no clipping"),
-        Short("clip"),
+        ShortName("clip"),
     ] = 1.0
     accumulation_steps: Annotated[
         int,
@@ -142,16 +144,16 @@ class Hyperparameters:
         meaning(
             "batches that make one optimizer step; the gradient is that of one batch as large as all of them"
         ),
-        Short("acc"),
+        ShortName("acc"),
     ] = 1
     beta1: Annotated[
-        float, Number(low=0, high=0.9999), meaning("AdamW's decay of the mean of gradients"), Short("b1")
+        float, Number(low=0, high=0.9999), meaning("AdamW's decay of the mean of gradients"), ShortName("b1")
     ] = 0.9
     beta2: Annotated[
         float,
         Number(low=0, high=0.999999),
         meaning("AdamW's decay of the mean of their squares"),
-        Short("b2"),
+        ShortName("b2"),
     ] = 0.999
 
 

@@ -24,9 +24,9 @@ from goemo.data.layouts import LAYOUTS, from_tools
 from goemo.data.layouts.base import LabelColumns, LabelRows
 from goemo.data.roles import Roles, find_roles
 from goemo.data.sources import open_source
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
+from goemo.data.table_rows import TableRows, has_columns, take
 from goemo.data.tables import Table, counted, listed, refuse
-from goemo.data.taking import Taken, has_columns, take
 from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
 from goemo.data.words import SPLIT_FILES
 
@@ -163,7 +163,7 @@ def read_source(
 
 
 def _refuse(
-    source: str, found: Found, tables: Sequence[tuple[str | None, Table]], others: Sequence[str] = ()
+    source: str, found: SourceContent, tables: Sequence[tuple[str | None, Table]], others: Sequence[str] = ()
 ) -> None:
     messages = [message for _, table in tables for message in table.messages()]
     refuse(source, [*found.problems, *messages, *others])
@@ -171,7 +171,7 @@ def _refuse(
 
 def _roles(
     source: str,
-    found: Found,
+    found: SourceContent,
     tables: Sequence[Table],
     options: DataOptions,
     *,
@@ -193,7 +193,7 @@ def _roles(
 
 
 def _labels(
-    tables: Sequence[Table], roles: Roles, found: Found, options: DataOptions
+    tables: Sequence[Table], roles: Roles, found: SourceContent, options: DataOptions
 ) -> tuple[list[tuple[Table, LabelRows]], str, LabelColumns | None]:
     """Return the labels of each table as its layout reads them, the layout's name, and the columns."""
     if not tables:
@@ -206,7 +206,7 @@ def _labels(
 
 
 def _parts(
-    taken: Sequence[Taken], names: LabelNames, *, leaves_out_unreadable: bool
+    taken: Sequence[TableRows], names: LabelNames, *, leaves_out_unreadable: bool
 ) -> dict[str | None, Part]:
     parts: dict[str | None, Part] = {}
     for each in taken:
@@ -227,7 +227,7 @@ def _parts(
     return parts
 
 
-def _kept_columns(taken: Sequence[Taken]) -> dict[str, list[Any]]:
+def _kept_columns(taken: Sequence[TableRows]) -> dict[str, list[Any]]:
     names = list(dict.fromkeys(name for each in taken for name in each.table.columns))
     return {
         name: [
@@ -261,7 +261,7 @@ def _published_warnings(names: LabelNames, parts: dict[str | None, Part]) -> lis
 
 
 def _notes(
-    found: Found, tables: Sequence[tuple[str | None, Table]], roles: Roles, named_by: str
+    found: SourceContent, tables: Sequence[tuple[str | None, Table]], roles: Roles, named_by: str
 ) -> list[str]:
     by_note: dict[str, list[str]] = {}
     for _, table in tables:
@@ -276,7 +276,7 @@ def _notes(
 
 
 def _counts(
-    roles: Roles, taken: Sequence[Taken], read: Sequence[tuple[Table, LabelRows]], options: DataOptions
+    roles: Roles, taken: Sequence[TableRows], read: Sequence[tuple[Table, LabelRows]], options: DataOptions
 ) -> list[str]:
     notes = []
     if unclear := sum(each.unclear for each in taken):

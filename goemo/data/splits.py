@@ -124,7 +124,8 @@ def load_splits(
       what ``datasets`` saved. ``file:PATH``: one file. ``docs/data.md`` has the layouts.
     * ``hub:ID`` or ``hub:ID:CONFIGURATION``: a data set of the Hugging Face hub, or of its local cache.
 
-    A path that exists may stand without ``dir:`` or ``file:``. A split that is missing is cut from train.
+    A path that exists may stand without ``dir:`` or ``file:``. A split that is missing is split off from
+    train.
 
     Labels are indices or names. Names come from ``options.label_names``, else from ``labels.txt`` beside the
     data (one a line, in index order), else from the data set's own features, else from the columns or the
@@ -196,7 +197,7 @@ def digest_of(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.b
 
 
 def _all_parts(source: str, reading: Reading, seed: int, rule: Rule) -> tuple[list[Part], str]:
-    """Return train, validation and test, those that are missing cut from train, and who made them."""
+    """Return train, validation and test, those that are missing split off from train, and who made them."""
     labels = len(reading.names.names)
     has = {split: part for split, part in reading.parts.items() if split is not None}
     if not has or has.keys() == {"train"}:
@@ -213,8 +214,10 @@ def _all_parts(source: str, reading: Reading, seed: int, rule: Rule) -> tuple[li
     dealt, about = _cut(source, has["train"], labels, shares, seed=seed, rule=rule)
     has |= dealt
     official = " and ".join(split for split in SPLIT_FILES if split not in missing)
-    cut = " and ".join(f"10 % of train for {split}" for split in missing)
-    return [has[split] for split in SPLIT_FILES], f"official {official}; {rule} {cut}, seed {seed}{about}"
+    held_out = " and ".join(f"10 % of train for {split}" for split in missing)
+    return [
+        has[split] for split in SPLIT_FILES
+    ], f"official {official}; {rule} {held_out}, seed {seed}{about}"
 
 
 def _cut(
@@ -226,10 +229,10 @@ def _cut(
     """
     rows = len(part.texts)
     if rows < LEAST_ROWS_TO_SPLIT:
-        cut = [split for split in shares if split != "train"]
-        why = "" if len(cut) == 2 else f", from which {cut[0]} is cut, as there is none"
+        missing = [split for split in shares if split != "train"]
+        why = "" if len(missing) == 2 else f", from which {missing[0]} is split off, as there is none"
         what = f"must have at least {LEAST_ROWS_TO_SPLIT} rows to be split{why}, got {rows}"
-        raise InputError(source, [what if len(cut) == 2 else f"train {what}"])
+        raise InputError(source, [what if len(missing) == 2 else f"train {what}"])
     targets = part.stacked(labels)
     assignment = assign(part.texts, targets, shares, seed, rule)
     dealt = {}

@@ -7,8 +7,8 @@ same.
 """
 
 from goemo.fast.cpu import faster_on_cpu
-from goemo.fast.cut_vocabulary import cut_vocabulary
+from goemo.fast.reduced_vocabulary import reduce_vocabulary
 from goemo.fast.shortcuts import SHORTCUTS, training_view
 from goemo.fast.twin import FastTwin, fast_twin
 
-__all__ = ["SHORTCUTS", "FastTwin", "cut_vocabulary", "fast_twin", "faster_on_cpu", "training_view"]
+__all__ = ["SHORTCUTS", "FastTwin", "fast_twin", "faster_on_cpu", "reduce_vocabulary", "training_view"]

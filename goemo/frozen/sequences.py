@@ -1,4 +1,4 @@
-"""The distinct sequences of tokens among texts that are cut to several maximum lengths."""
+"""The distinct sequences of tokens among texts truncated to several maximum lengths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Sequences:
     """Distinct sequences, numbered, and where each comes from.
 
     Attributes:
-        max_lengths: Maximum lengths that texts are cut to, ascending.
+        max_lengths: Maximum lengths that texts are truncated to, ascending.
         rows: For each split, the number of each text's sequence: int64, shape (maximum lengths, texts).
         lengths: Tokens of each sequence, special tokens included, shape (sequences,).
         sources: For each split and maximum length, as (numbers, texts): the sequences that are computed from
@@ -42,7 +42,7 @@ class Sequences:
 
 
 def number_sequences(tokens: Mapping[str, TokenStore], max_lengths: Sequence[int]) -> Sequences:
-    """Number the distinct sequences of all splits, cut to some maximum lengths."""
+    """Number the distinct sequences of all splits, truncated to some maximum lengths."""
     ascending = tuple(sorted(set(max_lengths)))
     known: dict[bytes, int] = {}
     rows: dict[str, NDArray[np.int64]] = {}
@@ -52,20 +52,20 @@ def number_sequences(tokens: Mapping[str, TokenStore], max_lengths: Sequence[int
         rows[split] = np.empty((len(ascending), len(store)), dtype=np.int64)
         shorter = np.zeros(len(store), dtype=np.int64)
         for i, max_length in enumerate(ascending):
-            cut = store.lengths(max_length)
+            lengths_here = store.lengths(max_length)
             # A longer maximum gives another sequence only where it lets more tokens in.
             rows[split][i] = rows[split][i - 1]
             starts, ends = store.spans(max_length)
             before, new = len(known), list[int]()
-            for text in np.flatnonzero(cut > shorter):
+            for text in np.flatnonzero(lengths_here > shorter):
                 number = known.setdefault(store.ids[starts[text] : ends[text]].tobytes(), len(known))
                 rows[split][i, text] = number
                 if number == before + len(new):
                     new.append(int(text))
             texts = np.array(new, dtype=np.int64)
             sources[split, max_length] = (np.arange(before, len(known)), texts)
-            lengths.append(cut[texts])
-            shorter = cut
+            lengths.append(lengths_here[texts])
+            shorter = lengths_here
     return Sequences(ascending, rows, np.concatenate(lengths), sources)
 
 
@@ -107,7 +107,7 @@ def compute(
 
 
 class _Group(NamedTuple):
-    """Sequences that are computed from texts of one split, cut to one maximum length."""
+    """Sequences that are computed from texts of one split, truncated to one maximum length."""
 
     store: TokenStore
     max_length: int

@@ -29,7 +29,7 @@ class FrozenOutput:
     rows: Mapping[str, NDArray[np.int64]]
 
     def rows_for(self, split: str, max_length: int) -> NDArray[np.int64]:
-        """Return, for each text of a split, the number of its sequence when cut to ``max_length``.
+        """Return, for each text of a split, the number of its sequence when truncated to ``max_length``.
 
         Raises:
             ValueError: The maximum length is not covered.

@@ -57,7 +57,7 @@ def token_batch(
     """Return input ids, attention mask and token types of some texts, shape (b, t) each, on the device.
 
     Token types are None where the tokenizer gives none unasked, as a ``transformers`` pipeline has it.
-    ``longest`` is the length of the longest of the texts, cut to ``max_length``; the width is the next
+    ``longest`` is the length of the longest of the texts, truncated to ``max_length``; the width is the next
     ``multiple`` of it.
     """
     width = padded_width(longest, max_length, multiple)

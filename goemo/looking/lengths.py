@@ -1,4 +1,4 @@
-"""How long texts are in tokens, and what each maximum length would cut."""
+"""How long texts are in tokens, and what each maximum length would truncate."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from goemo.tokens import TokenStore
 
 MAXIMA = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 SAMPLE = 20_000
-MOST_CUT = 0.01  # share of the texts that the suggested length may cut
+MOST_TRUNCATED = 0.01  # share of the texts that the suggested length may truncate
 
 
 def lengths(texts: Sequence[str], tokenizer: Any, seed: int = 42) -> dict[str, Any]:
-    """Return quantiles of the lengths in tokens, special ones included, and what each maximum cuts.
+    """Return quantiles of the lengths in tokens, special ones included, and what each maximum truncates.
 
     Args:
         texts: At least one; of more than ``SAMPLE``, a seeded sample is measured.
@@ -23,9 +23,9 @@ def lengths(texts: Sequence[str], tokenizer: Any, seed: int = 42) -> dict[str, A
         seed: Of the sample.
 
     Returns:
-        ``texts`` measured, ``is_sample``, ``quantiles`` by per cent, ``cut`` as a share by maximum length,
-        and ``suggestion``: the smallest maximum that cuts at most 1 % of the texts, the largest if
-        none does.
+        ``texts`` measured, ``is_sample``, ``quantiles`` by per cent, ``truncated`` as a share by maximum
+        length, and ``suggestion``: the smallest maximum that truncates at most 1 % of the texts, the largest
+        if none does.
     """
     is_sample = len(texts) > SAMPLE
     if is_sample:
@@ -33,11 +33,13 @@ def lengths(texts: Sequence[str], tokenizer: Any, seed: int = 42) -> dict[str, A
         texts = [texts[row] for row in rows.tolist()]
     store = TokenStore.build(texts, tokenizer)
     measured = np.diff(store.offsets) + store.template.special_tokens
-    cut = {maximum: float((measured > maximum).mean()) for maximum in MAXIMA}
+    truncated = {maximum: float((measured > maximum).mean()) for maximum in MAXIMA}
     return {
         "texts": len(texts),
         "is_sample": is_sample,
         "quantiles": {at: int(np.percentile(measured, at, method="higher")) for at in (50, 90, 95, 99, 100)},
-        "cut": cut,
-        "suggestion": next((maximum for maximum, share in cut.items() if share <= MOST_CUT), MAXIMA[-1]),
+        "truncated": truncated,
+        "suggestion": next(
+            (maximum for maximum, share in truncated.items() if share <= MOST_TRUNCATED), MAXIMA[-1]
+        ),
     }

@@ -66,16 +66,16 @@ def group_line(group: Sequence[Mapping[str, Any]]) -> str:
 
 
 def length_lines(looked: Mapping[str, Any]) -> list[str]:
-    """Return lengths in tokens, what each maximum cuts, and which is suggested."""
+    """Return lengths in tokens, what each maximum truncates, and which is suggested."""
     found = looked["lengths"]
     if found is None:
         return ["lengths in tokens: --checkpoint NAME measures them"]
     of = f"a sample of {found['texts']:,} texts" if found["is_sample"] else f"{found['texts']:,} texts"
     quantiles = ", ".join(f"{length} at {at} %" for at, length in found["quantiles"].items())
-    cut = ", ".join(f"{maximum} cuts {share:.2%}" for maximum, share in found["cut"].items())
+    truncated = ", ".join(f"{most} truncates {share:.2%}" for most, share in found["truncated"].items())
     return [
         f"lengths in tokens of {looked['checkpoint']}, {of}: {quantiles}",
-        f"maximum length: {cut}",
+        f"maximum length: {truncated}",
         f"suggestion: space.max_length {found['suggestion']}",
     ]
 

@@ -2,7 +2,7 @@
 
 ``transformers`` gives every encoder its own names for the same parts. One small entry a family holds what
 cannot be told from outside; of an architecture without an entry, blocks are found from the
-structure, where that can be done; where not, it still trains, only without the short cuts.
+structure, where that can be done; where not, it still trains, only without the shortcuts.
 """
 
 from __future__ import annotations

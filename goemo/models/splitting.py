@@ -1,4 +1,4 @@
-"""A model cut in two before the last encoder block that trains: what is frozen in front, what trains behind.
+"""A model split in two before the last encoder block that trains: the frozen front, and what trains.
 
 Both parts are views: copies of the model's frame around the model's own blocks and head, one with the blocks
 in front, one with those behind. So ``transformers`` itself computes the masks and positions of each part,

@@ -47,7 +47,7 @@ def _environment() -> jinja2.Environment:
         threshold=threshold,
         signed=signed,
         data_uri=data_uri,
-        cut=cut,
+        shortened=shortened,
         words=words,
         script_json=script_json,
     )
@@ -99,7 +99,7 @@ def words(stop_reason: str | None) -> str:
     return "running" if stop_reason is None else stop_reason.replace("_", " ")
 
 
-def cut(text: str) -> str:
+def shortened(text: str) -> str:
     """Return a text of readable length."""
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 

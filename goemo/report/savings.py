@@ -41,7 +41,7 @@ def savings_sentence(trials: Sequence[Mapping[str, Any]]) -> str:
     total = sum(saved) + spent
     stops = "one trial" if len(saved) == 1 else f"{len(saved)} trials"
     return (
-        f"Early stopping cut {stops} short and saved about {duration(sum(saved))} of {duration(total)} of "
+        f"Early stopping ended {stops} early and saved about {duration(sum(saved))} of {duration(total)} of "
         f"trial time ({100 * sum(saved) / total:.0f} %), if each had gone on at its own pace.{_steps(trials)}"
     )
 

@@ -59,8 +59,8 @@ class RankedLabel:
 
     Attributes:
         order: The examples by falling score, shape (n,). Of equal scores the positives come last, so that a
-            cut inside such a group, which cannot be made, is never better than the cut below it.
-        at: Where the positives are in that order, shape (p,); the best cut is at one of them.
+            threshold inside such a group, which cannot be made, is never better than the threshold below it.
+        at: Where the positives are in that order, shape (p,); the best threshold is at one of them.
         ranked: The scores in that order, shape (n,).
     """
 

@@ -1,4 +1,4 @@
-"""Where a cut lies between two scores: half-way, on the scale of logits.
+"""Where a threshold lies between two scores: half-way, on the scale of logits.
 
 The rows that fit a threshold only say which of them it predicts; any number above the highest refused score
 and up to the lowest predicted one does that. The lowest predicted score itself is the worst of these numbers
@@ -6,10 +6,10 @@ for new rows: of a label with k positives whose scores part widely from the othe
 lies below it.
 
 Half-way in logits is what an unregularised logistic regression of the label on its own score converges to
-where the scores part, the cut of the widest margin (Soudry et al., "The Implicit Bias of Gradient Descent on
-Separable Data", 2018), and logits are the scale on which a model that was trained with the logistic loss
-spreads its labels evenly. Half-way in scores loses on rare labels, whose scores are all low; see
-`docs/thresholds.md` for the simulation that compared these and others.
+where the scores part, the threshold of the widest margin (Soudry et al., "The Implicit Bias of Gradient
+Descent on Separable Data", 2018), and logits are the scale on which a model that was trained with the
+logistic loss spreads its labels evenly. Half-way in scores loses on rare labels, whose scores are all low;
+see `docs/thresholds.md` for the simulation that compared these and others.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from goemo.thresholds.candidates import column_blocks
 _LOWEST, _HIGHEST = 2.0**-25, 1 - 2.0**-12
 
 
-def between(cuts: ArrayLike, scores: Scores) -> Values:
-    """Move each label's cut half-way from its highest refused to its lowest predicted score.
+def between(thresholds: ArrayLike, scores: Scores) -> Values:
+    """Move each label's threshold half-way from its highest refused to its lowest predicted score.
 
     The predictions on these rows stay. Strictly between the two scores wherever a double lies between them,
-    so for all scores in single or half precision. A cut that refuses no row becomes the lowest score, and one
-    that predicts no row stays.
+    so for all scores in single or half precision. A threshold that refuses no row becomes the lowest score,
+    and one that predicts no row stays.
 
     Args:
-        cuts: One a label, (l,); ``inf`` never predicts.
+        thresholds: One a label, (l,); ``inf`` never predicts.
         scores: In [0, 1], (n, l).
 
     Returns:
         Thresholds, (l,).
     """
-    given = np.asarray(cuts, dtype=np.float64)
+    given = np.asarray(thresholds, dtype=np.float64)
     values = given.copy()
     for columns in column_blocks(*scores.shape):
         own = scores[:, columns]

@@ -1,4 +1,4 @@
-"""The cuts that can be best, the scores of positives, with what they predict."""
+"""The thresholds that can be best, the scores of positives, with what they predict."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Candidates:
-    """The cuts of some neighbouring labels that can be best, label after label, each downwards; c in all.
+    """The thresholds that can be best for some neighbouring labels, label by label, descending; c in all.
 
     A measure that grows with true positives and falls with false ones is best at the score of a positive: at
     any other score, the next higher positive's is better. The lowest score is there too, so that a label
     without a positive has a candidate.
 
-    Of equal scores, the negatives are counted first. A cut inside a group of equal scores cannot be made, but
-    it is no candidate after its negatives, and after some of its positives the cut below the group is better.
+    Of equal scores, the negatives are counted first. A threshold inside a group of equal scores cannot be
+    made, but it is no candidate after its negatives, and after some of its positives the threshold below the
+    group is better.
 
     Attributes:
         columns: Which labels, b of them.
         label: Of each candidate, from 0 to b - 1, shape (c,).
         starts: Where each label starts, shape (b,).
-        cuts: Scores, shape (c,).
-        predicted: Examples down to the cut, that score included, shape (c,).
+        thresholds: Scores, shape (c,).
+        predicted: Examples down to the threshold, that score included, shape (c,).
         true_positives: Of those, the positives, shape (c,).
         positives: Of the candidate's label, shape (c,).
     """
@@ -41,13 +42,13 @@ class Candidates:
     columns: slice
     label: NDArray[np.intp]
     starts: NDArray[np.intp]
-    cuts: Scores
+    thresholds: Scores
     predicted: Integers
     true_positives: Integers
     positives: Integers
 
     def best(self, worth: NDArray[Any], *, lower_wins: bool = False) -> NDArray[np.intp]:
-        """Return the place of each label's best candidate, shape (b,); of equal ones the highest cut.
+        """Return the place of each label's best candidate, shape (b,); of equal ones the highest threshold.
 
         Args:
             worth: Of the candidates, shape (c,).
@@ -85,7 +86,7 @@ def _candidates(columns: slice, scores: Scores, targets: Targets) -> Candidates:
         columns=columns,
         label=label,
         starts=starts,
-        cuts=ranked[is_candidate],
+        thresholds=ranked[is_candidate],
         predicted=place + 1,
         true_positives=found[1:] - found[starts][label],
         positives=(found[ends] - found[starts])[label],

@@ -19,8 +19,8 @@ def cross_fit(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> V
     For each fold, the method is fitted on the rows of all others, and a label's thresholds are averaged as
     logits (see :mod:`goemo.thresholds.methods.shrunk`). Only fits that had a positive of the label count, if
     there are any. A label that at least half of them would never predict (``inf``) is never predicted; else
-    the finite ones are averaged. A best cut jumps from one score to another as rows come and go; the average
-    of several jumps less (bagging: Breiman 1996).
+    the finite ones are averaged. A best threshold jumps from one score to another as rows come and go; the
+    average of several jumps less (bagging: Breiman 1996).
 
     Options: of, folds, seed and those of the inner method. Which rows are a fold depends on their order. With
     one row there is nothing to average, and the inner method fits it.

@@ -15,7 +15,7 @@ from goemo.arrays import Targets, Values, check_scores, label_name
 
 @dataclass(frozen=True, eq=False)
 class FittedThresholds:
-    """The cut-offs of all labels, and how they came about.
+    """The thresholds of all labels, and how they came about.
 
     Attributes:
         values: One threshold a label, shape (n_labels,); a label is predicted where
@@ -58,9 +58,9 @@ class FittedThresholds:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FittedThresholds:
         """Rebuild thresholds from what :meth:`to_dict` gave; further keys are ignored."""
-        cuts = [math.inf if value is None else value for value in values["values"]]
+        finite_or_inf = [math.inf if value is None else value for value in values["values"]]
         return cls(
-            values=np.array(cuts, dtype=np.float64),
+            values=np.array(finite_or_inf, dtype=np.float64),
             method=str(values["method"]),
             f1=np.array(values["f1"], dtype=np.float64),
             options=dict(values["options"]),
@@ -77,7 +77,7 @@ def apply_thresholds(
     """Predict a label where ``score >= threshold``; a threshold of ``inf`` never predicts.
 
     Scores are compared in double precision, whatever their own: a threshold that was fitted on single
-    precision scores cuts them exactly where it was fitted to.
+    precision scores parts them exactly where it was fitted to.
 
     Fitted thresholds with the fallback ``top1`` give an example that is left without a label that of its
     highest score, the first of equal ones, whatever the label's threshold.

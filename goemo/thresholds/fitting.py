@@ -85,8 +85,8 @@ def cross_fitted_predictions(
 
     Metrics of these predictions do not reward over-fitted thresholds, and still use every row. The folds
     depend on the number of rows, ``folds`` and ``seed`` alone (see :func:`fold_of_rows`), so all trials of a
-    search are judged on the same ones. A label whose only positives lie in one fold is cut there by a
-    borrowed threshold (:mod:`goemo.thresholds.borrowing`).
+    search are judged on the same ones. A label whose only positives lie in one fold is predicted there with
+    a borrowed threshold (:mod:`goemo.thresholds.borrowing`).
 
     Args:
         scores: In [0, 1], shape (n_examples, n_labels).

@@ -15,7 +15,7 @@ Share = Annotated[float, Number(low=0, high=1)]
 
 
 class ThresholdsFile(BaseModel):
-    """``thresholds.json``: how thresholds were fitted, and for each label its cut; null is never."""
+    """``thresholds.json``: how thresholds were fitted, and for each label its threshold; null is never."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -27,7 +27,7 @@ class ThresholdsFile(BaseModel):
 
 
 def thresholds_to_json(thresholds: FittedThresholds, labels: Sequence[str]) -> dict[str, Any]:
-    """Return what ``thresholds.json`` holds: a cut by label, None where the label is never predicted.
+    """Return what ``thresholds.json`` holds: a threshold by label, None where the label is never predicted.
 
     ``borrowed`` names the labels without a positive among the rows that fitted.
     """
@@ -47,8 +47,8 @@ def thresholds_from_json(file: ThresholdsFile, labels: Sequence[str]) -> FittedT
     Raises:
         ValueError: They are not those of these labels.
     """
-    cuts = file.thresholds
-    if set(cuts) != set(labels):
+    by_label = file.thresholds
+    if set(by_label) != set(labels):
         raise ValueError("thresholds.json must have one threshold for each of labels.json")
     borrowed = set(file.borrowed)
     if not borrowed <= set(labels):
@@ -56,7 +56,7 @@ def thresholds_from_json(file: ThresholdsFile, labels: Sequence[str]) -> FittedT
     f1 = [file.f1_where_fitted.get(label) for label in labels]
     return FittedThresholds.from_dict(
         {
-            "values": [cuts[label] for label in labels],
+            "values": [by_label[label] for label in labels],
             "method": file.method,
             "options": file.options,
             "f1": [math.nan if value is None else value for value in f1],

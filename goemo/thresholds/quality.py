@@ -1,4 +1,4 @@
-"""What a cut is worth, for each target that thresholds can be fitted for."""
+"""What a threshold is worth, for each target that thresholds can be fitted for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Counts = NDArray[Any]  # whole numbers, or their expectations
 # True positives, predicted, positives and examples, which broadcast against each other.
 Worth = Callable[[Counts, Counts, Counts, int], NDArray[np.float64]]
 
-# What a cut is worth that does not meet the requirement; nothing may choose it.
+# What a threshold is worth that does not meet the requirement; nothing may choose it.
 UNMET = -math.inf
 
 
@@ -24,15 +24,15 @@ class Quality:
     """What a threshold is fitted for.
 
     Attributes:
-        worth: What a cut is worth; the more the better, `UNMET` where it must not be taken.
-        lower_wins: Of equally good cuts, whether the lower one wins; else the higher.
+        worth: What a threshold is worth; the more the better, `UNMET` where it must not be taken.
+        lower_wins: Of equally good thresholds, whether the lower one wins; else the higher.
     """
 
     worth: Worth
     lower_wins: bool = False
 
     def best(self, worth: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return where the best cut is on the last axis, along which cuts go down."""
+        """Return where the best threshold is on the last axis, along which thresholds go down."""
         if self.lower_wins:
             return cast("NDArray[np.intp]", worth.shape[-1] - 1 - worth[..., ::-1].argmax(axis=-1))
         return cast("NDArray[np.intp]", worth.argmax(axis=-1))
@@ -50,7 +50,7 @@ def quality(options: Mapping[str, Any]) -> Quality:
         case "mcc":
             return Quality(_mcc)
         case "precision_at_recall":
-            # Of cuts with equal precision, the lower has more recall.
+            # Of thresholds with equal precision, the lower has more recall.
             return Quality(_precision_at(options["recall"]), lower_wins=True)
         case "recall_at_precision":
             return Quality(_recall_at(options["precision"]))
@@ -86,7 +86,7 @@ def ratio(numerator: Counts, denominator: Counts) -> NDArray[np.float64]:
 def _mcc(true_positives: Counts, predicted: Counts, positives: Counts, examples: int) -> NDArray[np.float64]:
     """Matthews 1975: the correlation of predictions and targets, 0 where one of them is constant.
 
-    Where every example is positive, it is 0 for any cut, and recall stands in for it.
+    Where every example is positive, it is 0 for any threshold, and recall stands in for it.
     """
     covariance = examples * true_positives - predicted * positives
     spread = np.sqrt(1.0 * predicted * (examples - predicted)) * np.sqrt(

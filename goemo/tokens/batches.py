@@ -1,7 +1,7 @@
 """Which rows go together in a batch: seeded, of similar length, and the same however often one asks.
 
 Short texts that share a batch with a long one are mostly padding. So an epoch is shuffled first, then
-sorted by length within windows of many batches, cut into batches, and the batches are shuffled. Which texts
+sorted by length within windows of many batches, split into batches, and the batches are shuffled. Which texts
 fall into a window stays random, and every example comes exactly once an epoch. Nothing here has a state:
 the batches of an epoch follow from the seed and the epoch alone, so a training can go on from any step.
 """

@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 8192
 
 
 class FramedTokens:
-    """The texts of a store, cut to one maximum length, with their special tokens.
+    """The texts of a store, truncated to one maximum length, with their special tokens.
 
     Args:
         store: The texts.

@@ -1,7 +1,7 @@
 """Text to ragged token arrays, once per tokenizer and content; padded batches by index arithmetic.
 
 Texts are tokenized without special tokens and without truncation, so one store serves every maximum
-length: a batch cuts, frames and pads at the moment it is asked for, and equals what the tokenizer itself
+length: a batch truncates, frames and pads at the moment it is asked for, and equals what the tokenizer itself
 gives for the same texts.
 """
 
@@ -31,7 +31,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Template:
-    """What a tokenizer puts around one text, and how it cuts and pads.
+    """What a tokenizer puts around one text, and how it truncates and pads.
 
     Attributes:
         prefix_ids: Special tokens before the text.

@@ -29,7 +29,7 @@ _Found = TypeVar("_Found")
 _Results = tuple[Tensor, list[Tensor | None]]
 
 
-class GivesLogits(Protocol):
+class LogitsModel(Protocol):
     """What gives logits of training rows, see ``Inputs``."""
 
     def width(self, rows: Rows) -> int:
@@ -85,7 +85,7 @@ class FirstBatch:
         self._norm = sum(float(part.double().square().sum()) for part in self._plain[1] if part is not None)
         self._norm **= 0.5
 
-    def difference(self, inputs: GivesLogits) -> str:
+    def difference(self, inputs: LogitsModel) -> str:
         """Say how logits or gradients of the same texts differ from the plain model's; empty if they do not.
 
         Args:
@@ -104,7 +104,7 @@ class FirstBatch:
                 return f"gradients differ from the plain model's by {_largest(found, wanted):.2g}"
         return ""
 
-    def failure(self, inputs: GivesLogits) -> str:
+    def failure(self, inputs: LogitsModel) -> str:
         """Say why a pass in the arithmetic that the inputs are set to does not work; empty if it does."""
         try:
             logits, gradients = self._of(inputs)
@@ -113,7 +113,7 @@ class FirstBatch:
         is_finite = all(bool(part.isfinite().all()) for part in (logits, *gradients) if part is not None)
         return "" if is_finite else "a logit or a gradient is not a number"
 
-    def _of(self, inputs: GivesLogits) -> _Results:
+    def _of(self, inputs: LogitsModel) -> _Results:
         at = torch.from_numpy(self.rows).to(self._device)
         with self._undisturbed():
             return self._results(lambda: inputs.train_logits(at, inputs.width(self.rows)))

@@ -25,7 +25,7 @@ from goemo.configuration.schedules import learning_rate_factor
 from goemo.configuration.thresholds import threshold_options
 from goemo.errors import GoemoError
 from goemo.evaluation import validation_metrics
-from goemo.fast import cut_vocabulary
+from goemo.fast import reduce_vocabulary
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.models import learning_rate_scales, load_tokenizer
 from goemo.tokens import TokenStore
@@ -96,7 +96,7 @@ class TrainingRun:
         self._model = fresh_model(c, prepared, self.device)
         self._vocabulary = None
         if c.trainable == "all":
-            self._vocabulary = cut_vocabulary(self._model, prepared.distinct_tokens())
+            self._vocabulary = reduce_vocabulary(self._model, prepared.distinct_tokens())
         self._trained = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
         # Before the optimizer, whose moments would stand beside what the first batch takes.
         self._inputs = choose_inputs(c, prepared, self._model)

@@ -1,6 +1,6 @@
 """One optimizer step: the gradient of the mean loss over a batch, in pieces where memory is short, and AdamW.
 
-A batch is cut into pieces of at most ``batch_size`` examples (gradient accumulation), or of fewer after
+A batch is split into pieces of at most ``batch_size`` examples (gradient accumulation), or of fewer after
 memory ran out: the pieces are halved and the step is taken again. The gradient is that of the whole batch,
 to rounding; with dropout, other numbers are drawn for other pieces.
 """
@@ -85,7 +85,7 @@ class PlainSteps:
         return mean_loss
 
     def pieces(self, rows: Rows, at: Tensor) -> list[Piece]:
-        """Cut a batch."""
+        """Split a batch."""
         together = self._inputs.together(rows)
         if together is not None:
             return [

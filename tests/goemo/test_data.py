@@ -393,10 +393,11 @@ def test_a_missing_train_file_is_an_error(folder):
 
 @pytest.mark.parametrize("missing", ["dev", "test"])
 def test_a_missing_split_cannot_be_cut_from_too_few_rows(folder, missing):
-    """It is train that is too short, and why it is to be cut is said."""
+    """It is train that is too short, and why it is to be split is said."""
     (folder / f"{missing}.tsv").unlink()
     name = "validation" if missing == "dev" else missing
-    rule = f"train must have at least 15 rows to be split, from which {name} is cut, as there is none, got 4"
+    why = f"from which {name} is split off, as there is none"
+    rule = f"train must have at least 15 rows to be split, {why}, got 4"
     assert problems(folder) == [rule]
 
 
@@ -585,7 +586,7 @@ def test_hub_data_gives_names_in_the_order_of_its_features(monkeypatch):
 
 
 def test_hub_data_with_train_alone_is_split(monkeypatch):
-    """No official splits: own ones, recorded; of two splits, the missing one is cut from train."""
+    """No official splits: own ones, recorded; of two splits, the missing one is split off from train."""
     monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict(MOODS, "train"))
     splits = load_splits("hub:someone/moods", seed=5)
     assert [len(split) for split in splits.splits()] == [11, 5, 4]

@@ -73,7 +73,7 @@ def test_one_column_a_label_in_splits(folder, files, separator, names):
 
 
 def test_jigsaw():
-    """Six labels by the columns' names; the missing splits are cut from train, and said."""
+    """Six labels by the columns' names; the missing splits are split off from train, and said."""
     splits = load_splits(str(CASES / "jigsaw"))
     frame = pd.read_csv(CASES / "jigsaw" / "train.csv")
     names = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
@@ -123,7 +123,7 @@ def test_class_labels(folder):
 
 @pytest.mark.parametrize("folder", ["tsv_header", "tsv_header_idx", "uppercase", "traintest"])
 def test_text_labels_and_ids_with_a_header(folder):
-    """Headers are never rows; a missing validation is cut from train."""
+    """Headers are never rows; a missing validation is split off from train."""
     splits = load_splits(str(CASES / folder))
     found = sorted(path for path in (CASES / folder).iterdir())
     separator = "\t" if folder.startswith("tsv") else ","

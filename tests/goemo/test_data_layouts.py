@@ -574,7 +574,7 @@ def test_a_column_says_the_split(tmp_path):
 
 
 def test_splits_are_named_by_option(tmp_path):
-    """Files and patterns; what is not named is cut from train; a file that is not there is a problem."""
+    """Files and patterns; what is not named is split off from train; a missing file is a problem."""
     for name in ("jan.csv", "feb.csv", "march.csv"):
         small(tmp_path / name)
     assert "which of feb.csv, jan.csv, march.csv is train, validation and test?" in problems(tmp_path)

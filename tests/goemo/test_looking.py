@@ -81,11 +81,11 @@ def test_scripts_are_those_of_most_letters():
 
 
 def test_lengths_are_those_of_the_tokenizer_and_the_page_has_them(tmp_path):
-    """Shares cut agree with lengths counted one by one; the suggestion is the first that cuts at most 1 %."""
+    """Truncated shares agree with lengths counted one by one; the suggestion truncates at most 1 %."""
     pytest.importorskip("altair")
     from goemo.looking.lengths import lengths
     from goemo.models import load_tokenizer, resolve_checkpoint
-    from goemo.report.data import data_page
+    from goemo.report.data_page import data_page
 
     splits = load_splits("sample:300")
     checkpoint = resolve_checkpoint("scratch:albert-tiny", texts=splits.train.texts, cache=tmp_path)
@@ -93,9 +93,11 @@ def test_lengths_are_those_of_the_tokenizer_and_the_page_has_them(tmp_path):
     texts = [" ".join(splits.train.texts[: 1 + row % 7]) for row in range(100)]
     found = lengths(texts, tokenizer)
     counted = np.array([len(tokenizer(text)["input_ids"]) for text in texts])
-    assert all(share == np.mean(counted > maximum) for maximum, share in found["cut"].items())
+    assert all(share == np.mean(counted > maximum) for maximum, share in found["truncated"].items())
     assert found["quantiles"][100] == counted.max()
-    assert found["suggestion"] == next(maximum for maximum, share in found["cut"].items() if share <= 0.01)
+    assert found["suggestion"] == next(
+        maximum for maximum, share in found["truncated"].items() if share <= 0.01
+    )
     page = data_page(look(splits, tokenizer, "<albert>"), cache=tmp_path)
     assert "&lt;albert&gt;" in page
     assert page.count('<div class="shown" data-chart>') == 2

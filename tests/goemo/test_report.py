@@ -329,14 +329,14 @@ def test_a_cut_saves_what_was_left_at_the_trials_own_pace():
 
 
 def test_the_page_says_what_early_stopping_saved():
-    """The sum in the answer, of the whole that would have been trained; each cut on the leaderboard."""
+    """The sum in the answer, of the whole that would have been trained; each stop on the leaderboard."""
     board = [{**entry(1, 0.5), "seconds": 100.0}, stopped(20, 20.0), stopped(50, 40.0, rank=3)]
     page = a_search_page(board)
-    assert "cut 2 trials short and saved about 2 min of 5 min of trial time (43 %)" in opening(page)
+    assert "ended 2 trials early and saved about 2 min of 5 min of trial time (43 %)" in opening(page)
     assert "stopped early at 20 %, saved 80 s" in page.text
     assert "stopped early at 50 %, saved 40 s" in page.text
     assert savings_sentence([entry(1, 0.5)]) == ""
-    assert "Early stopping cut" not in a_search_page([entry(1, 0.5)]).text
+    assert "Early stopping ended" not in a_search_page([entry(1, 0.5)]).text
 
 
 def confirmed(rank, trial_id, values, *, tied=False, lost=(), waiting=0, **varied):
@@ -385,8 +385,8 @@ def test_leaders_that_are_being_confirmed_are_not_the_answer_yet():
 
 
 def test_what_early_stopping_cut_is_shown_trial_by_trial():
-    """The report at the cut, the bar, what the best had there, what was saved; a dash if it is not known."""
-    cut = {
+    """The report at the stop, the bar, what the best had there, what was saved; a dash if it is not known."""
+    stop = {
         "trial_id": "t002",
         "varied": {},
         "progress": 20,
@@ -405,15 +405,15 @@ def test_what_early_stopping_cut_is_shown_trial_by_trial():
         "seconds_saved": 80.0,
     }
     unknown = dict.fromkeys(["bar", "expected", "expected_low", "expected_high", "steps_saved"])
-    other = {**cut, **unknown, "trial_id": "t003", "overlaps": True}
+    other = {**stop, **unknown, "trial_id": "t003", "overlaps": True}
     board = [{**entry(1, 0.5), "seconds": 100.0}, stopped(20, 20.0), stopped(20, 20.0, rank=3)]
-    page = a_search_page(board, cuts=[cut, other], risk="It may be among them.")
-    text = page.text.split("What early stopping cut")[-1]
+    page = a_search_page(board, early_stops=[stop, other], risk="It may be among them.")
+    text = page.text.split("Trials that were stopped early")[-1]
     assert text.strip().startswith("It may be among them.")
     assert "t002 20 % 0.3000 0.3500 5 of 9 0.280 to 0.320 0.4000 0.4500 0.430 to 0.470 1,234 80 s" in text
     dash = "\N{EN DASH}"
     assert f"t003 tied 20 % 0.3000 {dash} 5 of 9 0.280 to 0.320 0.4000 {dash} {dash} {dash} 80 s" in text
-    assert "What early stopping cut" not in a_search_page(board).text
+    assert "Trials that were stopped early" not in a_search_page(board).text
 
 
 def test_the_contents_lead_to_every_part_and_nowhere_else():

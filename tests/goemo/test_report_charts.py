@@ -15,7 +15,7 @@ from goemo import metrics, thresholds
 from goemo.report import Picture, charts, search_page
 from goemo.report.charts import Trial
 from goemo.report.charts.support import place_names
-from goemo.report.charts.thresholds import POINTS_A_LABEL, curve_cuts
+from goemo.report.charts.thresholds import POINTS_A_LABEL, curve_thresholds
 from goemo.report.scripts import VEGA_LITE, script_json, vega_bundle
 
 NASTY = "</script><script>alert('x')</script><img src=x onerror=alert(1)> & \"quotes\" <!--"
@@ -259,12 +259,12 @@ def chosen_of(chart):
 def test_thinned_curves_keep_the_chosen_cut(rows, chosen):
     """At most a hundred thresholds for any number of examples, ascending, from 0 past the highest score."""
     scores = np.random.default_rng(0).random(rows) * 0.9
-    cuts = curve_cuts(scores, chosen, POINTS_A_LABEL)
-    assert len(cuts) <= POINTS_A_LABEL
-    assert (np.diff(cuts) > 0).all()
-    assert cuts[0] == 0
-    assert cuts[-1] > scores.max(initial=0)
-    assert math.isinf(chosen) or chosen in cuts
+    values = curve_thresholds(scores, chosen, POINTS_A_LABEL)
+    assert len(values) <= POINTS_A_LABEL
+    assert (np.diff(values) > 0).all()
+    assert values[0] == 0
+    assert values[-1] > scores.max(initial=0)
+    assert math.isinf(chosen) or chosen in values
 
 
 def test_the_explorer_of_many_labels_stays_small():

@@ -322,7 +322,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(prepared, tmp_path, trai
     assert _history([part.best]) == _history([whole.best])
 
 
-class Halt(Exception):  # noqa: N818 - no error
+class StopRequest(Exception):  # noqa: N818 - no error
     """Raised by a test in the middle of a training."""
 
 
@@ -331,7 +331,7 @@ def halt_at(step):
 
     def on_progress(done, total):
         if done == step:
-            raise Halt
+            raise StopRequest
 
     return on_progress
 
@@ -347,7 +347,7 @@ def test_a_training_goes_on_from_between_two_reports(prepared, tmp_path, trainab
     resumed.append(part.advance())
     middle = (reports[0].step + reports[1].step) // 2
     assert reports[0].step < middle < reports[1].step
-    with pytest.raises(Halt):
+    with pytest.raises(StopRequest):
         part.advance(halt_at(middle))
     assert part.progress == reports[0].progress
     assert part.unreported_seconds > 0
@@ -369,7 +369,7 @@ def test_a_report_between_two_reports_changes_none_of_them(prepared):
     run = TrainingRun(configuration, prepared)
     first = run.advance()
     middle = (reports[0].step + reports[1].step) // 2
-    with pytest.raises(Halt):
+    with pytest.raises(StopRequest):
         run.advance(halt_at(middle))
     between = run.report_now()
     assert between.step == middle
@@ -392,7 +392,7 @@ def test_a_report_where_one_is_due_is_that_one(prepared):
     configuration = _configuration(prepared, trainable="head", epochs=3)
     expected = TrainingRun(configuration, prepared).advance()
     run = TrainingRun(configuration, prepared)
-    with pytest.raises(Halt):
+    with pytest.raises(StopRequest):
         run.advance(halt_at(expected.step))
     assert _history([run.report_now()]) == _history([expected])
     assert run.advance().progress == 2 * expected.progress
@@ -514,7 +514,7 @@ def test_training_on_cached_features_equals_training_through_the_encoder(prepare
     assert np.allclose(cached.scores("test"), uncached.scores("test"), atol=1e-5)
 
 
-def test_training_with_a_cut_vocabulary_equals_training_with_the_whole(prepared, monkeypatch):
+def test_training_with_a_reduced_vocabulary_equals_training_with_the_whole(prepared, monkeypatch):
     """To 1e-5 after many steps with dropout and decay; tokens that no text has keep their rows."""
     options = {"dropout": 0.1, "weight_decay": 0.1, "learning_rate": 1e-3}
     configuration = _configuration(prepared, trainable="all", **options)
@@ -527,7 +527,7 @@ def test_training_with_a_cut_vocabulary_equals_training_with_the_whole(prepared,
         return run, reports, weights
 
     cut, cut_reports, cut_weights = trained()
-    monkeypatch.setattr(training_run, "cut_vocabulary", lambda *_: None)
+    monkeypatch.setattr(training_run, "reduce_vocabulary", lambda *_: None)
     whole, whole_reports, whole_weights = trained()
     name = "bert.embeddings.word_embeddings.weight"
     assert len(cut._trained[name]) < len(whole._trained[name]) - 30

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.activations import FastGELUActivation, NewGELUActivation
 
-from goemo.fast import cut_vocabulary, one_dnn, training_view
+from goemo.fast import one_dnn, reduce_vocabulary, training_view
 from goemo.fast.first_token import FirstTokenBlock, FirstTokenGroup, FirstTokenOfDistilbert
 from goemo.models import train_mode
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, make_mean_block
@@ -196,11 +196,11 @@ def test_dropout_acts_in_what_trains_alone(trainable):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cut_vocabulary_changes_nothing_but_its_rows(kind):
+def test_a_reduced_vocabulary_changes_nothing_but_its_rows(kind):
     """Logits and all gradients are those of the whole model; made whole, it is plain and has learned."""
     model, cut = _model(kind), _model(kind)
     inputs, name = _inputs(kind), _name_of_words(model)
-    vocabulary = cut_vocabulary(cut, inputs["input_ids"].unique().numpy())
+    vocabulary = reduce_vocabulary(cut, inputs["input_ids"].unique().numpy())
     read = (cut.get_input_embeddings().places >= 0).nonzero()[:, 0]
     assert set(inputs["input_ids"].unique().tolist()) <= set(read.tolist())
     assert len(read) < 45
@@ -231,7 +231,7 @@ def _name_of_words(model):
 def test_a_token_that_was_left_out_is_refused():
     """It fails, and reads no other token's row."""
     model = _model("bert")
-    cut_vocabulary(model, np.array([1, 5, 6, 80]))
+    reduce_vocabulary(model, np.array([1, 5, 6, 80]))
     assert model(input_ids=torch.tensor([[5, 80]])).logits.isfinite().all()
     with pytest.raises(IndexError):
         model(input_ids=torch.tensor([[5, 79]]))
@@ -239,23 +239,23 @@ def test_a_token_that_was_left_out_is_refused():
 
 def test_a_vocabulary_is_cut_where_that_leaves_something_out():
     """Not where all is read, and not where the words stay as they are."""
-    assert cut_vocabulary(_model("bert"), np.arange(90)) is None
+    assert reduce_vocabulary(_model("bert"), np.arange(90)) is None
     model = _model("bert")
     model.get_input_embeddings().weight.requires_grad_(False)
-    assert cut_vocabulary(model, np.arange(9)) is None
+    assert reduce_vocabulary(model, np.arange(9)) is None
 
 
 def test_a_kind_without_a_word_embedding_is_left_whole():
     """CANINE hashes characters into several embeddings."""
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48}
     config = AutoConfig.for_model("canine", **sizes)
-    assert cut_vocabulary(AutoModelForSequenceClassification.from_config(config), np.arange(9)) is None
+    assert reduce_vocabulary(AutoModelForSequenceClassification.from_config(config), np.arange(9)) is None
 
 
 def test_tokens_that_a_model_adds_itself_are_kept():
     """Those that its configuration names; what it names beyond its vocabulary is none of them."""
     model = _model("bert", bos_token_id=88, eos_token_id=None, sep_token_id=500)
-    cut_vocabulary(model, np.array([5, 6]))
+    reduce_vocabulary(model, np.array([5, 6]))
     assert model(input_ids=torch.tensor([[88, 5, 1]])).logits.isfinite().all()
     assert len(model.get_input_embeddings().weight) == 4
 

@@ -12,7 +12,7 @@ from goemo.errors import InputError
 from tune.cli import main
 from tune.durations import read_duration
 from tune.stopping import budget as budgets
-from tune.stopping.budget import Budget, Spending
+from tune.stopping.budget import Budget, BudgetUse
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def clock(monkeypatch):
 
 def test_the_time_budget_counts_from_the_start_of_the_command(clock):
     """What was prepared before the first trial counts too."""
-    spending = Spending(Budget(time_s=60), started=90.0, gpus_per_trial=0.0)
+    spending = BudgetUse(Budget(time_s=60), started=90.0, gpus_per_trial=0.0)
     assert spending.look(running=0) is None
     clock.s = 149.9
     assert spending.look(running=2) is None
@@ -66,7 +66,7 @@ def test_the_time_budget_counts_from_the_start_of_the_command(clock):
 def test_gpu_hours_count_the_shares_of_running_trials_and_of_earlier_commands(clock):
     """Two trials with half a GPU each spend an hour of a GPU in an hour; the records hold what was before."""
     records = [SimpleNamespace(gpu_seconds=1800.0), SimpleNamespace(gpu_seconds=0.0)]
-    spending = Spending(Budget(gpu_hours=2), started=0.0, gpus_per_trial=0.5, records=records)
+    spending = BudgetUse(Budget(gpu_hours=2), started=0.0, gpus_per_trial=0.5, records=records)
     clock.s += 3600
     assert spending.look(running=2) is None
     assert spending.words() == "budget left: 0.50 of 2 GPU-hours"
@@ -79,18 +79,18 @@ def test_gpu_hours_count_the_shares_of_running_trials_and_of_earlier_commands(cl
 def test_gpu_hours_need_gpus():
     """Without one nothing would ever be spent; the message names what to use instead."""
     with pytest.raises(InputError, match="--time-budget"):
-        Spending(Budget(gpu_hours=1), started=0.0, gpus_per_trial=0.0)
+        BudgetUse(Budget(gpu_hours=1), started=0.0, gpus_per_trial=0.0)
 
 
 def test_a_number_of_trials_counts_down():
     """Nothing is left after as many as were asked for; without a limit there is no number."""
-    spending = Spending(Budget(trials=2), started=0.0, gpus_per_trial=0.0)
+    spending = BudgetUse(Budget(trials=2), started=0.0, gpus_per_trial=0.0)
     assert spending.is_limited
     assert spending.trials_left == 2
     spending.begin_trial()
     spending.begin_trial()
     assert spending.trials_left == 0
-    free = Spending(Budget(), started=0.0, gpus_per_trial=0.0)
+    free = BudgetUse(Budget(), started=0.0, gpus_per_trial=0.0)
     assert free.trials_left is None
     assert not free.is_limited
     assert not free.words()

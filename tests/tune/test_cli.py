@@ -18,7 +18,7 @@ from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError, InputError
 from tune.cli import cli, main
 from tune.cli.app import SEARCH_PACKAGES
-from tune.cli.doctor import Finding, examine
+from tune.cli.doctor import Check, examine
 from tune.cli.searching import show_result
 from tune.driver import SearchResult
 from tune.environment import versions
@@ -281,7 +281,7 @@ def test_the_end_of_a_file_is_no_interrupt(here, capsys, monkeypatch):
 def test_what_stdout_cannot_show_is_replaced(monkeypatch):
     """After hours of work, a letter that the terminal's encoding lacks fails nothing."""
     shown = io.BytesIO()
-    monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Finding("disk", "über…")])
+    monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Check("disk", "über…")])
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="latin-1"))
     main(["doctor"])
     sys.stdout.flush()
@@ -321,13 +321,13 @@ def test_a_dry_run_is_of_the_whole_search(here, capsys):
 def test_a_search_that_is_not_over_counts_what_remains(capsys, remaining, words):
     """One trial is one trial, after a budget as after an interrupt."""
     nothing = Leaderboard("s", "macro_f1", (), {})
-    cut = SearchResult("s", nothing, is_complete=False, remaining=remaining, cut_by="the budget is over")
+    cut = SearchResult("s", nothing, is_complete=False, remaining=remaining, stopped_by="the budget is over")
     show_result(cut)
     assert capsys.readouterr().out == f"the budget is over; {words}: goemo resume s\n"
     with pytest.raises(
         GoemoError, match=rf"^interrupted with {words.rsplit(maxsplit=1)[0]} to go; go on with"
     ):
-        show_result(replace(cut, cut_by=""))
+        show_result(replace(cut, stopped_by=""))
 
 
 def test_spaces_lists_every_shipped_space(capsys):
@@ -433,7 +433,7 @@ def test_the_help_lists_every_command_under_a_heading(capsys):
 @pytest.mark.parametrize(("wrong", "words"), [(1, "1 problem\n"), (2, "2 problems\n")])
 def test_doctor_counts_as_people_do(here, capsys, monkeypatch, wrong, words):
     """One problem is one problem."""
-    monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Finding("disk", "full", "free some")] * wrong)
+    monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Check("disk", "full", "free some")] * wrong)
     with pytest.raises(SystemExit):
         main(["doctor"])
     assert capsys.readouterr().err == f"goemo: {words}"

@@ -17,7 +17,7 @@ import pytest
 
 from goemo.errors import GoemoError, InputError
 from tune.engine.cluster import alone, connect, connecting
-from tune.engine.cluster.words import words_of_ray_logged
+from tune.engine.cluster.output import words_of_ray_logged
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])

@@ -11,7 +11,7 @@ import pytest
 
 from tune.cli.tables import leaderboard_table
 from tune.live.consoles import discard, progress_console, results_console
-from tune.live.progress import SearchState, View
+from tune.live.progress import ProgressView, SearchState
 from tune.ranking.leaderboard import Leaderboard, Row
 from tune.records import SearchFolder
 
@@ -94,7 +94,7 @@ def test_a_view_that_nobody_reads_stops_no_search(monkeypatch, unread, caplog):
     """It falls silent, as does all else on stderr, and the log goes on."""
     monkeypatch.setattr(sys, "stderr", unread)
     caplog.set_level("INFO", logger="tune")
-    with View(SearchState("s", total=2, objective="macro_f1")) as view:
+    with ProgressView(SearchState("s", total=2, objective="macro_f1")) as view:
         view.say("one")
         view.say("two")
     assert view.console.quiet

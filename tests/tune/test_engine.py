@@ -16,14 +16,14 @@ from goemo.errors import GoemoError
 from tune.engine.cluster import servers
 from tune.engine.cluster.servers import RayDiedError, ServerWatch
 from tune.engine.recorder import LOST_WORKERS
-from tune.engine.trial import LEFT
-from tune.engine.tuner import HaltWatch, KeepsSecrets, Listener, _Supply
-from tune.live.progress import SearchState, View
+from tune.engine.trial_actor import LEFT
+from tune.engine.tuner import Listener, SecretsFilter, StopWatcher, _TrialSupply
+from tune.live.progress import ProgressView, SearchState
 from tune.records import SearchFolder
 from tune.space import suggestions
 from tune.spec import load_spec
-from tune.stopping.budget import Budget, Spending
-from tune.stopping.halt import Halt
+from tune.stopping.budget import Budget, BudgetUse
+from tune.stopping.stop_request import StopRequest
 from tune.stopping.stop_sign import stop_sign
 
 
@@ -35,7 +35,9 @@ def search(tmp_path, monkeypatch):
 
 @pytest.fixture
 def view():
-    return View(SearchState("s", total=12, objective="macro_f1"), Console(file=io.StringIO(), width=200))
+    return ProgressView(
+        SearchState("s", total=12, objective="macro_f1"), Console(file=io.StringIO(), width=200)
+    )
 
 
 class Recorded:
@@ -60,29 +62,31 @@ def trial_of(search, trial_id, *, failures=0, **result):
 
 def test_a_trial_that_has_only_stopped_is_not_recorded_as_ended(search, view):
     """It goes on with the next command; one that has ended is handed on."""
-    halt, recorder = Halt(search.path), Recorded(view)
-    listener = Listener(recorder, halt)
+    stop_request, recorder = StopRequest(search.path), Recorded(view)
+    listener = Listener(recorder, stop_request)
     view.state.running["t001"] = SimpleNamespace()
     listener.on_trial_complete(0, [], trial_of(search, "t001", **{LEFT: ""}))
     listener.on_trial_complete(0, [], trial_of(search, "t002"))
     assert recorder.told == [("on_trial_complete", "t002")]
     assert not view.state.running
-    assert halt.kind is None
+    assert stop_request.kind is None
 
 
 def test_a_trial_that_left_because_of_a_full_disk_stops_the_search(search, view):
     """Its words are those of the error that the command ends with."""
-    halt = Halt(search.path)
-    Listener(Recorded(view), halt).on_trial_complete(0, [], trial_of(search, "t001", **{LEFT: "it is full"}))
-    assert halt.kind == "error"
-    assert isinstance(halt.error, GoemoError)
-    assert str(halt.error) == "it is full"
+    stop_request = StopRequest(search.path)
+    Listener(Recorded(view), stop_request).on_trial_complete(
+        0, [], trial_of(search, "t001", **{LEFT: "it is full"})
+    )
+    assert stop_request.kind == "error"
+    assert isinstance(stop_request.error, GoemoError)
+    assert str(stop_request.error) == "it is full"
 
 
 def test_a_trial_that_ray_gives_up_too_early_is_run_again(search, view):
     """A worker that dies between two trials counts twice for Ray; only one death too many is a failure."""
     recorder = Recorded(view)
-    listener = Listener(recorder, Halt(search.path))
+    listener = Listener(recorder, StopRequest(search.path))
     listener.on_trial_error(0, [], trial_of(search, "t001", failures=2))
     listener.on_trial_error(0, [], trial_of(search, "t002", failures=LOST_WORKERS + 1))
     assert list(listener.again) == ["t001"]
@@ -94,14 +98,14 @@ def test_a_trial_that_gets_on_may_lose_any_number_of_workers(search, view):
     checkpoint = search.trial("t001").path / "checkpoint"
     recorder, lost = Recorded(view), trial_of(search, "t001", failures=LOST_WORKERS + 1)
     for saved in (5, 7):
-        listener = Listener(recorder, Halt(search.path))
+        listener = Listener(recorder, StopRequest(search.path))
         listener.on_trial_start(0, [], lost)
         checkpoint.mkdir(parents=True, exist_ok=True)
         os.utime(checkpoint, ns=(saved, saved))
         listener.on_trial_start(0, [], lost)
         listener.on_trial_error(0, [], lost)
         assert list(listener.again) == ["t001"]
-    listener = Listener(recorder, Halt(search.path))
+    listener = Listener(recorder, StopRequest(search.path))
     listener.on_trial_start(0, [], lost)
     listener.on_trial_error(0, [], lost)
     assert not listener.again
@@ -114,17 +118,17 @@ def test_a_trial_that_gets_on_may_lose_any_number_of_workers(search, view):
 def test_what_fails_in_the_records_stops_the_search_and_no_trial(search, view, hook):
     """Ray would take an error in a callback for a failure of the trial."""
     full = OSError(errno.ENOSPC, "No space left on device")
-    halt = Halt(search.path)
-    listener = Listener(Recorded(view, full), halt)
+    stop_request = StopRequest(search.path)
+    listener = Listener(Recorded(view, full), stop_request)
     result = [{}] if hook == "on_trial_result" else []
     getattr(listener, hook)(0, [], trial_of(search, "t001", failures=9), *result)
-    assert halt.error is full
+    assert stop_request.error is full
     assert stop_sign(search.path).how == "save"
 
 
 def supply(search, spec, budget=None):
-    spending = Spending(budget or Budget(), started=0.0, gpus_per_trial=0.0)
-    return _Supply(spec, search, suggestions(spec), spending, Halt(search.path), {"threads": 1})
+    spending = BudgetUse(budget or Budget(), started=0.0, gpus_per_trial=0.0)
+    return _TrialSupply(spec, search, suggestions(spec), spending, StopRequest(search.path), {"threads": 1})
 
 
 def test_trials_are_handed_out_as_far_as_the_budget_goes(search):
@@ -151,7 +155,7 @@ def test_a_halted_search_hands_out_no_trial(search):
     """Neither new ones nor those that would run again."""
     supplied = supply(search, load_spec("quickstart_scratch"))
     supplied.again.append("t001")
-    supplied.halt.interrupt()
+    supplied.stop_request.interrupt()
     assert supplied.next() is None
     assert not search.snapshot().trials
 
@@ -161,19 +165,19 @@ def test_a_configuration_that_cannot_be_written_stops_the_search(search):
     supplied = supply(search, load_spec("quickstart_scratch"))
     (search.path / "trials").write_text("no folder")
     assert supplied.next() is None
-    assert supplied.halt.kind == "error"
+    assert supplied.stop_request.kind == "error"
 
 
 def test_the_end_of_a_budget_waits_for_trials_and_an_interrupt_does_not(search, view):
     """Both are told once."""
-    halt = Halt(search.path)
-    over = Spending(replace(Budget(), time_s=1e-9), started=0.0, gpus_per_trial=0.0)
-    watch = HaltWatch(halt, over, view)
+    stop_request = StopRequest(search.path)
+    over = BudgetUse(replace(Budget(), time_s=1e-9), started=0.0, gpus_per_trial=0.0)
+    watch = StopWatcher(stop_request, over, view)
     assert not watch.stop_all()
     assert not watch.stop_all()
-    assert halt.kind == "budget"
+    assert stop_request.kind == "budget"
     assert stop_sign(search.path).how == "report"
-    halt.interrupt()
+    stop_request.interrupt()
     assert watch.stop_all()
     said = view.console.file.getvalue()
     assert said.count("is over: trials that run report") == 1
@@ -197,7 +201,7 @@ def test_a_dead_server_ends_the_loop_of_ray(monkeypatch):
 def test_keys_of_a_cloud_are_not_there_while_workers_are_described(monkeypatch):
     """In the first turn of Ray Tune's loop alone, and they come back also where that turn has failed."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
-    keeps = KeepsSecrets()
+    keeps = SecretsFilter()
     for turn, is_there in [(0, False), (1, True)]:
         keeps.on_step_begin(turn, [])
         assert ("AWS_SECRET_ACCESS_KEY" in os.environ) == is_there

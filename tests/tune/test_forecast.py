@@ -1,4 +1,4 @@
-"""What a search will take: counted work, fitted prices, simulated time, and the parts put together."""
+"""What a search will take: counted work, fitted costs, simulated time, and the parts put together."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from goemo.training import TrainingRun
 from goemo.training.prepared import Prepared, prepare
 from tune.engine.preparation import checked_model, told_by
 from tune.forecast import Phases, Span, lines, over_budget
-from tune.forecast.costs import Prices, fit_prices
+from tune.forecast.costs import CostModel, fit_costs
 from tune.forecast.disk_need import DiskNeed
-from tune.forecast.forecasting import ERROR, LOG_S, REPORT_S, START_S, _wall_s, assemble, course
+from tune.forecast.forecasting import ERROR, LOG_S, REPORT_S, START_S, _wall_s, assemble, timeline
 from tune.forecast.measuring import Probed, _training
-from tune.forecast.probe import Measured, Probe, corners
+from tune.forecast.probe import Probe, Timings, corners
 from tune.forecast.sample import sample_of, some_sequences, some_texts, spread
 from tune.forecast.setting import Setting, drawn
-from tune.forecast.simulation import Course, simulate
+from tune.forecast.simulation import TrialTimeline, simulate
 from tune.forecast.stopping import expected_runs
 from tune.forecast.work import Work, epoch_shapes, visits, work_of
 from tune.spec import load_spec
@@ -95,19 +95,21 @@ def test_visits_count_how_often_a_shape_has_come():
     assert visits([a, b, a, a, b]).tolist() == [1, 1, 2, 3, 2]
 
 
-@pytest.mark.parametrize("prices", [Prices(1e-3, 1e-4, 1e-6, 1e-8), Prices(tokens=2e-5), Prices(passes=1e-2)])
-def test_prices_that_made_the_measurements_are_found(prices):
+@pytest.mark.parametrize(
+    "costs", [CostModel(1e-3, 1e-4, 1e-6, 1e-8), CostModel(tokens=2e-5), CostModel(passes=1e-2)]
+)
+def test_prices_that_made_the_measurements_are_found(costs):
     """Work of nine sizes, timed without error, gives back what every other amount of work takes."""
     sizes = [(b, w) for b in (16, 32, 64) for w in (16, 32, 64)]
     works = [Work(1, b, b * w, b * w * w) for b, w in sizes]
-    fitted = fit_prices([(work, prices.seconds(work)) for work in works])
+    fitted = fit_costs([(work, costs.seconds(work)) for work in works])
     other = Work(100, 4800, 4800 * 24, 4800 * 24 * 24)
-    assert math.isclose(fitted.seconds(other), prices.seconds(other), rel_tol=1e-6)
+    assert math.isclose(fitted.seconds(other), costs.seconds(other), rel_tol=1e-6)
 
 
 def test_one_measurement_gives_seconds_a_token():
     """With less to go on, time follows the tokens."""
-    fitted = fit_prices([(Work(1, 16, 256, 4096), 0.5)])
+    fitted = fit_costs([(Work(1, 16, 256, 4096), 0.5)])
     assert math.isclose(fitted.seconds(Work(1, 64, 4096, 262144)), 8.0)
 
 
@@ -116,7 +118,7 @@ def test_no_price_is_negative():
     random = np.random.default_rng(0)
     works = [Work(1, b, b * w, b * w * w) for b in (16, 64) for w in (16, 64)]
     for _ in range(20):
-        fitted = fit_prices([(work, float(random.uniform(0.5, 1.5))) for work in works])
+        fitted = fit_costs([(work, float(random.uniform(0.5, 1.5))) for work in works])
         assert min(vars(fitted).values()) >= 0
 
 
@@ -124,12 +126,12 @@ def test_nothing_measured_is_an_error():
     """There is nothing to fit, and a time of 0 cannot be met."""
     for measured in ([], [(Work(1, 1, 1, 1), 0.0)]):
         with pytest.raises(ValueError, match="above 0 seconds"):
-            fit_prices(measured)
+            fit_costs(measured)
 
 
 def reporting(*seconds, steps=10):
     reports = len(seconds)
-    return Course(tuple(100 * (i + 1) // reports for i in range(reports)), seconds, (steps,) * reports)
+    return TrialTimeline(tuple(100 * (i + 1) // reports for i in range(reports)), seconds, (steps,) * reports)
 
 
 def test_trials_start_as_places_become_free():
@@ -151,11 +153,11 @@ def test_a_trial_that_is_stopped_makes_room():
 def test_more_places_never_take_longer():
     """However many trials run at a time, none is lost, and all work is done."""
     random = np.random.default_rng(1)
-    courses = [reporting(*random.uniform(1, 5, 3)) for _ in range(20)]
-    walls = [simulate(courses, places).wall_s for places in (1, 2, 4, 30)]
+    timelines = [reporting(*random.uniform(1, 5, 3)) for _ in range(20)]
+    walls = [simulate(timelines, places).wall_s for places in (1, 2, 4, 30)]
     assert walls == sorted(walls, reverse=True)
-    assert math.isclose(walls[0], sum(c.total_s for c in courses))
-    assert math.isclose(walls[-1], max(c.total_s for c in courses))
+    assert math.isclose(walls[0], sum(c.total_s for c in timelines))
+    assert math.isclose(walls[-1], max(c.total_s for c in timelines))
 
 
 def halved(qualities, factor, rungs):
@@ -179,8 +181,8 @@ def halved(qualities, factor, rungs):
 def test_what_asha_leaves_is_what_its_rule_leaves(spec):
     """One trial at a time, each run equals the rule written out, for the qualities that it drew."""
     ids = [f"t{i:03d}" for i in range(1, 28)]
-    courses = {trial_id: Course((20, 40, 60, 80, 100), (1.0,) * 5, (1,) * 5) for trial_id in ids}
-    runs = expected_runs(spec, courses, at_once=1)
+    timelines = {trial_id: TrialTimeline((20, 40, 60, 80, 100), (1.0,) * 5, (1,) * 5) for trial_id in ids}
+    runs = expected_runs(spec, timelines, at_once=1)
     for i, run in enumerate(runs):
         qualities = np.random.default_rng((spec.seed, i)).random(len(ids))
         assert list(run.trial_s) == halved(qualities, 3, {20, 60})
@@ -191,9 +193,11 @@ def test_what_asha_leaves_is_what_its_rule_leaves(spec):
 def test_early_stopping_saves_steps_and_ends_every_trial(spec, algorithm):
     """Whatever the scheduler: each trial gets its grace, some are stopped, and time never grows."""
     spec = replace(spec, scheduler=replace(spec.scheduler, algorithm=algorithm))
-    courses = {f"t{i:03d}": Course((20, 40, 60, 80, 100), (2.0,) * 5, (7,) * 5) for i in range(1, 41)}
-    whole = simulate(list(courses.values()), 3)
-    for run in expected_runs(spec, courses, at_once=3):
+    timelines = {
+        f"t{i:03d}": TrialTimeline((20, 40, 60, 80, 100), (2.0,) * 5, (7,) * 5) for i in range(1, 41)
+    }
+    whole = simulate(list(timelines.values()), 3)
+    for run in expected_runs(spec, timelines, at_once=3):
         assert min(run.trial_s) >= 2.0
         assert 40 * 7 <= run.steps < whole.steps
         assert run.wall_s <= whole.wall_s
@@ -202,8 +206,8 @@ def test_early_stopping_saves_steps_and_ends_every_trial(spec, algorithm):
 def test_without_early_stopping_there_is_one_run(spec):
     """All trials run to their end."""
     spec = replace(spec, scheduler=replace(spec.scheduler, algorithm="none"))
-    courses = {"t001": reporting(1, 2), "t002": reporting(3)}
-    assert expected_runs(spec, courses, 2) == [simulate(list(courses.values()), 2)]
+    timelines = {"t001": reporting(1, 2), "t002": reporting(3)}
+    assert expected_runs(spec, timelines, 2) == [simulate(list(timelines.values()), 2)]
 
 
 def test_as_many_trials_run_at_once_as_fit_and_there_are(setting):
@@ -256,7 +260,7 @@ def test_a_probe_leaves_out_what_it_has_no_time_for(setting):
     """The first configuration is always timed; of the others, the largest that fit."""
     chosen = corners(setting.configurations, 4)
     probe = Probe("", "", chosen, (1, 2, 10, 1000), "cpu", 1, 0.0, seconds=0.0)
-    first = Measured(chosen[0], 0.0, (0.5, 1.5), 10, 0.1, 0)  # a second a step, two steps each
+    first = Timings(chosen[0], 0.0, (0.5, 1.5), 10, 0.1, 0)  # a second a step, two steps each
     assert probe._affordable(first, 19.0) == [chosen[1]]
     assert probe._affordable(first, 20.0) == [chosen[2]]
     assert probe._affordable(first, 24.0) == [chosen[1], chosen[2]]
@@ -271,7 +275,7 @@ def test_steps_that_are_recorded_are_told_from_those_that_are_replayed(setting):
     epoch = setting.epoch(c)
     is_steady = visits([*epoch, *epoch])[1:] > 2
     seconds = np.where(is_steady, 0.01, 0.51)
-    measured = Measured(c, 0.0, tuple(seconds.tolist()), 10, 0.1, 0)
+    measured = Timings(c, 0.0, tuple(seconds.tolist()), 10, 0.1, 0)
     work, steady_s, shape_s = _training(setting, measured, is_recorded=True)
     assert math.isclose(steady_s, 0.01 * is_steady.sum())
     assert work.passes == is_steady.sum()
@@ -345,8 +349,8 @@ def test_a_sample_has_what_an_earlier_search_has_computed(minilm, tmp_path):
 
 
 PROBED = Probed(
-    train=Prices(tokens=1e-4),
-    look=Prices(examples=1e-3),
+    train=CostModel(tokens=1e-4),
+    look=CostModel(examples=1e-3),
     metrics_s=0.5,
     setup_s=0.25,
     shape_s=0.0,
@@ -361,7 +365,7 @@ PROBED = Probed(
 def test_a_course_is_work_times_prices(setting):
     """By hand: padded tokens of both epochs, validation at each report, the start before the first."""
     c = configuration(batch_size=16, max_length=16, epochs=2, reports=5)
-    found = course(setting, PROBED, c)
+    found = timeline(setting, PROBED, c)
     lengths = setting.prepared.tokens["train"].lengths(16)
     tokens = work_of(epoch_shapes(lengths, c, reads_vectors=False)).tokens
     validation = len(setting.splits.validation)
@@ -404,7 +408,7 @@ def test_confirmations_take_time_too(setting, top, leaders):
     after = assemble(
         replace(setting, spec=replace(setting.spec, confirm=confirm)), PROBED, 5.0, [], probe_s=20.0
     )
-    mean_s = sum(course(setting, PROBED, c).total_s for c in setting.configurations) / 12
+    mean_s = sum(timeline(setting, PROBED, c).total_s for c in setting.configurations) / 12
     assert math.isclose(after.phases.confirming, leaders * mean_s)
     assert math.isclose(after.trial_hours - before.trial_hours, 2 * leaders * mean_s / 3600)
 
@@ -462,8 +466,8 @@ def test_budgets_that_end_a_search_first_are_told(setting):
 def test_a_gpu_pays_for_each_shape_once(setting):
     """Where steps are recorded, a trial pays for each shape of its batches."""
     c = configuration(batch_size=16, max_length=16, epochs=1)
-    plain = course(setting, PROBED, c)
-    recorded = course(setting, replace(PROBED, shape_s=1.0), c)
+    plain = timeline(setting, PROBED, c)
+    recorded = timeline(setting, replace(PROBED, shape_s=1.0), c)
     lengths = setting.prepared.tokens["train"].lengths(16)
     shapes = len(set(epoch_shapes(lengths, c, reads_vectors=False)))
     assert math.isclose(recorded.total_s - plain.total_s, shapes)

@@ -18,9 +18,9 @@ from tune.cli.tables import leaderboard_table, per_label_table, predictions_tabl
 from tune.live.consoles import CommandConsole, results_console
 from tune.live.listing import Column, Listing, first_words
 from tune.live.plain import echo
-from tune.live.progress import Best, SearchState, TrialState, View
-from tune.names import short_name
+from tune.live.progress import Best, ProgressView, SearchState, TrialState
 from tune.ranking.leaderboard import Leaderboard, Row
+from tune.short_names import short_name
 
 FIVE = {
     "learning_rate": 2.34567e-5,
@@ -99,7 +99,7 @@ def test_the_live_view_keeps_ids_and_scores_whole(varied, width):
     state.interval = (state.best, 0.2, 0.3)
     screen = console(width)
     screen.height = 30
-    text = shown(View(state, screen).render(), width)
+    text = shown(ProgressView(state, screen).render(), width)
     words = set(short_name(varied).split())
     for n in range(1, 4):
         line = next(line for line in text.splitlines() if line.startswith(f"t{n:03d}-s43  "))

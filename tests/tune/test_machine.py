@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tune.live.machine import Gpu, Load, Machine
+from tune.live.machine import Gpu, Machine, MachineLoad
 
 
 def test_a_look_has_possible_values():
@@ -35,7 +35,7 @@ def test_the_use_of_the_cpu_is_that_since_the_look_before(monkeypatch):
 def test_metrics_have_mlflows_names_and_units():
     """MLflow's own monitors give the same names, with megabytes and per cents to one digit."""
     gpus = (Gpu(1, 93.0, 12e9, 80e9, 350.0, 700.0), Gpu(2))
-    metrics = Load(45.67, 3.2e9, 16e9, gpus).metrics()
+    metrics = MachineLoad(45.67, 3.2e9, 16e9, gpus).metrics()
     assert metrics == {
         "system/cpu_utilization_percentage": 45.7,
         "system/system_memory_usage_megabytes": 3200.0,
@@ -55,7 +55,9 @@ def test_the_names_of_the_cpu_are_those_of_mlflow():
     monitor = CPUMonitor()
     monitor.collect_metrics()
     ours = Machine().look()
-    assert {f"system/{name}" for name in monitor.aggregate_metrics()} == set(Load(1.0, 1e9, 2e9).metrics())
+    assert {f"system/{name}" for name in monitor.aggregate_metrics()} == set(
+        MachineLoad(1.0, 1e9, 2e9).metrics()
+    )
     theirs = monitor.aggregate_metrics()["system_memory_usage_megabytes"]
     assert ours.memory_used / 1e6 == pytest.approx(theirs, rel=0.2)
 

@@ -11,16 +11,16 @@ from rich.console import Console
 
 from goemo.errors import GoemoError
 from tune.engine.cluster import inspection, watching
-from tune.engine.cluster.inspection import Finding, Inspection, look_around
+from tune.engine.cluster.inspection import Inspection, NodeReport, look_around
 from tune.engine.cluster.watching import NodeWatch
 from tune.engine.schedulers import build_scheduler
-from tune.engine.trial import TrialActor
+from tune.engine.trial_actor import TrialActor
 from tune.engine.tuner import SuggestionSearcher
 from tune.environment import versions
-from tune.live.progress import SearchState, View
+from tune.live.progress import ProgressView, SearchState
 from tune.records import SearchFolder
 from tune.spec import load_spec
-from tune.stopping.halt import Halt
+from tune.stopping.stop_request import StopRequest
 
 NODE = {"Alive": True, "NodeManagerAddress": "10.0.0.2", "Resources": {"CPU": 2.0}}
 HEAD = {"Alive": True, "NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 1.0}, "NodeID": "aa"}
@@ -104,14 +104,14 @@ def cluster(monkeypatch):
 
 
 @pytest.fixture
-def halt(tmp_path):
-    return Halt(tmp_path)
+def stop_request(tmp_path):
+    return StopRequest(tmp_path)
 
 
 @pytest.fixture
-def watch(cluster, halt, tmp_path, capsys):
-    view = View(SearchState("s", total=4, objective="macro_f1"), Console(highlight=False))
-    return NodeWatch(SearchFolder(tmp_path), {"cpu": 2.0, "gpu": 0.0}, view, halt)
+def watch(cluster, stop_request, tmp_path, capsys):
+    view = ProgressView(SearchState("s", total=4, objective="macro_f1"), Console(highlight=False))
+    return NodeWatch(SearchFolder(tmp_path), {"cpu": 2.0, "gpu": 0.0}, view, stop_request)
 
 
 @pytest.fixture
@@ -190,35 +190,35 @@ def test_a_lost_node_is_told_with_its_trials(watch, cluster, tmp_path, capsys):
     assert not capsys.readouterr().out
 
 
-def test_a_node_that_joins_is_told(watch, cluster, capsys, halt):
+def test_a_node_that_joins_is_told(watch, cluster, capsys, stop_request):
     """It is asked whether trials can run on it; another version of a package is told and no more."""
     watch._inspection = Asked(
-        Finding("cc", "10.0.0.3", has_answered=True, problems=(), note="has torch 2.0 (here 2.1)")
+        NodeReport("cc", "10.0.0.3", has_answered=True, problems=(), note="has torch 2.0 (here 2.1)")
     )
     cluster.append({**NODE, "NodeID": "cc", "NodeManagerAddress": "10.0.0.3", "Resources": {"CPU": 1.0}})
     watch.on_step_begin(1, [])
     out = capsys.readouterr().out
     assert "node 10.0.0.3 (1 CPU, 0 GPUs) joined" in out
     assert "node 10.0.0.3 has torch 2.0" in out
-    assert halt.kind is None
+    assert stop_request.kind is None
 
 
-def test_a_node_that_trials_would_fail_on_stops_the_search(watch, halt):
+def test_a_node_that_trials_would_fail_on_stops_the_search(watch, stop_request):
     """In order, with the reason and what to do."""
     problems = ("does not see the folder",)
-    watch._inspection = Asked(Finding("cc", "10.0.0.3", has_answered=True, problems=problems))
+    watch._inspection = Asked(NodeReport("cc", "10.0.0.3", has_answered=True, problems=problems))
     watch.on_step_begin(1, [])
-    assert halt.kind == "error"
-    assert "node 10.0.0.3 has joined, but does not see the folder" in halt.why
-    assert "goemo resume" in halt.why
+    assert stop_request.kind == "error"
+    assert "node 10.0.0.3 has joined, but does not see the folder" in stop_request.why
+    assert "goemo resume" in stop_request.why
 
 
-def test_a_node_that_does_not_answer_stops_nothing(watch, halt, capsys):
+def test_a_node_that_does_not_answer_stops_nothing(watch, stop_request, capsys):
     """It may be gone again, or busy."""
     problems = ("has not answered for 60 s",)
-    watch._inspection = Asked(Finding("cc", "10.0.0.3", has_answered=False, problems=problems))
+    watch._inspection = Asked(NodeReport("cc", "10.0.0.3", has_answered=False, problems=problems))
     watch.on_step_begin(1, [])
-    assert halt.kind is None
+    assert stop_request.kind is None
     assert "has not answered" in capsys.readouterr().out
 
 

@@ -108,7 +108,7 @@ def test_a_search_gets_what_the_call_says(monkeypatch):
         seen.spec, seen.options = spec, options
         nothing = Leaderboard(spec.name, "macro_f1", (), {})
         return SimpleNamespace(
-            name=spec.name, leaderboard=nothing, is_complete=False, remaining=3, cut_by="over"
+            name=spec.name, leaderboard=nothing, is_complete=False, remaining=3, stopped_by="over"
         )
 
     monkeypatch.setattr("tune.driver.run_search", run)

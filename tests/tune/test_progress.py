@@ -11,8 +11,16 @@ import pytest
 from rich.console import Console
 
 from tune.durations import duration
-from tune.live.machine import Gpu, Load
-from tune.live.progress import Best, SearchState, TrialState, View, is_live, load_in_words, progress_bars
+from tune.live.machine import Gpu, MachineLoad
+from tune.live.progress import (
+    Best,
+    ProgressView,
+    SearchState,
+    TrialState,
+    is_live,
+    load_in_words,
+    progress_bars,
+)
 from tune.records import Outcome
 
 
@@ -121,7 +129,7 @@ def test_a_pipe_gets_one_plain_line_an_event():
     sink = io.StringIO()
     state = SearchState("mine", total=3, objective="macro_f1", best=Best("t001", "bs32 lr2e-05", 0.1))
     state.ended = {"t001": "stopped_early"}
-    with View(state, Console(file=sink, width=40, highlight=False)) as view:
+    with ProgressView(state, Console(file=sink, width=40, highlight=False)) as view:
         view.trial_ended("t001", TrialState("bs32 lr2e-05", 20, 0.1), Outcome("stopped_early"))
         view.trial_ended("t003", TrialState("bs64 lr2e-05", 0, None), Outcome("failed", "a bug"))
     lines = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in sink.getvalue().splitlines()]
@@ -143,8 +151,8 @@ def test_a_pipe_stays_a_pipe_where_colours_are_forced(monkeypatch):
 def test_what_the_terminal_shows_stands_in_the_log(caplog):
     """Every event, on a terminal and in a pipe."""
     caplog.set_level(logging.INFO, logger="tune")
-    View(some_state(), Console(file=io.StringIO())).say("one")
-    with View(some_state(), console()) as view:
+    ProgressView(some_state(), Console(file=io.StringIO())).say("one")
+    with ProgressView(some_state(), console()) as view:
         view.say("two")
     assert [record.getMessage() for record in caplog.records] == ["one", "two"]
 
@@ -155,8 +163,8 @@ def test_the_live_view_shows_all_there_is_to_know(width):
     state = some_state(trouble="the server does not answer", budget=lambda: "1 h 20 min of budget left")
     state.interval = (BEST, 0.2, 0.3)
     state.ended |= {"t098": "completed", "t099": "failed", "t100": "diverged"}
-    view = View(state, console(width))
-    view._load = Load(45.0, 3.2e9, 16e9, (Gpu(0, 93.0, 12.1e9, 80e9),))
+    view = ProgressView(state, console(width))
+    view._load = MachineLoad(45.0, 3.2e9, 16e9, (Gpu(0, 93.0, 12.1e9, 80e9),))
     view.say("before")
     view.events.append("12:00:00  t001  " + "a long message " * 20)
     text = "\n".join(drawn(view))
@@ -174,8 +182,8 @@ def test_the_live_view_shows_all_there_is_to_know(width):
 @pytest.mark.parametrize("running", [0, 1, 7, 40])
 def test_the_live_view_is_no_larger_than_its_terminal(width, height, running):
     """Whatever there is to show: no line is folded, and the line of the cursor stays free."""
-    view = View(some_state(running, trouble="no answer " * 20), console(width, height))
-    view._load = Load(45.0, 3.2e9, 16e9, tuple(Gpu(i, 100.0, 70e9, 80e9) for i in range(8)))
+    view = ProgressView(some_state(running, trouble="no answer " * 20), console(width, height))
+    view._load = MachineLoad(45.0, 3.2e9, 16e9, tuple(Gpu(i, 100.0, 70e9, 80e9) for i in range(8)))
     for n in range(30):
         view.events.append(f"12:00:00  t{n:03d}  " + "a long message " * 20)
     lines = drawn(view)
@@ -193,14 +201,14 @@ def test_an_interval_of_an_earlier_best_is_not_shown():
     """It is computed beside the search; until it is there, the best stands without one."""
     state = some_state()
     state.interval = (Best("t001", "bs8", 0.2), 0.1, 0.3)
-    assert not any("[" in line for line in drawn(View(state, console())))
+    assert not any("[" in line for line in drawn(ProgressView(state, console())))
 
 
 def test_markup_in_a_label_is_not_read():
     """A value with brackets stands as it is."""
     state = some_state()
     state.running["t002"].label = "schedule [bold]"
-    assert any("schedule [bold]" in line for line in drawn(View(state, console())))
+    assert any("schedule [bold]" in line for line in drawn(ProgressView(state, console())))
 
 
 def test_the_cursor_comes_back_after_an_interrupt():
@@ -208,7 +216,7 @@ def test_the_cursor_comes_back_after_an_interrupt():
     sink = Terminal()
 
     def interrupted():
-        with View(some_state(), console(sink=sink)) as view:
+        with ProgressView(some_state(), console(sink=sink)) as view:
             view.live.refresh()
             raise KeyboardInterrupt
 
@@ -222,7 +230,7 @@ def test_a_terminal_of_another_size_is_drawn_anew():
     """What was drawn is folded by then, so that the screen is cleared first."""
     sink = Terminal()
     screen = console(100, 30, sink=sink)
-    with View(some_state(), screen) as view:
+    with ProgressView(some_state(), screen) as view:
         view.live.refresh()
         assert "\x1b[2J" not in sink.getvalue()
         screen.width = 60
@@ -244,7 +252,7 @@ def test_a_terminal_of_another_size_is_drawn_anew():
 )
 def test_the_load_is_a_line(gpus, words):
     """One GPU with its memory, several with the fullest; none is not spoken of."""
-    assert load_in_words(Load(45.0, 3.2e9, 16e9, gpus)) == words
+    assert load_in_words(MachineLoad(45.0, 3.2e9, 16e9, gpus)) == words
 
 
 def test_long_preparation_speaks_in_a_pipe():
@@ -260,7 +268,7 @@ def test_what_is_not_about_trials_counts_none():
     """`[0/12] writing the report` says nothing; nor does a time left of less than a second."""
     sink = io.StringIO()
     state = SearchState("mine", total=12, objective="macro_f1")
-    with View(state, Console(file=sink, width=100)) as view:
+    with ProgressView(state, Console(file=sink, width=100)) as view:
         view.say("writing the report")
         state.ended = dict.fromkeys([f"t{n:03d}" for n in range(1, 13)], "completed")
         state.trained = 1200

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tune.engine.recorder import LeftOut, Recorder
+from tune.engine.recorder import OutOfSnapshots, Recorder
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
-from tune.engine.trial import ENDED
-from tune.live.progress import Best, SearchState, View
+from tune.engine.trial_actor import ENDED
+from tune.live.progress import Best, ProgressView, SearchState
 from tune.records import Outcome, SearchFolder, TrialFolder, leaders_beaten_by
 from tune.spec import ConfirmSpec, load_spec
 
@@ -44,7 +44,7 @@ class Bench:
         """As a new process would."""
         self.told, self.noticed = Told(), []
         console = Console(file=io.StringIO(), width=200)
-        self.view = View(SearchState("s", total=5, objective="macro_f1"), console)
+        self.view = ProgressView(SearchState("s", total=5, objective="macro_f1"), console)
         self.recorder = Recorder(self.spec, self.search, self.told, self.view, self.noticed.append)
 
     def report(self, trial_id, progress, objective, done=False, batch_size=16):
@@ -180,7 +180,7 @@ def test_a_lost_worker_leaves_rays_last_words(runs, tmp_path, text, reason):
 
 def test_rays_snapshots_hold_nothing_of_ours(runs):
     """The recorder holds threads and open files; in a pickle it stands for nothing."""
-    assert isinstance(Bench().recorder, LeftOut)
+    assert isinstance(Bench().recorder, OutOfSnapshots)
     assert type(pickle.loads(pickle.dumps(Recorder.__new__(Recorder)))) is object
 
 

@@ -107,7 +107,7 @@ def test_page_and_twin_tell_the_same(search, splits, tmp_path):
     assert any("batch_size 8 is the lowest of the grid" in warning for warning in twin["edge_warnings"])
     assert twin["early_stopping"]["seconds_saved"]["t002"] == pytest.approx(40.0)
     assert [trial["trial_id"] for trial in twin["left_out"]] == ["t009"]
-    assert {cut["trial_id"] for cut in twin["early_stopping"]["cuts"]} == {"t002", "t004", "t006", "t008"}
+    assert {stop["trial_id"] for stop in twin["early_stopping"]["stops"]} == {"t002", "t004", "t006", "t008"}
     assert twin["early_stopping"]["risk"] in page
     assert twin["comparison"] is None  # it is not of the published test split
     for sentence in (*twin["edge_warnings"], twin["early_stopping"]["summary"], *twin["commands"]):

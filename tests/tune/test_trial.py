@@ -13,9 +13,9 @@ from goemo.configuration import Configuration
 from goemo.data import load_splits
 from goemo.training import Diverged, TrainingRun, train
 from goemo.training.prepared import prepare
-from tune.engine import trial as trials
+from tune.engine import trial_actor as trials
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
-from tune.engine.trial import ENDED, LEFT, TrialActor
+from tune.engine.trial_actor import ENDED, LEFT, TrialActor
 from tune.records import Outcome, SearchFolder, TrialFolder
 from tune.stopping.stop_sign import StopSign, take_down
 

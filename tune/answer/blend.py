@@ -84,7 +84,7 @@ def judge_blend(search: SearchFolder) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Across:
+class BlendAcrossSearches:
     """A blend over several searches.
 
     Attributes:
@@ -109,7 +109,7 @@ class Across:
         return f"Blend, {parts}: {score}, {found} better than {blend.best_single} alone on the same rows."
 
 
-def blend_across(searches: Sequence[Snapshot]) -> Across:
+def blend_across(searches: Sequence[Snapshot]) -> BlendAcrossSearches:
     """Find the best blend of the models of several searches on the same data.
 
     Raises:
@@ -134,7 +134,7 @@ def blend_across(searches: Sequence[Snapshot]) -> Across:
         metric=objective["metric"],
         **threshold_options(objective["thresholds"]),
     )
-    return Across(blend, tuple(known[member.name] for member in blend.members))
+    return BlendAcrossSearches(blend, tuple(known[member.name] for member in blend.members))
 
 
 def _verdict(blend: Blend, known: dict[str, float], targets: Targets) -> Blended:

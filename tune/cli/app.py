@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from goemo import __version__
-from goemo.errors import LONGEST, GoemoError, InputError, cut
+from goemo.errors import LONGEST, GoemoError, InputError, shortened
 from tune.live.plain import echo
 
 SEARCH_PACKAGES = ("mlflow", "optuna", "ray")  # what the extra `search` installs
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(file=shown)
-        echo(cut(shown.getvalue().rstrip("\n"), LONGEST), err=True)
+        echo(shortened(shown.getvalue().rstrip("\n"), LONGEST), err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", 1)
@@ -168,5 +168,5 @@ def missing_packages(names: Sequence[str]) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    echo(cut(f"goemo: {message}", LONGEST), err=True)
+    echo(shortened(f"goemo: {message}", LONGEST), err=True)
     sys.exit(code)

@@ -41,7 +41,7 @@ def look_at(data: Data, checkpoint: str | None, form: str, output: Path | None) 
         for line in looked_lines(looked):
             echo(line)
     if output is not None:
-        from goemo.report.data import data_page
+        from goemo.report.data_page import data_page
 
         try:
             output.write_text(data_page(looked, cache=cache), encoding="utf-8")

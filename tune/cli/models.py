@@ -10,8 +10,8 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import cli
+from tune.cli.arguments import SearchName
 from tune.cli.data import Data, data_options, reading_options
-from tune.cli.names import SearchName
 from tune.cli.options import format_option, store_option
 from tune.live.plain import echo
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tune.cli.app import cli
-from tune.cli.names import SearchName
+from tune.cli.arguments import SearchName
 from tune.cli.options import format_option
 from tune.live.plain import echo
 

@@ -12,8 +12,8 @@ import click
 
 from goemo.errors import GoemoError
 from tune.cli.app import SEARCH_PACKAGES, cli
+from tune.cli.arguments import SearchName, SpaceName
 from tune.cli.data import Data, data_options
-from tune.cli.names import SearchName, SpaceName
 from tune.cli.options import Running, running, trials_option
 from tune.live.plain import echo
 
@@ -170,8 +170,8 @@ def show_result(result: SearchResult) -> None:
         )
     left = result.remaining
     trials, remain = ("1 trial", "remains") if left == 1 else (f"{left} trials", "remain")
-    if result.cut_by:
-        echo(f"{result.cut_by}; {trials} {remain}: goemo resume {result.name}")
+    if result.stopped_by:
+        echo(f"{result.stopped_by}; {trials} {remain}: goemo resume {result.name}")
         return
     if not result.is_complete:
         raise GoemoError(f"interrupted with {trials} to go; go on with: goemo resume {result.name}")

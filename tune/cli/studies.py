@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tune.cli.app import cli
-from tune.cli.names import SearchName
+from tune.cli.arguments import SearchName
 from tune.live.plain import echo
 
 LOOK_EVERY_S = 3.0

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.live.listing import Column, Listing
-from tune.names import SHORT_NAMES, short_value
 from tune.ranking.comparison import Comparison
 from tune.ranking.edges import edges_of, search_on
 from tune.ranking.leaderboard import Leaderboard
+from tune.short_names import SHORT_NAMES, short_value
 from tune.spec import SearchSpec
 
 RESULT_NAMES = {

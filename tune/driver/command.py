@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from tune.live.log import SearchLog
-from tune.live.progress import SearchState, View
+from tune.live.progress import ProgressView, SearchState
 from tune.records import runs_folder, search_names
 from tune.spec import SearchSpec
 from tune.stopping.budget import Budget
@@ -39,7 +39,7 @@ class Command:
     tracking_uri: str | None
     budget: Budget
     started: float
-    view: View
+    view: ProgressView
     log: SearchLog
     signals: Interrupts
 
@@ -68,7 +68,7 @@ def command_on(
     """
     started = time.monotonic()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    view = View(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
+    view = ProgressView(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
     with _explained(spec.name), interrupts() as signals, SearchLog() as log:
         yield Command(
             spec=spec,

@@ -6,7 +6,7 @@ from typing import Any
 
 from goemo.configuration.thresholds import words
 from tune import space
-from tune.names import short_name, short_value
+from tune.short_names import short_name, short_value
 from tune.spec import Domain, SearchSpec, advice, order_in_words, scheduler_in_words
 
 

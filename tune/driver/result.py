@@ -22,7 +22,7 @@ class SearchResult:
         remaining: How many trials have not ended.
         unlogged: What the MLflow store has not taken yet: trials, ``search`` for the parent run,
             ``system`` for its metrics. `resume_search` logs them.
-        cut_by: Which budget was over; empty where that is not why trials remain.
+        stopped_by: Which budget was over; empty where that is not why trials remain.
     """
 
     name: str
@@ -30,7 +30,7 @@ class SearchResult:
     is_complete: bool
     remaining: int
     unlogged: tuple[str, ...] = ()
-    cut_by: str = ""
+    stopped_by: str = ""
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the leaderboard as a frame."""

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from goemo.data import load_splits
 from tune.driver import session
-from tune.driver.basis import basis_without_trials, check, ready_for_trials
 from tune.driver.command import command_on
 from tune.driver.facts import added_to, check_added, same_splits, same_store, store_fact
+from tune.driver.inputs import basis_without_trials, check, ready_for_trials
 from tune.driver.result import SearchResult
 from tune.live.consoles import progress_console
 from tune.records import SearchFolder, runs_folder
@@ -55,12 +55,12 @@ def run_search(
         SearchFolder.refuse_taken(spec.name)
         check_sources(spec)
         checked = check(command, read, is_new=True)
-        with ready_for_trials(command, checked, shared=runs_folder()) as basis:
+        with ready_for_trials(command, checked, shared=runs_folder()) as inputs:
             facts = {"address": address, "added": added_to(spec), **store_fact(tracking_uri)}
             search = SearchFolder.create(spec.name, spec.to_dict(), text=spec.text, facts=facts)
             with held(search):
                 command.log.open(search, find_store(tracking_uri).hide)
-                return session.run(command, basis, search)
+                return session.run(command, inputs, search)
 
 
 def resume_search(
@@ -110,8 +110,8 @@ def resume_search(
                 return session.run(command, basis_without_trials(command, read()), search)
             checked = check(command, read, is_new=False)
             records = search.snapshot().everyone
-            with ready_for_trials(command, checked, shared=search.path, records=records) as basis:
-                return session.run(command, basis, search)
+            with ready_for_trials(command, checked, shared=search.path, records=records) as inputs:
+                return session.run(command, inputs, search)
 
 
 def extend_search(

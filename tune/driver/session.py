@@ -25,13 +25,13 @@ from tune.records import BASELINE, BLEND
 from tune.space import Suggestions
 from tune.space.warm_start import earlier_trials
 from tune.spec import SchedulerSpec, SearchSpec, advice
-from tune.stopping.halt import Halt
+from tune.stopping.stop_request import StopRequest
 
 if TYPE_CHECKING:
     from tune.answer.baseline import BaselineFit
-    from tune.driver.basis import Basis
     from tune.driver.command import Command
-    from tune.live.progress import View
+    from tune.driver.inputs import SearchInputs
+    from tune.live.progress import ProgressView
     from tune.records import SearchFolder, Snapshot, TrialRecord
     from tune.tracking import Tracker
 
@@ -42,12 +42,12 @@ def remaining(spec: SearchSpec, search: SearchFolder) -> int:
     return spec.total - now.ended + confirm.remaining(spec, now)
 
 
-def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
+def run(command: Command, inputs: SearchInputs, search: SearchFolder) -> SearchResult:
     """Run what remains, then report; an interrupt or an error leaves records and store in order.
 
     Args:
         command: What is to be done.
-        basis: What trials run on.
+        inputs: What trials run on.
         search: The records.
     """
     # MLflow and Altair take seconds to import: only what runs trials pays for them.
@@ -55,30 +55,30 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
     from tune.reporting.artifacts import TrialArtifacts
     from tune.tracking import Tracker
 
-    spec, splits, view, log = command.spec, basis.splits, command.view, command.log
+    spec, splits, view, log = command.spec, inputs.splits, command.view, command.log
     search.write_validation(splits.validation.targets, splits.labels)
     search.add_facts(
         data=data_facts(splits, spec.seed),
-        environment=basis.environment,
+        environment=inputs.environment,
         started=search.facts.get("started", time.time()),
     )
-    halt = Halt(search.path)
+    stop_request = StopRequest(search.path)
     tracker = Tracker(
         search,
         command.tracking_uri,
         is_monitored=remaining(spec, search) > 0,
         describe=_summary,
         prepare_artifacts=TrialArtifacts(search, splits).write,
-        on_full_disk=halt.fail,
+        on_full_disk=stop_request.fail,
     )
     tracker.start()
     try:
         with engine_logs(), BaselineFit(spec, search, splits, partial(_baseline_known, view, tracker)) as fit:
             if remaining(spec, search):
-                _run_remaining(command, basis, search, halt, tracker)
-            _await_baseline(fit, command, halt)
+                _run_remaining(command, inputs, search, stop_request, tracker)
+            _await_baseline(fit, command, stop_request)
             log.phase("report")
-            board = _report(command, basis, search, tracker.notice)
+            board = _report(command, inputs, search, tracker.notice)
     except BaseException as error:
         # Should a store be away too: Ray ends a process whose Ray has died a minute ago.
         tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 30.0)
@@ -92,14 +92,14 @@ def run(command: Command, basis: Basis, search: SearchFolder) -> SearchResult:
         view.say("bringing MLflow up to date")
     log.phase("the store")
     unlogged = tracker.close(is_complete=left == 0)
-    if halt.error is not None:  # found by the tracker's thread, after the last trial
-        raise halt.error
-    cut_by = halt.why if left and halt.kind == "budget" else ""
-    _say_how_it_ended(command, left, cut_by, is_logged=not unlogged)
-    return SearchResult(search.name, board, left == 0, left, tuple(unlogged), cut_by)
+    if stop_request.error is not None:  # found by the tracker's thread, after the last trial
+        raise stop_request.error
+    stopped_by = stop_request.why if left and stop_request.kind == "budget" else ""
+    _say_how_it_ended(command, left, stopped_by, is_logged=not unlogged)
+    return SearchResult(search.name, board, left == 0, left, tuple(unlogged), stopped_by)
 
 
-def _baseline_known(view: View, tracker: Tracker, record: TrialRecord) -> None:
+def _baseline_known(view: ProgressView, tracker: Tracker, record: TrialRecord) -> None:
     """Tell of the baseline, and let the store have it."""
     metric, took = record.config["metric"], duration(record.seconds)
     view.say(f"baseline  a bag of words: {metric} {record.objective:.4f}, fitted in {took}")
@@ -107,9 +107,9 @@ def _baseline_known(view: View, tracker: Tracker, record: TrialRecord) -> None:
     tracker.notice(BASELINE)
 
 
-def _await_baseline(fit: BaselineFit, command: Command, halt: Halt) -> None:
+def _await_baseline(fit: BaselineFit, command: Command, stop_request: StopRequest) -> None:
     """Wait for a baseline that takes longer than the trials, unless the search was cut short."""
-    if fit.is_running and halt.kind is None:
+    if fit.is_running and stop_request.kind is None:
         command.log.phase("the baseline")
         command.view.say("waiting for the baseline; to search without one: baseline: none")
         fit.wait()
@@ -119,11 +119,11 @@ def _await_baseline(fit: BaselineFit, command: Command, halt: Halt) -> None:
         )
 
 
-def _say_how_it_ended(command: Command, left: int, cut_by: str, *, is_logged: bool) -> None:
+def _say_how_it_ended(command: Command, left: int, stopped_by: str, *, is_logged: bool) -> None:
     """Say how the work ended, and where to read on when something went wrong."""
     view = command.view
     elapsed = duration(time.monotonic() - view.state.started)
-    view.say(f"{'done' if left == 0 else cut_by or 'interrupted'} after {elapsed}")
+    view.say(f"{'done' if left == 0 else stopped_by or 'interrupted'} after {elapsed}")
     wrong = sum(reason not in RANKED for reason in view.state.ended.values())
     if wrong or not is_logged:
         what = f"{wrong} of the trials went wrong" if wrong else "the store did not take everything"
@@ -131,17 +131,17 @@ def _say_how_it_ended(command: Command, left: int, cut_by: str, *, is_logged: bo
 
 
 def _run_remaining(
-    command: Command, basis: Basis, search: SearchFolder, halt: Halt, tracker: Tracker
+    command: Command, inputs: SearchInputs, search: SearchFolder, stop_request: StopRequest, tracker: Tracker
 ) -> None:
     """Run the trials that have not ended, and then those that confirm the leaders."""
     from tune.engine.tuner import run_trials
 
-    spec, view, spending = command.spec, command.view, basis.spending
+    spec, view, spending = command.spec, command.view, inputs.spending
     command.log.phase("trials")
     known = search.snapshot().everyone
     view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
-    report = basis.splits.report
-    for line in basis.splits.notes if report is None else report_lines(report.to_dict()):
+    report = inputs.splits.report
+    for line in inputs.splits.notes if report is None else report_lines(report.to_dict()):
         view.say(f"data: {line}")
     view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
     for sentence in advice(spec):
@@ -155,34 +155,34 @@ def _run_remaining(
         view.state.budget = spending.words
         view.say(spending.words())
     if over := spending.look(running=0):  # preparing has taken it all
-        halt.end_budget(over)
+        stop_request.end_budget(over)
         return
     following = IntervalOfBest(search, view.state) if is_live(view.console) else nullcontext()
-    with view, following, command.signals.deferred(halt.interrupt):
-        for of_stage, suggestions in _stages(command, basis, search, halt):
+    with view, following, command.signals.deferred(stop_request.interrupt):
+        for of_stage, suggestions in _stages(command, inputs, search, stop_request):
             run_trials(
                 of_stage,
                 search,
-                prepared=str(basis.prepared),
-                per_trial=basis.per_trial,
+                prepared=str(inputs.prepared),
+                per_trial=inputs.per_trial,
                 suggestions=suggestions,
                 spending=spending,
-                halt=halt,
+                stop_request=stop_request,
                 view=view,
                 notice=notice,
             )
 
 
 def _stages(
-    command: Command, basis: Basis, search: SearchFolder, halt: Halt
+    command: Command, inputs: SearchInputs, search: SearchFolder, stop_request: StopRequest
 ) -> Iterator[tuple[SearchSpec, Suggestions | Confirmations]]:
     """Yield what remains to be run: the trials of the search and, once all have ended, what confirms them."""
     spec, view, now = command.spec, command.view, search.snapshot()
     if spec.total > now.ended:
-        earlier = earlier_trials(spec, search, digest=basis.splits.digest, say=view.say)
+        earlier = earlier_trials(spec, search, digest=inputs.splits.digest, say=view.say)
         view.state.begin_stage(spec.total + len(confirm.ended_ids(now)))
         yield spec, space.suggestions(spec, now.trials, earlier)
-    further = confirm.confirmations(spec, search) if halt.kind is None else None
+    further = confirm.confirmations(spec, search) if stop_request.kind is None else None
     if further is not None and further.remaining:
         view.state.begin_stage(spec.total + further.total)
         view.say(further.words())
@@ -190,7 +190,7 @@ def _stages(
 
 
 def _report(
-    command: Command, basis: Basis, search: SearchFolder, notice: Callable[[str], None]
+    command: Command, inputs: SearchInputs, search: SearchFolder, notice: Callable[[str], None]
 ) -> Leaderboard:
     """Rank the trials and write what the parent run shows; of a whole search, test the chosen trial."""
     from tune.answer.blend import judge_blend
@@ -209,10 +209,10 @@ def _report(
         board = leaderboard.build(now)
         best = board.best.trial_id
         view.say(f"opening the test split for {best}")
-        if not open_test_split(search, board, basis.prepared):
+        if not open_test_split(search, board, inputs.prepared):
             view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
     view.say("writing the report")
-    write_search_artifacts(now, board, basis.splits)
+    write_search_artifacts(now, board, inputs.splits)
     return board
 
 

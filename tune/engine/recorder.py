@@ -13,11 +13,11 @@ from typing import Any
 import ray.tune as ray_tune
 
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
-from tune.engine.trial import ENDED
-from tune.live.progress import Best, TrialState, View
-from tune.names import short_name
+from tune.engine.trial_actor import ENDED
+from tune.live.progress import Best, ProgressView, TrialState
 from tune.ranking.confirm import Confirmations, first_distinct
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, is_confirmation
+from tune.short_names import short_name
 from tune.space import Suggestions
 from tune.spec import SearchSpec
 
@@ -26,7 +26,7 @@ LOST_WORKERS = 3  # how often a trial may lose its worker, without getting on, b
 _log = logging.getLogger(__name__)
 
 
-class LeftOut:
+class OutOfSnapshots:
     """An object that Ray's own snapshots leave out: the records are the state, nothing is restored."""
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
@@ -34,7 +34,7 @@ class LeftOut:
         return object, ()
 
 
-class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
     """Writes down what the trials tell, and passes it on to the view, the log, the suggestions and the store.
 
     What it does for one trial does not grow with the number of those that have ended.
@@ -52,7 +52,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         spec: SearchSpec,
         search: SearchFolder,
         suggestions: Suggestions | Confirmations,
-        view: View,
+        view: ProgressView,
         notice: Callable[[str], None],
     ) -> None:
         self.keep_models = spec.keep_models
@@ -116,7 +116,7 @@ class Recorder(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
         _log.warning("%s: the last words of its worker: %s", trial_id, _last_words(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Write down how a trial ended: by itself, at its end, or cut by the scheduler."""
+        """Write down how a trial ended: by itself, at its end, or stopped by the scheduler."""
         del iteration, trials, info
         result = trial.last_result
         outcome = result.get(ENDED)

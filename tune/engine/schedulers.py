@@ -40,7 +40,7 @@ def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> Tr
     """
     scheduler = spec.scheduler
     if scheduler.algorithm == "none":
-        return Nobody()
+        return NoScheduler()
     records = list(records)
     unfinished = [record for record in records if record.outcome is None]
     built: Median | Asha
@@ -75,7 +75,7 @@ def _id_of(trial: Any) -> str:
     return Path(config["folder"]).name if config else str(trial.trial_id)
 
 
-class LeavesWorkers:
+class StartsInOrder:
     """Does not choose which trial runs next: Ray then starts them in order.
 
     A scheduler of Ray that chooses names the first trial that waits, also where a worker is being started for
@@ -87,11 +87,11 @@ class LeavesWorkers:
         """Choose none."""
 
 
-class Nobody(LeavesWorkers, FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+class NoScheduler(StartsInOrder, FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
     """Stops nobody."""
 
 
-class CatchesUp(LeavesWorkers):
+class ReplaysReports(StartsInOrder):
     """Hears, with a trial's next report, of those that it made in an earlier process and will not make again.
 
     Goes before a scheduler of Ray in the bases of a class.
@@ -213,7 +213,7 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         self.on_trial_result(controller, trial, result)
 
 
-class Asha(CatchesUp, AshaRule):
+class Asha(ReplaysReports, AshaRule):
     """Asynchronous successive halving, which a resumed search goes on with."""
 
 
@@ -276,5 +276,5 @@ class MedianRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         self.on_trial_result(controller, trial, result)
 
 
-class Median(CatchesUp, MedianRule):
+class Median(ReplaysReports, MedianRule):
     """The median rule, which a resumed search goes on with."""

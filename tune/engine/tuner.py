@@ -16,21 +16,21 @@ from ray.tune.search import Searcher
 from goemo.errors import GoemoError
 from tune.engine.cluster.servers import RayDiedError, ServerWatch
 from tune.engine.cluster.watching import NodeWatch
-from tune.engine.recorder import LOST_WORKERS, LeftOut, Recorder, folder_of
+from tune.engine.recorder import LOST_WORKERS, OutOfSnapshots, Recorder, folder_of
 from tune.engine.resources import threads_per_trial
 from tune.engine.schedulers import OBJECTIVE, build_scheduler
-from tune.engine.trial import LEFT, TrialActor
-from tune.live.progress import View
+from tune.engine.trial_actor import LEFT, TrialActor
+from tune.live.progress import ProgressView
 from tune.ranking.confirm import Confirmations
 from tune.records import SearchFolder
 from tune.space import Suggestions
 from tune.spec import SearchSpec, configuration
-from tune.stopping.budget import Spending
-from tune.stopping.halt import Halt
+from tune.stopping.budget import BudgetUse
+from tune.stopping.stop_request import StopRequest
 from tune.stopping.stop_sign import take_down
 
 
-class SuggestionSearcher(LeftOut, Searcher):  # type: ignore[misc]  # Ray ships no types
+class SuggestionSearcher(OutOfSnapshots, Searcher):  # type: ignore[misc]  # Ray ships no types
     """Hands suggestions to Ray Tune; what they learn, they learn from the `Recorder`.
 
     There are never more than fit on the nodes. Ray by itself asks for one trial whenever the last one has
@@ -78,11 +78,11 @@ _WHAT_TRIALS_DO = {
 }
 
 
-class HaltWatch(LeftOut, ray_tune.Stopper):  # type: ignore[misc]  # Ray ships no types
+class StopWatcher(OutOfSnapshots, ray_tune.Stopper):  # type: ignore[misc]  # Ray ships no types
     """Asked by Ray at every turn of its loop whether all trials are to stop."""
 
-    def __init__(self, halt: Halt, spending: Spending, view: View) -> None:
-        self._halt, self._spending, self._view = halt, spending, view
+    def __init__(self, stop_request: StopRequest, spending: BudgetUse, view: ProgressView) -> None:
+        self._halt, self._spending, self._view = stop_request, spending, view
         self._told = ""
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -101,21 +101,21 @@ class HaltWatch(LeftOut, ray_tune.Stopper):  # type: ignore[misc]  # Ray ships n
         return self._halt.is_at_once
 
 
-class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+class Listener(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
     """Hands on to the recorder what Ray tells of trials, and keeps from it what is not their end.
 
     Args:
         recorder: Writes it down. What goes wrong there, a full disk say, stops the search: Ray would take it
             for a failure of the trial.
-        halt: Stops the search.
+        stop_request: Stops the search.
 
     Attributes:
         again: Trials that Ray has given up too early, to be run in another round.
     """
 
-    def __init__(self, recorder: Recorder, halt: Halt) -> None:
+    def __init__(self, recorder: Recorder, stop_request: StopRequest) -> None:
         self._recorder = recorder
-        self._halt = halt
+        self._halt = stop_request
         self.again: deque[str] = deque()
         self._first_checkpoints: dict[str, int] = {}  # of each trial, when it was first started here
 
@@ -168,7 +168,7 @@ class Listener(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships n
             self.again.append(folder.trial_id)
 
 
-class KeepsSecrets(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+class SecretsFilter(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
     """Keeps the keys of a cloud from Ray Tune while it describes the trials' workers.
 
     It would write AWS's into their runtime environment, which stands in a worker's command line and in logs.
@@ -197,23 +197,23 @@ class KeepsSecrets(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray shi
 
 
 @dataclass
-class _Supply:
+class _TrialSupply:
     """Gives Ray one trial after the other, as far as the budget goes."""
 
     spec: SearchSpec
     search: SearchFolder
     suggestions: Suggestions | Confirmations
-    spending: Spending
-    halt: Halt
+    spending: BudgetUse
+    stop_request: StopRequest
     task: Mapping[str, Any]
     again: deque[str] = field(default_factory=deque)  # first
 
     def next(self) -> dict[str, Any] | None:
         """Return what an actor has to know of the next trial; None where there is none to start."""
-        with self.halt.on_error():
-            if self.halt.kind is None and self.again:
+        with self.stop_request.on_error():
+            if self.stop_request.kind is None and self.again:
                 return self._task(self.again.popleft())
-            if self.halt.kind is None and self.spending.trials_left != 0:
+            if self.stop_request.kind is None and self.spending.trials_left != 0:
                 asked = self.suggestions.ask()
                 if asked is not None:
                     trial_id, varied = asked
@@ -235,12 +235,12 @@ def run_trials(
     prepared: str,
     per_trial: Mapping[str, float],
     suggestions: Suggestions | Confirmations,
-    spending: Spending,
-    halt: Halt,
-    view: View,
+    spending: BudgetUse,
+    stop_request: StopRequest,
+    view: ProgressView,
     notice: Callable[[str], None],
 ) -> None:
-    """Run the trials that remain; return when all have ended, or when the search is halted.
+    """Run the trials that remain; return when all have ended, or when the search is stop_requested.
 
     Args:
         spec: The search.
@@ -249,8 +249,8 @@ def run_trials(
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
         suggestions: The configurations that remain, of the search or of what confirms its leaders.
         spending: Says when the budget is over.
-        halt: Set by this function or others where the search is to end before its trials have; its ``kind``
-            tells how this function has returned.
+        stop_request: Set by this function or others where the search is to end before its trials have; its
+            ``kind`` tells how this function has returned.
         view: Shows the progress.
         notice: Called with a trial's id whenever its record has changed.
 
@@ -269,14 +269,14 @@ def run_trials(
         "timeout_s": spec.trial_timeout_s,
         "with_test": spec.objective.test == "every_trial",
     }
-    supply = _Supply(spec, search, suggestions, spending, halt, task)
+    supply = _TrialSupply(spec, search, suggestions, spending, stop_request, task)
     folder = search.path / "ray"
-    secrets = KeepsSecrets()
+    secrets = SecretsFilter()
     try:
         while True:
             shutil.rmtree(folder, ignore_errors=True)
-            listener = Listener(recorder, halt)
-            nodes = NodeWatch(search, per_trial, view, halt)
+            listener = Listener(recorder, stop_request)
+            nodes = NodeWatch(search, per_trial, view, stop_request)
             ray_tune.Tuner(
                 ray_tune.with_resources(TrialActor, dict(per_trial)),
                 tune_config=ray_tune.TuneConfig(
@@ -288,24 +288,24 @@ def run_trials(
                 run_config=ray_tune.RunConfig(
                     name="ray",
                     storage_path=str(search.path),
-                    stop=HaltWatch(halt, spending, view),
+                    stop=StopWatcher(stop_request, spending, view),
                     callbacks=[secrets, ServerWatch(), nodes, listener],
                     failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
                     verbose=0,
                 ),
             ).fit()
             supply.again = listener.again
-            if halt.kind is not None or not supply.again:
+            if stop_request.kind is not None or not supply.again:
                 break
         if spending.trials_left == 0 and len(view.state.ended) < view.state.total:
-            halt.end_budget("as many trials were run as --trials asked for")
+            stop_request.end_budget("as many trials were run as --trials asked for")
     except RayDiedError as error:
-        halt.fail(GoemoError(f"{error}; go on with: goemo resume {search.name}"))
+        stop_request.fail(GoemoError(f"{error}; go on with: goemo resume {search.name}"))
     except Exception as error:  # noqa: BLE001 - raised below, unless what has stopped the search came before
-        halt.fail(error)
+        stop_request.fail(error)
     finally:
         secrets.put_back()
         take_down(search.path)
         shutil.rmtree(folder, ignore_errors=True)
-    if halt.error is not None:
-        raise halt.error
+    if stop_request.error is not None:
+        raise stop_request.error

@@ -3,6 +3,6 @@
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.forecasting import forecast
 from tune.forecast.stopping import Span
-from tune.forecast.words import lines, over_budget
+from tune.forecast.text import lines, over_budget
 
 __all__ = ["Forecast", "Phases", "Span", "forecast", "lines", "over_budget"]

@@ -1,4 +1,4 @@
-"""Seconds for an amount of computing: a model with four prices, fitted to what was timed."""
+"""Seconds for an amount of computing: a model with four costs, fitted to what was timed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from scipy.optimize import nnls
 
 from tune.forecast.work import Work
 
-# What is fitted first where there are fewer measurements than prices.
+# What is fitted first where there are fewer measurements than costs.
 _ORDER = ("tokens", "passes", "pairs", "examples")
 
 
 @dataclass(frozen=True)
-class Prices:
+class CostModel:
     """Seconds for a unit of each kind of work."""
 
     passes: float = 0.0
@@ -33,10 +33,10 @@ class Prices:
         )
 
 
-def fit_prices(measured: Sequence[tuple[Work, float]]) -> Prices:
-    """Fit prices, none below 0, so that the relative errors have the least squares.
+def fit_costs(measured: Sequence[tuple[Work, float]]) -> CostModel:
+    """Fit costs, none below 0, so that the relative errors have the least squares.
 
-    With fewer measurements than prices, tokens come first, then passes, then pairs, and the rest costs
+    With fewer measurements than costs, tokens come first, then passes, then pairs, and the rest costs
     nothing: one measurement gives seconds a token.
 
     Args:
@@ -53,5 +53,5 @@ def fit_prices(measured: Sequence[tuple[Work, float]]) -> Prices:
     # Tokens run into the millions where passes are a few: in units of their own size, all weigh alike.
     sizes = relative.max(axis=0)
     sizes[sizes == 0] = 1.0
-    prices, _ = nnls(relative / sizes, np.ones(len(measured)))
-    return Prices(**dict(zip(names, (prices / sizes).tolist(), strict=True)))
+    costs, _ = nnls(relative / sizes, np.ones(len(measured)))
+    return CostModel(**dict(zip(names, (costs / sizes).tolist(), strict=True)))

@@ -24,7 +24,7 @@ from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.measuring import Probed, look_work, measure
 from tune.forecast.setting import Setting
-from tune.forecast.simulation import Course, Run, simulate
+from tune.forecast.simulation import Run, TrialTimeline, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
 from tune.live.consoles import progress_console
@@ -122,15 +122,15 @@ def assemble(
         probe_s: What the probe took.
     """
     spec, at_once = setting.spec, setting.at_once
-    courses = [course(setting, probed, c) for c in setting.configurations]
-    by_id = dict(zip(setting.trials, courses, strict=True))
+    timelines = [timeline(setting, probed, c) for c in setting.configurations]
+    by_id = dict(zip(setting.trials, timelines, strict=True))
     runs = expected_runs(spec, by_id, at_once)
     walls = [_wall_s(setting, probed, run) for run in runs]
-    whole_s = _wall_s(setting, probed, simulate(courses, at_once))
-    steps = sum(sum(one.steps) for one in courses)
-    totals = sorted(one.total_s for one in courses)
+    whole_s = _wall_s(setting, probed, simulate(timelines, at_once))
+    steps = sum(sum(one.steps) for one in timelines)
+    totals = sorted(one.total_s for one in timelines)
     # The leaders are not known yet: any trial may be one.
-    again = [Course((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials(spec.total)
+    again = [TrialTimeline((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials(spec.total)
     confirming_s = simulate(again, at_once).wall_s if again else 0.0
     closing_s = probed.test_s + REPORT_S
     opening_s += START_S + probed.workers_s
@@ -141,7 +141,7 @@ def assemble(
     memory, there = _memory(setting, probed)
     return Forecast(
         name=spec.name,
-        trials=len(courses),
+        trials=len(timelines),
         at_once=at_once,
         per_trial=dict(setting.per_trial),
         wall_s=Span.of([rest_s + wall for wall in walls]).widened(ERROR),
@@ -173,7 +173,7 @@ def _data_lines(splits: Splits) -> tuple[str, ...]:
     return () if splits.report is None else tuple(report_lines(splits.report.to_dict()))
 
 
-def course(setting: Setting, probed: Probed, configuration: Configuration) -> Course:
+def timeline(setting: Setting, probed: Probed, configuration: Configuration) -> TrialTimeline:
     """Work out what one configuration takes."""
     c = configuration
     shapes = setting.epoch(c)
@@ -187,7 +187,7 @@ def course(setting: Setting, probed: Probed, configuration: Configuration) -> Co
     seconds = [count * step_s + probed.look.seconds(look) + probed.metrics_s for count in steps]
     seconds[0] += probed.setup_s + probed.shape_s * len(set(shapes))
     progress = tuple(report_progress(number, reports) for number in range(1, reports + 1))
-    return Course(progress, tuple(seconds), steps)
+    return TrialTimeline(progress, tuple(seconds), steps)
 
 
 def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:

@@ -16,9 +16,9 @@ from goemo.inference import choose_device, predict_logits
 from goemo.models.architectures import LAYERS, encoder_width, first_of
 from goemo.training.prepared import Prepared
 from tune.engine.resources import threads_per_trial
-from tune.forecast.costs import Prices, fit_prices
+from tune.forecast.costs import CostModel, fit_costs
 from tune.forecast.harness import trial_files
-from tune.forecast.probe import Measured, Probe, corners, measure_at_once
+from tune.forecast.probe import Probe, Timings, corners, measure_at_once
 from tune.forecast.sample import sample_of, some_texts, spread
 from tune.forecast.setting import Setting
 from tune.forecast.work import StepShape, Work, visits, work_of
@@ -42,8 +42,8 @@ class Probed:
     """What was measured of a search, as a mean over the processes that measured at once.
 
     Attributes:
-        train: Prices of training.
-        look: Prices of scoring validation.
+        train: CostModel of training.
+        look: CostModel of scoring validation.
         metrics_s: Seconds of the thresholds and metrics of a report.
         setup_s: Seconds of a trial before its first step.
         shape_s: Seconds to record the steps of one shape; 0 where none are recorded.
@@ -55,8 +55,8 @@ class Probed:
             its GPU, at their peak.
     """
 
-    train: Prices
-    look: Prices
+    train: CostModel
+    look: CostModel
     metrics_s: float
     setup_s: float
     shape_s: float
@@ -114,8 +114,8 @@ def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
     largest = max(measured, key=lambda one: one.configuration.batch_size * one.configuration.max_length)
     shapes = [shape_s for _, _, shape_s in training if shape_s is not None]
     return Probed(
-        train=fit_prices([(work, seconds) for work, seconds, _ in training]),
-        look=fit_prices(looks),
+        train=fit_costs([(work, seconds) for work, seconds, _ in training]),
+        look=fit_costs(looks),
         metrics_s=mean(seconds for _, seconds in findings),
         setup_s=median(one.setup_s for one in measured),
         shape_s=mean(shapes) if shapes else 0.0,
@@ -127,7 +127,7 @@ def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
     )
 
 
-def _training(setting: Setting, measured: Measured, *, is_recorded: bool) -> tuple[Work, float, float | None]:
+def _training(setting: Setting, measured: Timings, *, is_recorded: bool) -> tuple[Work, float, float | None]:
     """Return the work of the timed steps, their seconds, and what recording a shape took beyond that.
 
     Where steps are recorded, those that record are no part of the first two.
@@ -154,15 +154,15 @@ def _tokens_a_step(setting: Setting, configuration: Configuration) -> float:
     return work_of(epoch).tokens / len(epoch)
 
 
-def _looks(sample: Prepared, setting: Setting, measured: Sequence[Measured]) -> list[tuple[Work, float]]:
+def _looks(sample: Prepared, setting: Setting, measured: Sequence[Timings]) -> list[tuple[Work, float]]:
     """Return the work of each look at validation, and its seconds."""
     found = []
     for one in measured:
         max_length = one.configuration.max_length
         # Where an earlier search has had the encoder read all of validation, all of it is scored.
         whole = setting.prepared.tokens["validation"]
-        cut = sample.tokens["validation"]
-        store = cut if one.looked_at == len(cut) else whole
+        reduced = sample.tokens["validation"]
+        store = reduced if one.looked_at == len(reduced) else whole
         work = look_work(store.lengths(max_length), reads_vectors=setting.reads_vectors(max_length))
         found.append((work, one.scoring_s))
     return found

@@ -33,7 +33,7 @@ _LEAST_STEPS, _MOST_STEPS = 2, 400
 
 
 @dataclass(frozen=True)
-class Measured:
+class Timings:
     """One configuration, timed in one process.
 
     Attributes:
@@ -77,7 +77,7 @@ class Probe:
     gpus: float
     seconds: float
 
-    def measure(self) -> tuple[list[Measured], float]:
+    def measure(self) -> tuple[list[Timings], float]:
         """Return what was measured, and the seconds that thresholds and metrics of one report take.
 
         Configurations for which the time would not do are left out, but never the first; as are those for
@@ -101,7 +101,7 @@ class Probe:
                 break
         return found, self._metrics_s()
 
-    def _affordable(self, first: Measured, seconds: float) -> list[Configuration]:
+    def _affordable(self, first: Timings, seconds: float) -> list[Configuration]:
         """Return the other configurations for which there is time, by what a step of the first took.
 
         The largest come first: what steps in between take can be told from both ends.
@@ -132,7 +132,7 @@ class _EnoughError(Exception):
 
 def _measure(
     configuration: Configuration, prepared: Prepared, device: torch.device, seconds: float
-) -> Measured:
+) -> Timings:
     """Take steps of one training for some seconds, then look at validation once."""
     memory = PeakMemory(device)
     started = time.perf_counter()
@@ -152,7 +152,7 @@ def _measure(
     peak = memory.bytes()
     looked_at, scoring_s = _look(configuration, prepared, device)
     steps_s = np.diff(times)
-    return Measured(
+    return Timings(
         configuration,
         # What comes before the first step cannot be told from the step itself, which is taken for a mean one.
         setup_s=max(0.0, times[0] - started - float(steps_s.mean())),
@@ -193,14 +193,14 @@ class Worker:
         """Answer once everything is imported."""
         return True
 
-    def measure(self, probe: Probe) -> tuple[list[Measured], float]:
+    def measure(self, probe: Probe) -> tuple[list[Timings], float]:
         """Measure; see `Probe.measure`."""
         return probe.measure()
 
 
 def measure_at_once(
     probe: Probe, per_trial: dict[str, float], workers: int
-) -> tuple[list[tuple[list[Measured], float]], float]:
+) -> tuple[list[tuple[list[Timings], float]], float]:
     """Let several processes measure at the same time, as trials run; return their findings.
 
     Args:

@@ -1,8 +1,8 @@
 """A stand-in for the prepared data of a search: a few seconds of work on it tell how long all of it takes.
 
-The training texts are all there, so that batches are those of the search. Validation and test are cut to a
-few texts. The frozen encoder has read a few sequences for every maximum length, and every text stands on one
-of about its own length.
+The training texts are all there, so that batches are those of the search. Validation and test are reduced to
+a few texts. The frozen encoder has read a few sequences for every maximum length, and every text stands on
+one of about its own length.
 """
 
 from __future__ import annotations

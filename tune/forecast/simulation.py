@@ -12,7 +12,7 @@ GoesOn = Callable[[int, int], bool]
 
 
 @dataclass(frozen=True)
-class Course:
+class TrialTimeline:
     """One trial, if it runs to its end.
 
     Attributes:
@@ -46,11 +46,11 @@ class Run:
     steps: int
 
 
-def simulate(courses: Sequence[Course], at_once: int, goes_on: GoesOn | None = None) -> Run:
+def simulate(timelines: Sequence[TrialTimeline], at_once: int, goes_on: GoesOn | None = None) -> Run:
     """Run trials in their order, each as soon as a place is free.
 
     Args:
-        courses: The trials.
+        timelines: The trials.
         at_once: How many run at a time, at least 1.
         goes_on: Asked at every report but a trial's last, in the order of time; without it all go on.
 
@@ -59,8 +59,8 @@ def simulate(courses: Sequence[Course], at_once: int, goes_on: GoesOn | None = N
     """
     if at_once < 1:
         raise ValueError(f"at_once must be at least 1, got {at_once}")
-    waiting = deque(range(len(courses)))
-    spent = [0.0] * len(courses)
+    waiting = deque(range(len(timelines)))
+    spent = [0.0] * len(timelines)
     steps, now = 0, 0.0
     # When, of which trial and which report; equal times go by the order of the trials.
     reports: list[tuple[float, int, int]] = []
@@ -68,20 +68,20 @@ def simulate(courses: Sequence[Course], at_once: int, goes_on: GoesOn | None = N
     def start_next() -> None:
         if waiting:
             trial = waiting.popleft()
-            heapq.heappush(reports, (now + courses[trial].seconds[0], trial, 0))
+            heapq.heappush(reports, (now + timelines[trial].seconds[0], trial, 0))
 
     for _ in range(at_once):
         start_next()
     while reports:
         now, trial, number = heapq.heappop(reports)
-        course = courses[trial]
-        spent[trial] += course.seconds[number]
-        steps += course.steps[number]
-        is_last = number + 1 == len(course.progress)
-        if is_last or not (goes_on is None or goes_on(trial, course.progress[number])):
+        timeline = timelines[trial]
+        spent[trial] += timeline.seconds[number]
+        steps += timeline.steps[number]
+        is_last = number + 1 == len(timeline.progress)
+        if is_last or not (goes_on is None or goes_on(trial, timeline.progress[number])):
             if is_last and goes_on is not None:
                 goes_on(trial, 100)  # later trials are compared with those that ended
             start_next()
         else:
-            heapq.heappush(reports, (now + course.seconds[number + 1], trial, number + 1))
+            heapq.heappush(reports, (now + timeline.seconds[number + 1], trial, number + 1))
     return Run(now, tuple(spent), steps)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from tune.forecast.simulation import Course, Run, simulate
+from tune.forecast.simulation import Run, TrialTimeline, simulate
 from tune.spec import SearchSpec
 
 # Orders of the trials that are tried: enough for the tenth and the ninetieth of a hundred.
@@ -40,7 +40,7 @@ class Span:
         return Span(self.low / (1 + error), self.expected, self.high * (1 + error))
 
 
-def expected_runs(spec: SearchSpec, courses: Mapping[str, Course], at_once: int) -> list[Run]:
+def expected_runs(spec: SearchSpec, timelines: Mapping[str, TrialTimeline], at_once: int) -> list[Run]:
     """Return how the search may go, once for each of many orders of quality among its trials.
 
     The scheduler is the search's own, asked at the reports in the order of simulated time, so that what it
@@ -50,25 +50,27 @@ def expected_runs(spec: SearchSpec, courses: Mapping[str, Course], at_once: int)
 
     Args:
         spec: The search.
-        courses: Of its trials by their ids, in the order in which they start.
+        timelines: Of its trials by their ids, in the order in which they start.
         at_once: How many run at a time.
 
     Returns:
         One run where nobody is stopped early.
     """
     if spec.scheduler.algorithm == "none":
-        return [simulate(list(courses.values()), at_once)]
-    return [_run(spec, courses, at_once, np.random.default_rng((spec.seed, i))) for i in range(_ORDERS)]
+        return [simulate(list(timelines.values()), at_once)]
+    return [_run(spec, timelines, at_once, np.random.default_rng((spec.seed, i))) for i in range(_ORDERS)]
 
 
-def _run(spec: SearchSpec, courses: Mapping[str, Course], at_once: int, random: np.random.Generator) -> Run:
+def _run(
+    spec: SearchSpec, timelines: Mapping[str, TrialTimeline], at_once: int, random: np.random.Generator
+) -> Run:
     """Run the search with a quality drawn for each trial, which is its objective at every report."""
     from ray.tune.schedulers import TrialScheduler
 
     from tune.engine.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 
     scheduler = build_scheduler(spec)
-    trials = [SimpleNamespace(trial_id=trial_id) for trial_id in courses]
+    trials = [SimpleNamespace(trial_id=trial_id) for trial_id in timelines]
     quality = random.random(len(trials)).tolist()
     added: set[int] = set()
 
@@ -82,4 +84,4 @@ def _run(spec: SearchSpec, courses: Mapping[str, Course], at_once: int, random: 
             return False
         return bool(scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE)
 
-    return simulate(list(courses.values()), at_once, goes_on)
+    return simulate(list(timelines.values()), at_once, goes_on)

@@ -38,7 +38,7 @@ def epoch_shapes(
     """Return the shapes of all steps of a training's first epoch, in their order.
 
     Args:
-        lengths: Tokens of each training text, cut to the maximum length, shape (texts,).
+        lengths: Tokens of each training text, truncated to the maximum length, shape (texts,).
         configuration: What is trained.
         reads_vectors: Whether the model reads one cached vector a text, and no tokens.
     """

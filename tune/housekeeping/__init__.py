@@ -1,6 +1,6 @@
 """Searches on this machine and what they take: list, delete, rename, and clean the caches."""
 
-from tune.housekeeping.cleaning import Waste, clean, find_waste
+from tune.housekeeping.cleaning import Removable, clean, find_waste
 from tune.housekeeping.deleting import Deleted, delete_search
 from tune.housekeeping.listing import Best, Summary, summaries, summary
 from tune.housekeeping.renaming import rename_search
@@ -8,8 +8,8 @@ from tune.housekeeping.renaming import rename_search
 __all__ = [
     "Best",
     "Deleted",
+    "Removable",
     "Summary",
-    "Waste",
     "clean",
     "delete_search",
     "find_waste",

@@ -18,7 +18,7 @@ HALF_DONE_S = 24 * 3600  # after this, what was left half done belongs to a proc
 
 
 @dataclass(frozen=True)
-class Waste:
+class Removable:
     """Something that can be removed.
 
     Attributes:
@@ -34,7 +34,7 @@ class Waste:
     used: float
 
 
-def find_waste(*, older_than_s: float = 0.0, keep_bytes: int = 0, models: bool = False) -> list[Waste]:
+def find_waste(*, older_than_s: float = 0.0, keep_bytes: int = 0, models: bool = False) -> list[Removable]:
     """Return what could be removed, the least recently used first.
 
     Args:
@@ -55,14 +55,14 @@ def find_waste(*, older_than_s: float = 0.0, keep_bytes: int = 0, models: bool =
     return sorted((one for one in found if now - one.used >= older_than_s), key=lambda one: one.used)
 
 
-def clean(waste: Sequence[Waste]) -> int:
+def clean(waste: Sequence[Removable]) -> int:
     """Remove what `find_waste` has found; return the bytes that it took."""
     for one in waste:
         shutil.rmtree(one.path)
     return sum(one.size for one in waste)
 
 
-def _caches(keep_bytes: int) -> Iterator[Waste]:
+def _caches(keep_bytes: int) -> Iterator[Removable]:
     cache = runs_folder() / "cache"
     folders = [path for kind in _folders(cache) for path in _folders(kind)]
     kept = 0
@@ -75,27 +75,27 @@ def _caches(keep_bytes: int) -> Iterator[Waste]:
             "prepared": "tokens and outputs of a frozen encoder; made again by the next search on the data",
             "scratch": "a tokenizer and random weights; made again by the next search on the data",
         }.get(path.parent.name, "a cache; made again when it is needed")
-        yield Waste(path, what, size, used)
+        yield Removable(path, what, size, used)
 
 
-def _half_done() -> Iterator[Waste]:
+def _half_done() -> Iterator[Removable]:
     """Yield records that were being deleted, and folders without a search that are a day old."""
     for path in _folders(runs_folder() / TRASH):
-        yield Waste(path, "a search that was being deleted", size_of(path), 0.0)
+        yield Removable(path, "a search that was being deleted", size_of(path), 0.0)
     for path in _folders(runs_folder() / "searches"):
         age = time.time() - path.stat().st_mtime
         if not (path / "search.yaml").exists() and age > HALF_DONE_S:
-            yield Waste(path, "a search that was never begun", size_of(path), path.stat().st_mtime)
+            yield Removable(path, "a search that was never begun", size_of(path), path.stat().st_mtime)
 
 
-def _models() -> Iterator[Waste]:
+def _models() -> Iterator[Removable]:
     for name in search_names():
         search = SearchFolder.open(name)
         if search.facts.get("status") != "complete":
             continue
         for path in sorted(search.path.glob("trials/*/model")):
             what = f"weights of {name} {path.parent.name}; goemo export and goemo retrain make them again"
-            yield Waste(path, what, size_of(path), path.stat().st_mtime)
+            yield Removable(path, what, size_of(path), path.stat().st_mtime)
 
 
 def _folders(parent: Path) -> list[Path]:

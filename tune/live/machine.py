@@ -31,7 +31,7 @@ class Gpu:
 
 
 @dataclass(frozen=True)
-class Load:
+class MachineLoad:
     """One look at a machine.
 
     Attributes:
@@ -72,11 +72,11 @@ class Machine:
         self._handles = _gpu_handles()
         self._before = psutil.cpu_times()
 
-    def look(self) -> Load:
+    def look(self) -> MachineLoad:
         """Return how busy the machine has been since the last look, or since this object was made."""
         before, self._before = self._before, psutil.cpu_times()
         memory = psutil.virtual_memory()
-        return Load(
+        return MachineLoad(
             cpu=_cpu_between(before, self._before),
             memory_used=memory.used,
             memory_total=memory.total,

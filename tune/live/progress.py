@@ -23,7 +23,7 @@ from goemo.configuration.outcomes import RANKED
 from tune.durations import duration
 from tune.live.consoles import progress_console
 from tune.live.listing import first_words
-from tune.live.machine import Load, Machine
+from tune.live.machine import Machine, MachineLoad
 from tune.records import Outcome
 
 MARKS = {
@@ -167,7 +167,7 @@ def progress_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]
         yield show
 
 
-class View:
+class ProgressView:
     """Shows a search on stderr, so that stdout stays free for results, and writes its events to the log.
 
     On a terminal one live picture, no higher or wider than the terminal; elsewhere a line an event. Use as
@@ -180,7 +180,7 @@ class View:
         self.events: deque[str] = deque(maxlen=EVENTS)
         self.live: Live | None = None
         self._machine: Machine | None = None
-        self._load: Load | None = None
+        self._load: MachineLoad | None = None
         self._looked = 0.0
         self._drawn_at: tuple[int, int] | None = None
 
@@ -322,7 +322,7 @@ class View:
         self._drawn_at = size
 
 
-def load_in_words(load: Load) -> str:
+def load_in_words(load: MachineLoad) -> str:
     """Return how busy a machine is, in one line; of several GPUs, each with its use, and the fullest."""
     cpu = f"CPU {load.cpu:.0f} %, {_of(load.memory_used, load.memory_total)}"
     if not load.gpus:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from goemo.errors import InputError
-from tune.answer.blend import Across
+from tune.answer.blend import BlendAcrossSearches
 from tune.engine.preparation import max_lengths
 from tune.engine.resources import threads_per_trial
 from tune.models.exported import read_export
@@ -87,7 +87,7 @@ def _blend_values(search: Snapshot, board: Leaderboard) -> tuple[dict[str, Any],
     return {**values, "members": members}, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
 
 
-def write_export_across(found: Across, path: Path) -> str:
+def write_export_across(found: BlendAcrossSearches, path: Path) -> str:
     """Write a blend over several searches, as `write_export` does one of a single search.
 
     Raises:

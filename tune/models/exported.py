@@ -95,7 +95,7 @@ class Data:
 
 
 @declared
-class Found:
+class ExportSource:
     """Where a configuration came from, whatever it is of."""
 
     origin: Origin
@@ -105,14 +105,14 @@ class Found:
 
 
 @declared
-class Exported(Found):
+class Exported(ExportSource):
     """The configuration of an encoder, and where it came from."""
 
     configuration: Configuration
 
 
 @declared
-class ExportedWords(Found):
+class ExportedWords(ExportSource):
     """The configuration of a bag of words, and where it came from."""
 
     configuration: WordsConfiguration
@@ -149,7 +149,7 @@ class BlendConfiguration:
 
 
 @declared
-class ExportedBlend(Found):
+class ExportedBlend(ExportSource):
     """A blend, and where it came from."""
 
     configuration: BlendConfiguration

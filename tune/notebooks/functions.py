@@ -150,7 +150,7 @@ def retrain(
 def _shown(result: SearchResult) -> Results:
     note = ""
     if not result.is_complete:
-        why = f"{result.cut_by}; " if result.cut_by else ""
+        why = f"{result.stopped_by}; " if result.stopped_by else ""
         note = f"{why}{result.remaining} trials remain: tune.resume({result.name!r})"
     return Results(result.name, result.leaderboard, is_complete=result.is_complete, note=note)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune.names import short_value
 from tune.records import SearchFolder
+from tune.short_names import short_value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from tune.records import Confirming, Snapshot, TrialRecord, confirmation_id
 
 
 @dataclass(frozen=True)
-class LostSeed:
+class FailedSeed:
     """A training of a leader that gave no score.
 
     Attributes:
@@ -60,7 +60,7 @@ class Confirmed:
     high: float | None
     deviation: float | None
     tied_with_best: bool
-    lost: tuple[LostSeed, ...]
+    lost: tuple[FailedSeed, ...]
     waiting: int
 
 
@@ -77,7 +77,7 @@ class _Group:
 
     leader: TrialRecord
     completed: tuple[TrialRecord, ...]
-    lost: tuple[LostSeed, ...]
+    lost: tuple[FailedSeed, ...]
     waiting: int
 
     @property
@@ -148,7 +148,7 @@ def _group(leader: TrialRecord, seeds: int, known: Mapping[str, TrialRecord]) ->
         leader=leader,
         completed=(leader, *(record for record, outcome in ended if outcome.stop_reason == "completed")),
         lost=tuple(
-            LostSeed(record.trial_id, record.seed, outcome.stop_reason, outcome.message)
+            FailedSeed(record.trial_id, record.seed, outcome.stop_reason, outcome.message)
             for record, outcome in ended
             if outcome.stop_reason != "completed"
         ),

@@ -55,7 +55,7 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
     the best report up to there. What ASHA stopped has no later score, and leaving those trials out would
     keep only settings that do well, among which little differs. In a search with early stopping, this is
     therefore importance for the start of the training. Trials that failed, or still run, are left out, and so
-    are those that a budget cut: no other trial has reported where they did.
+    are those that a budget stopped: no other trial has reported where they did.
 
     A hyperparameter that some of the trials were not asked for is left out: its share would be that of its
     condition as well. A logarithmic range is taken by its logarithm. Listed values are categories. Effects

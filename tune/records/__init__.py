@@ -28,9 +28,9 @@ derived from them, so that none of them has to survive a crash.
 """
 
 from tune.records.declared import STOP_REASONS, Blended, BlendMember, Confirming, Outcome, StopReason
-from tune.records.search import SearchFolder, known_searches, search_names
+from tune.records.search_folder import SearchFolder, known_searches, search_names
 from tune.records.snapshot import Damaged, Snapshot
-from tune.records.trial import (
+from tune.records.trial_folder import (
     ANSWERS,
     BASELINE,
     BLEND,

@@ -54,7 +54,7 @@ class Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AskedFor(Declared):
+class TrialConfig(Declared):
     """``config.json``: what a trial is to train.
 
     Attributes:
@@ -68,7 +68,7 @@ class AskedFor(Declared):
     confirms: TrialId | None = None
 
     @model_validator(mode="after")
-    def _ranks(self) -> AskedFor:
+    def _ranks(self) -> TrialConfig:
         for name in _USED:
             if name in self.config or name in _RANKING:
                 try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from goemo.errors import GoemoError
-from tune.records.search import SearchFolder
+from tune.records.search_folder import SearchFolder
 
 
 @contextmanager

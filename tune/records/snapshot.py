@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from goemo.errors import GoemoError
 from tune.records.declared import Blended, Confirming
-from tune.records.trial import (
+from tune.records.trial_folder import (
     ANSWERS,
     DAMAGED,
     DamagedTrialError,

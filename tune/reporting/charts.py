@@ -17,7 +17,7 @@ from tune.records import Snapshot, TrialRecord
 from tune.reporting.artifacts import CAPTIONS, TrialTables
 
 SEARCH_CAPTIONS = {
-    "learning_curves": "The objective of every trial against its progress; curves that end early were cut",
+    "learning_curves": "The objective of every trial against its progress; those that end early were stopped",
     "objective_by_hyperparameter": "The objective against each hyperparameter. Trials that were stopped "
     "early were measured before their end, so only completed ones count in the medians",
     "parallel_coordinates": "Each trial as a line through its settings to its objective",

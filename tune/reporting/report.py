@@ -20,7 +20,7 @@ from goemo.metrics import averages
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.significance.threshold_stability import threshold_band, threshold_draws
 from tune.ranking import leaderboard
-from tune.ranking.cuts import Cuts, cuts_of
+from tune.ranking.early_stops import EarlyStops, early_stops
 from tune.ranking.edges import Edge, edges_of, repeated, search_on
 from tune.ranking.insight import Importance, hyperparameter_importance
 from tune.ranking.leaderboard import Leaderboard
@@ -50,7 +50,7 @@ class Findings:
         edges: Hyperparameters whose best value lies on the edge of the space.
         commands: What to type next.
         errors: The texts that it gets most wrong; empty where the data cannot be read.
-        cuts: What early stopping cut.
+        early_stops: The trials that the scheduler stopped early.
     """
 
     now: Snapshot
@@ -60,7 +60,7 @@ class Findings:
     edges: list[Edge]
     commands: list[str]
     errors: list[dict[str, Any]]
-    cuts: Cuts
+    early_stops: EarlyStops
 
 
 def write_search_artifacts(now: Snapshot, board: Leaderboard, splits: Splits) -> None:
@@ -164,7 +164,7 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
         edges=edges,
         commands=_commands(now, search_on(spec, now.path, edges)),
         errors=[] if texts is None else worst_errors(tables, texts),
-        cuts=cuts_of(board, now.trials, now.asked("scheduler")),
+        early_stops=early_stops(board, now.trials, now.asked("scheduler")),
     )
 
 
@@ -192,8 +192,8 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         test_results=test,
         comparison=_beside_published(test),
         confirmed=[asdict(leader) for leader in board.confirmed],
-        cuts=[asdict(cut) for cut in findings.cuts.cuts],
-        risk=findings.cuts.risk(),
+        early_stops=[asdict(stop) for stop in findings.early_stops.stops],
+        risk=findings.early_stops.risk(),
         intervals=interval_picture(board),
         figures=search_pictures(of_search, images),
         trial_figures=trial_pictures(of_chosen, chosen_images, tables, band=findings.band),
@@ -233,7 +233,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         "early_stopping": {
             "summary": savings_sentence(everyone),
             "seconds_saved": {name: seconds for name, seconds in saved.items() if seconds is not None},
-            **findings.cuts.to_dict(),
+            **findings.early_stops.to_dict(),
         },
         "test": test,
         "comparison": _beside_published(test),

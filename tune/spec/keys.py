@@ -13,7 +13,7 @@ from tune.spec.domain import DOMAIN_KINDS, ONLY_IF
 from tune.spec.search_spec import SearchSpec
 from tune.spec.searchable import MODEL_KEYS, SEARCHABLE
 
-# Short forms of the most frequent hyperparameters, for the command line.
+# ShortName forms of the most frequent hyperparameters, for the command line.
 ALIASES = {
     HYPERPARAMETERS[name].short: name for name in ("learning_rate", "batch_size", "max_length", "epochs")
 }

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 
 from goemo.configuration.declared import declared, keys_of, meaning
-from goemo.configuration.rules import Checked, Number, one_of, whole
+from goemo.configuration.rules import FunctionRule, Number, one_of, whole
 from goemo.configuration.settings import Seed
 from tune.spec.conditions import members
 from tune.spec.domain import Domain
@@ -84,7 +84,7 @@ class SearchSpec:
             "stack](survival.md#a-trial-that-hangs)"
         ),
     ] = None
-    text: Annotated[str, Checked("text", str, {"type": "string"})] = field(
+    text: Annotated[str, FunctionRule("text", str, {"type": "string"})] = field(
         default="", compare=False, repr=False
     )
 

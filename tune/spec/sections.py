@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from goemo.configuration.data import DataOptions
 from goemo.configuration.declared import declared, meaning
 from goemo.configuration.limits import PREFIX_LIMIT_GB
-from goemo.configuration.rules import Checked, Number, Text, all_broken, broken, one_of, whole
+from goemo.configuration.rules import FunctionRule, Number, Text, all_broken, broken, one_of, whole
 from goemo.configuration.settings import Measuring, ModelSettings
 from goemo.configuration.wording import show
 from tune.spec.domain import Domain
@@ -55,15 +55,15 @@ def _search_names(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-FOLDER_NAME = Checked(
+FOLDER_NAME = FunctionRule(
     "letters, digits, `-`, `_`, `.`; at most 100",
     folder_name,
     {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": 100},
 )
-_NAMES = Checked(
+_NAMES = FunctionRule(
     "list of names of searches", _search_names, {"type": "array", "items": FOLDER_NAME.json_schema()}
 )
-_ENQUEUED = Checked(
+_ENQUEUED = FunctionRule(
     "list of configurations",
     configurations,
     {

@@ -52,7 +52,7 @@ def check_gpu_hours(limit: float | None, gpus_per_trial: float) -> None:
         raise InputError("--gpu-hours", [problem])
 
 
-class Spending:
+class BudgetUse:
     """Counts what a command spends while its trials run.
 
     Args:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from goemo.escaping import code, prose, without_folders
-from tune.names import short_name
 from tune.ranking.leaderboard import in_order, total_steps
 from tune.records import ANSWERS, BLEND, Snapshot, TrialRecord
+from tune.short_names import short_name
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
 SYSTEM = "system"  # stands for the system metrics of the parent run

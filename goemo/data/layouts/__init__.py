@@ -11,13 +11,13 @@ from collections.abc import Callable
 from goemo.data.layouts.base import Layout
 from goemo.data.layouts.label_studio import label_studio_columns, task_columns
 from goemo.data.layouts.lists import AppliedLabels
-from goemo.data.layouts.mappings import NamesToShares
-from goemo.data.layouts.one_hot import OneColumnALabel
+from goemo.data.layouts.mappings import LabelMappings
+from goemo.data.layouts.one_hot import OneHotColumns
 from goemo.data.layouts.prodigy import prodigy_columns
-from goemo.data.layouts.vectors import OneNumberALabel
+from goemo.data.layouts.vectors import LabelVectors
 from goemo.data.tables import Table
 
-LAYOUTS: tuple[Layout, ...] = (OneColumnALabel(), NamesToShares(), OneNumberALabel(), AppliedLabels())
+LAYOUTS: tuple[Layout, ...] = (OneHotColumns(), LabelMappings(), LabelVectors(), AppliedLabels())
 
 # Each returns the columns of a table that its tool wrote, or None for any other table.
 TOOLS: tuple[Callable[[Table], Table | None], ...] = (label_studio_columns, prodigy_columns)

@@ -7,7 +7,7 @@ from goemo.data.layouts.shares import read_shares
 from goemo.data.tables import Table
 
 
-class NamesToShares:
+class LabelMappings:
     """Nested records; a name that a row lacks does not apply there."""
 
     name = "a mapping from names to 0 and 1"

@@ -7,7 +7,7 @@ from goemo.data.layouts.shares import read_shares
 from goemo.data.tables import Table
 
 
-class OneColumnALabel:
+class OneHotColumns:
     """Jigsaw, SemEval, BRIGHTER, GoEmotions' raw ratings."""
 
     name = "one 0/1 column a label"

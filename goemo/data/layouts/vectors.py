@@ -9,7 +9,7 @@ from goemo.data.layouts.shares import read_shares, share
 from goemo.data.tables import Table
 
 
-class OneNumberALabel:
+class LabelVectors:
     """Lists of the same length, of numbers from 0 to 1; the position is the label's index."""
 
     name = "a list with one number a label"

@@ -8,12 +8,12 @@ from functools import partial
 from goemo.configuration.data import DataOptions
 from goemo.configuration.plugins import SOURCE, Plugin, plugins
 from goemo.data.places import parted
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
 
-SourceReader = Callable[[str, int, DataOptions], Found]
+SourceReader = Callable[[str, int, DataOptions], SourceContent]
 
 
-def open_source(source: str, seed: int, options: DataOptions) -> Found:
+def open_source(source: str, seed: int, options: DataOptions) -> SourceContent:
     """Read what a source holds.
 
     Raises:

@@ -7,26 +7,26 @@ from typing import Any
 
 from goemo.configuration.data import DataOptions
 from goemo.data.formats.arrow import class_names, take_arrow
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
 from goemo.data.tables import Table
 from goemo.data.words import SPLIT_FILES, split_of
 from goemo.errors import InputError
 
 
-def from_dataset(source: str, dataset: Any, options: DataOptions) -> Found:
+def from_dataset(source: str, dataset: Any, options: DataOptions) -> SourceContent:
     """Return the tables of the usual splits; further ones are left out, which is said.
 
     Raises:
         InputError: A split that is asked for is missing, or there is no train.
     """
     if not isinstance(dataset, Mapping):
-        return Found([(None, _table(source.rsplit("/", 1)[-1], dataset))])
+        return SourceContent([(None, _table(source.rsplit("/", 1)[-1], dataset))])
     chosen, notes = _chosen(source, dataset, options), []
     used = {key for keys in chosen.values() for key in keys}
     if left := [str(key) for key in dataset if key not in used]:
         notes.append(f"left out: the splits {', '.join(left)}")
     tables = [(split, _table(str(key), dataset[key])) for split, keys in chosen.items() for key in keys]
-    return Found(tables, notes=notes)
+    return SourceContent(tables, notes=notes)
 
 
 def _chosen(source: str, dataset: Mapping[str, Any], options: DataOptions) -> dict[str | None, list[str]]:
@@ -46,7 +46,7 @@ def _chosen(source: str, dataset: Mapping[str, Any], options: DataOptions) -> di
         if keys:
             chosen[split] = keys[:1]
     if "train" not in chosen:
-        rule = "must have train; validation (or dev) and test are cut from it where they are missing"
+        rule = "must have train; validation (or dev) and test are split off from it where they are missing"
         raise InputError(source, [f"{rule}; {has}; data.splits says which is which"])
     return chosen
 

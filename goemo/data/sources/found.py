@@ -9,7 +9,7 @@ from goemo.data.tables import Table
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceContent:
     """What a source holds.
 
     Attributes:

@@ -9,14 +9,14 @@ from typing import Any
 
 from goemo.configuration.data import DataOptions
 from goemo.data.sources.datasets import from_dataset
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
 from goemo.errors import GoemoError, InputError
 
 HUB_CONFIGURATIONS = {"google-research-datasets/go_emotions": "simplified"}
 HUB_TIMEOUT_S = 5.0
 
 
-def read_hub(name: str, _seed: int, options: DataOptions) -> Found:
+def read_hub(name: str, _seed: int, options: DataOptions) -> SourceContent:
     """Read a data set by ``ID`` or ``ID:CONFIGURATION``.
 
     Raises:

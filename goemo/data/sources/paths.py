@@ -11,7 +11,7 @@ from pathlib import Path
 from goemo.configuration.data import DataOptions
 from goemo.data.formats import FORMATS, ending, read_file, stem
 from goemo.data.labels.files import read_label_file
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
 from goemo.data.sources.saved import is_saved, read_saved
 from goemo.data.tables import SOURCES, listed, refuse
 from goemo.data.words import SPLIT_FILES, split_of
@@ -39,7 +39,7 @@ class _Files:
     problems: list[str] = field(default_factory=list)
 
 
-def read_path(path: str, _seed: int, options: DataOptions) -> Found:
+def read_path(path: str, _seed: int, options: DataOptions) -> SourceContent:
     """Read the files of a folder, or one file.
 
     Raises:
@@ -57,17 +57,19 @@ def read_path(path: str, _seed: int, options: DataOptions) -> Found:
         tables = [
             (split, read_file(file, options)) for split, group in files.by_split.items() for file in group
         ]
-        found = Found(tables, notes=files.notes)
+        found = SourceContent(tables, notes=files.notes)
         folder = next(file for group in files.by_split.values() for file in group).parent
     return _with_label_file(found, [folder, place if place.is_dir() else place.parent])
 
 
-def _with_label_file(found: Found, folders: Sequence[Path]) -> Found:
+def _with_label_file(found: SourceContent, folders: Sequence[Path]) -> SourceContent:
     file = next((folder / LABEL_FILE for folder in folders if (folder / LABEL_FILE).is_file()), None)
     if file is None:
         return found
     names, problems = read_label_file(file)
-    return Found(found.tables, names, file.name, [*found.problems, *problems], found.notes, found.splitting)
+    return SourceContent(
+        found.tables, names, file.name, [*found.problems, *problems], found.notes, found.splitting
+    )
 
 
 def _files(place: Path, options: DataOptions) -> _Files:

@@ -7,14 +7,14 @@ import re
 
 from goemo.configuration.data import DataOptions
 from goemo.data import sample
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
 from goemo.data.tables import Table
 from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
 from goemo.data.words import SPLIT_FILES
 from goemo.errors import InputError
 
 
-def read_sample(rows: str, seed: int, _options: DataOptions) -> Found:
+def read_sample(rows: str, seed: int, _options: DataOptions) -> SourceContent:
     """Generate the corpus, of so many rows where any number is given, dealt 80/10/10.
 
     Raises:
@@ -34,4 +34,4 @@ def read_sample(rows: str, seed: int, _options: DataOptions) -> Found:
         columns = {"text": list(texts), "labels": list(labels)}
         tables.append((name, Table(name, columns, range(1, end - start + 1))))
     splitting = f"seeded 80/10/10, seed {seed}"
-    return Found(tables, GOEMOTIONS, PUBLISHED + " of the sample", splitting=splitting)
+    return SourceContent(tables, GOEMOTIONS, PUBLISHED + " of the sample", splitting=splitting)

@@ -7,7 +7,7 @@ from typing import Any
 
 from goemo.configuration.data import DataOptions
 from goemo.data.sources.datasets import from_dataset
-from goemo.data.sources.found import Found
+from goemo.data.sources.found import SourceContent
 from goemo.errors import GoemoError, InputError, first_line
 
 _MOST_SPLITS = 100
@@ -36,7 +36,7 @@ def _check_splits(folder: Path) -> None:
         raise InputError(str(path), [f"must name each split once, and at most {_MOST_SPLITS}"])
 
 
-def read_saved(folder: Path, options: DataOptions) -> Found:
+def read_saved(folder: Path, options: DataOptions) -> SourceContent:
     """Read a saved ``DatasetDict``, or one ``Dataset``, which has no splits.
 
     Raises:

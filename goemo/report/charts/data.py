@@ -1,4 +1,4 @@
-"""Charts of data: how frequent labels are, and what maximum lengths cut."""
+"""Charts of data: how frequent labels are, and what maximum lengths truncate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOOKS: dict[str, Any] = {
     "validation": (ORANGE, [1, 0], "diamond"),
     "test": (GREEN, [1, 0], "square"),
 }
-LABELS, CUT = "Positives of each label", "Share of the texts that a maximum length cuts"
+LABELS, TRUNCATED = "Positives of each label", "Share of the texts that a maximum length truncates"
 
 
 def label_counts(labels: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> Chart:
@@ -63,21 +63,21 @@ def label_counts(labels: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> 
     return Chart(LABELS, spec, notes=shown_of(len(kept), len(labels), "the rarest"))
 
 
-def cut_by_length(cut: Mapping[int, float]) -> Chart:
-    """Draw the share of texts that each maximum length cuts.
+def truncated_by_length(truncated: Mapping[int, float]) -> Chart:
+    """Draw the share of texts that each maximum length truncates.
 
     Args:
-        cut: Share in [0, 1] by maximum length.
+        truncated: Share in [0, 1] by maximum length.
     """
-    rows = [{"maximum": str(maximum), "share": share} for maximum, share in cut.items()]
-    order = [str(maximum) for maximum in cut]
+    rows = [{"maximum": str(maximum), "share": share} for maximum, share in truncated.items()]
+    order = [str(maximum) for maximum in truncated]
     across = alt.X("maximum:O", title="maximum length in tokens", sort=order).axis(labelAngle=0)
     bars = (
         alt.Chart(named("lengths"))
         .mark_bar(color=GREY)
         .encode(
             x=across,
-            y=alt.Y("share:Q", title="cut").axis(format=".0%"),
+            y=alt.Y("share:Q", title="truncated").axis(format=".0%"),
             tooltip=[alt.Tooltip("maximum:O"), alt.Tooltip("share:Q", format=".2%")],
         )
     )
@@ -86,4 +86,4 @@ def cut_by_length(cut: Mapping[int, float]) -> Chart:
         .mark_text(dy=-7, fontSize=10, color=INK)
         .encode(x=across, y=alt.Y("share:Q"), text=alt.Text("share:Q", format=".1%"))
     )
-    return Chart(CUT, finish(alt.layer(bars, written).properties(height=220), CUT, lengths=rows))
+    return Chart(TRUNCATED, finish(alt.layer(bars, written).properties(height=220), TRUNCATED, lengths=rows))

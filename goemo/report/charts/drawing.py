@@ -164,7 +164,7 @@ def few_digits(value: float | None) -> float | None:
 
 
 def shorten(name: str, longest: int) -> str:
-    """Cut a name to ``longest`` characters, the last an ellipsis."""
+    """Shorten a name to ``longest`` characters, the last an ellipsis."""
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 

@@ -42,8 +42,14 @@ def per_label_heatmap(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Chart
     rows: list[Row] = []
     cells: list[Row] = []
     for row in tuned[:MOST]:
-        label, cut = names[row["label"]], float(row["threshold"])
-        at = "never" if cut == float("inf") else f"{cut:.2f}" if cut >= 0.1 else f"{cut:.2g}"
+        label, threshold = names[row["label"]], float(row["threshold"])
+        at = (
+            "never"
+            if threshold == float("inf")
+            else f"{threshold:.2f}"
+            if threshold >= 0.1
+            else f"{threshold:.2g}"
+        )
         rows.append({"label": label, "support": int(row["support"]), "threshold": at})
         for i, (metric, name) in enumerate(METRICS.items()):
             for j, (words, of) in enumerate((("at 0.5", at_half[row["label"]]), ("tuned", row))):

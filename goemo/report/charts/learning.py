@@ -61,7 +61,7 @@ def learning_curves(
         for trial in heard
         if trial.stop_reason == "stopped_early"
     )
-    cuts = [{"progress": at, "text": f"{stopped} stopped"} for at, stopped in sorted(stops.items())]
+    stopped_at = [{"progress": at, "text": f"{stopped} stopped"} for at, stopped in sorted(stops.items())]
     hover = nearest("trial")
     progress = (
         alt.X("progress:Q", title="progress: per cent of each trial's own training")
@@ -99,12 +99,12 @@ def learning_curves(
         )
         .add_params(hover)
     )
-    of_cuts = alt.Chart(named("cuts"))
-    rungs = of_cuts.mark_rule(color=GREY, strokeDash=[1, 2]).encode(x=progress)
-    counts = of_cuts.mark_text(align="left", baseline="top", dx=3, fontSize=10, color=SOFT).encode(
+    of_stops = alt.Chart(named("stops"))
+    rungs = of_stops.mark_rule(color=GREY, strokeDash=[1, 2]).encode(x=progress)
+    counts = of_stops.mark_text(align="left", baseline="top", dx=3, fontSize=10, color=SOFT).encode(
         x=progress, y=alt.value(1), text="text:N"
     )
     chart = alt.layer(rungs, counts, lines, ends_of_lines, reached).properties(height=340)
     silent = len(trials) - len(heard)
     notes = (f"no report yet: {silent}",) if silent else ()
-    return Chart(TITLE, finish(chart, TITLE, reports=reports, cuts=cuts), width=760, notes=notes)
+    return Chart(TITLE, finish(chart, TITLE, reports=reports, stops=stopped_at), width=760, notes=notes)

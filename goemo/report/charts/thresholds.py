@@ -49,16 +49,16 @@ CUT_TOOLTIP = (
 
 Scores = npt.NDArray[np.floating[Any]]
 Targets = npt.NDArray[np.bool_]
-Cuts = npt.NDArray[np.floating[Any]]  # one a label; inf is never
+OnePerLabel = npt.NDArray[np.floating[Any]]  # one a label; inf is never
 
 
 def threshold_explorer(
     scores: Scores,
     targets: Targets,
-    thresholds: Cuts,
+    thresholds: OnePerLabel,
     labels: Sequence[str],
     *,
-    band: tuple[Cuts, Cuts] | None = None,
+    band: tuple[OnePerLabel, OnePerLabel] | None = None,
 ) -> Chart:
     """Draw precision, recall and F1 against the threshold for the label that the reader chooses.
 
@@ -67,9 +67,9 @@ def threshold_explorer(
     Args:
         scores: Sigmoid outputs in [0, 1], shape (n_examples, n_labels).
         targets: True where a label applies, same shape.
-        thresholds: The chosen cut of each label; ``inf`` never predicts it.
+        thresholds: The chosen threshold of each label; ``inf`` never predicts it.
         labels: Names, in the order of the columns.
-        band: Where the chosen cut lies when examples are drawn anew: lower and upper ends, one a label.
+        band: Where the chosen threshold lies when examples are drawn anew: lower and upper ends, one a label.
 
     Raises:
         ValueError: Shapes do not fit together.
@@ -89,19 +89,19 @@ def threshold_explorer(
 def threshold_curves(
     scores: Scores,
     targets: Targets,
-    thresholds: Cuts,
+    thresholds: OnePerLabel,
     labels: Sequence[str],
     *,
     shown: Sequence[str] | None = None,
     most: int = 8,
     draws: int = 200,
 ) -> Chart:
-    """Draw precision, recall and F1 of several labels against the threshold, with the chosen cut.
+    """Draw precision, recall and F1 of several labels against the threshold, with the chosen threshold.
 
     Args:
         scores: Sigmoid outputs in [0, 1], shape (n_examples, n_labels).
         targets: True where a label applies, same shape.
-        thresholds: The chosen cut of each label; ``inf`` never predicts it.
+        thresholds: The chosen threshold of each label; ``inf`` never predicts it.
         labels: Names, in the order of the columns.
         shown: Labels to draw, in this order; by default they are chosen.
         most: How many are chosen: the rarest and those that gained most from 0.5, in turn, then drawn the
@@ -128,15 +128,15 @@ def threshold_curves(
     names = names_of(labels)
     rows: list[Row] = []
     for place, label in enumerate(chosen):
-        cut, ends = float(thresholds[label]), (float(low[place]), float(high[place]))
-        facts = f"threshold {cut_text(cut)}" if math.isfinite(cut) else "never predicted"
+        value, ends = float(thresholds[label]), (float(low[place]), float(high[place]))
+        facts = f"threshold {as_text(value)}" if math.isfinite(value) else "never predicted"
         if math.isfinite(ends[0]):
-            facts += f", band {cut_text(ends[0])} to {cut_text(ends[1])}"
+            facts += f", band {as_text(ends[0])} to {as_text(ends[1])}"
         counted = f"{positives[label]:,} positive, F1 {at_half[label]:.2f} to {tuned[label]:.2f}"
         if not positives[label]:
             counted = "no positive example"
         panel = f"{shorten(names[label], LONGEST_NAME)}\n{counted}\n{facts}"
-        of_label = _rows(scores[:, label], targets[:, label], cut, POINTS_A_LABEL // 2, ends)
+        of_label = _rows(scores[:, label], targets[:, label], value, POINTS_A_LABEL // 2, ends)
         rows += [{"place": place, "panel": panel, **row} for row in of_label]
     notes = (
         "across: the threshold; diamond: the chosen one; shaded: the best threshold of 95 % of resamples",
@@ -151,40 +151,42 @@ def threshold_curves(
 def explorer_facts(
     table_at_half: pd.DataFrame,
     table: pd.DataFrame,
-    thresholds: Cuts,
+    thresholds: OnePerLabel,
     *,
-    band: tuple[Cuts, Cuts] | None = None,
+    band: tuple[OnePerLabel, OnePerLabel] | None = None,
 ) -> list[str]:
-    """Return a sentence about each label and its cut, in the order of the table.
+    """Return a sentence about each label and its threshold, in the order of the table.
 
     Args:
         table_at_half: Output of `goemo.metrics.per_label_table` at 0.5.
         table: The same labels in the same order, at tuned thresholds.
-        thresholds: The chosen cuts.
+        thresholds: The chosen thresholds.
         band: As in `threshold_explorer`.
     """
     facts = []
     for i, (half, tuned) in enumerate(zip(table_at_half["f1"], table["f1"], strict=True)):
-        cut = float(thresholds[i])
+        value = float(thresholds[i])
         support = int(table["support"].iloc[i])
         examples = f"{support:,} {'example carries' if support == 1 else 'examples carry'} it"
-        where = f"threshold {threshold(cut)}" if math.isfinite(cut) else "never predicted"
-        if band is not None and math.isfinite(cut) and math.isfinite(band[0][i]):
+        where = f"threshold {threshold(value)}" if math.isfinite(value) else "never predicted"
+        if band is not None and math.isfinite(value) and math.isfinite(band[0][i]):
             ends = f"{threshold(float(band[0][i]))} to {threshold(float(band[1][i]))}"
             where += f" (95 % band {ends})"
         facts.append(f"{examples}; {where}; F1 {number(half)} at 0.5, {number(tuned)} at its own threshold.")
     return facts
 
 
-def curve_cuts(scores: npt.NDArray[np.floating[Any]], chosen: float, most: int) -> npt.NDArray[np.float64]:
+def curve_thresholds(
+    scores: npt.NDArray[np.floating[Any]], chosen: float, most: int
+) -> npt.NDArray[np.float64]:
     """Return at most ``most`` thresholds that show the course of a label's curves, ascending.
 
     Half are spread evenly over the scores' range. Half are scores of ranks 1, 2, 3, 5, 8, ...: where few
-    examples are predicted, one more of them changes much. The chosen cut is among them.
+    examples are predicted, one more of them changes much. The chosen threshold is among them.
 
     Args:
         scores: Of one label, shape (n_examples,).
-        chosen: The label's cut; ``inf`` never predicts it.
+        chosen: The label's threshold; ``inf`` never predicts it.
         most: At least 4.
     """
     ordered = np.sort(scores.astype(np.float64))[::-1]
@@ -192,32 +194,32 @@ def curve_cuts(scores: npt.NDArray[np.floating[Any]], chosen: float, most: int) 
     high = min(1.0, 1.05 * max(top, chosen if math.isfinite(chosen) else 0.0, 0.02))
     even = np.linspace(0, high, (most - 1) // 2)
     ranks = np.unique(np.geomspace(1, max(len(ordered), 1), most // 2).astype(int)) - 1
-    cuts = [even, ordered[ranks] if len(ordered) else ordered]
+    values = [even, ordered[ranks] if len(ordered) else ordered]
     if math.isfinite(chosen):
-        cuts.append(np.array([chosen]))
-    return np.unique(np.concatenate(cuts))
+        values.append(np.array([chosen]))
+    return np.unique(np.concatenate(values))
 
 
-def cut_text(cut: float) -> str:
+def as_text(value: float) -> str:
     """Return a threshold with two digits; ``inf`` is "never"."""
-    if not math.isfinite(cut):
+    if not math.isfinite(value):
         return "never"
-    return f"{cut:.2f}" if cut >= 0.1 else f"{cut:.2g}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _rows(
     scores: npt.NDArray[np.floating[Any]],
     targets: Targets,
-    cut: float,
+    value: float,
     most: int,
     ends: tuple[float, float] | None,
 ) -> list[Row]:
-    """Return the points of a label's curves, and last the chosen cut with its band, where there is one."""
-    cuts = curve_cuts(scores, cut, most)
-    counts = _counts(scores, targets, cuts)
-    rows: list[Row] = [{"t": few_digits(t), **row} for t, row in zip(cuts, counts, strict=True)]
-    if math.isfinite(cut):
-        chosen: Row = {"chosen": 1, "t": few_digits(cut), **_counts(scores, targets, np.array([cut]))[0]}
+    """Return the points of a label's curves, and last the chosen threshold with its band, if there is one."""
+    values = curve_thresholds(scores, value, most)
+    counts = _counts(scores, targets, values)
+    rows: list[Row] = [{"t": few_digits(t), **row} for t, row in zip(values, counts, strict=True)]
+    if math.isfinite(value):
+        chosen: Row = {"chosen": 1, "t": few_digits(value), **_counts(scores, targets, np.array([value]))[0]}
         if ends is not None and math.isfinite(ends[0]):
             chosen |= {"low": few_digits(ends[0]), "high": few_digits(min(ends[1], 1.0))}
         rows.append(chosen)
@@ -225,13 +227,13 @@ def _rows(
 
 
 def _counts(
-    scores: npt.NDArray[np.floating[Any]], targets: Targets, cuts: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.floating[Any]], targets: Targets, values: npt.NDArray[np.float64]
 ) -> list[Row]:
-    """Return precision, recall and F1 of one label at each cut; None where undefined."""
+    """Return precision, recall and F1 of one label at each threshold; None where undefined."""
     everything = np.sort(scores.astype(np.float64))
     positives = np.sort(scores[targets].astype(np.float64))
-    predicted = len(everything) - np.searchsorted(everything, cuts, side="left")
-    hits = len(positives) - np.searchsorted(positives, cuts, side="left")
+    predicted = len(everything) - np.searchsorted(everything, values, side="left")
+    hits = len(positives) - np.searchsorted(positives, values, side="left")
     return [
         {
             "precision": few_digits(found / said) if said else None,
@@ -243,7 +245,7 @@ def _counts(
 
 
 def _layers(base: alt.Chart, *, title: str | None, ticks: int, has_band: bool) -> list[alt.Chart]:
-    """Return band, where there is one, curves and cut of the rows of one label."""
+    """Return band, where there is one, curves and threshold of the rows of one label."""
     across = alt.X("t:Q", title=title).scale(zero=False, nice=False).axis(tickCount=ticks)
     up = alt.Y("value:Q", title=None).scale(domain=[0, 1]).axis(tickCount=ticks)
     curves = base.transform_filter("!isValid(datum.chosen)")
@@ -260,17 +262,17 @@ def _layers(base: alt.Chart, *, title: str | None, ticks: int, has_band: bool) -
             strokeDash=by_name(alt.StrokeDash("curve:N"), CURVES, 1),
         )
     )
-    cut = base.transform_filter("isValid(datum.chosen)")
+    line = base.transform_filter("isValid(datum.chosen)")
     told = [alt.Tooltip(name, title=title) for name, title in CUT_TOOLTIP]
     told += [alt.Tooltip(f"{name}:Q", format=".3f") for name in CURVES]
     shade = (
-        cut.transform_filter("isValid(datum.low)")
+        line.transform_filter("isValid(datum.low)")
         .mark_rect(color=INK, opacity=0.1)
         .encode(x=alt.X("low:Q"), x2="high:Q", tooltip=told)
     )
-    rule = cut.mark_rule(color=INK, strokeWidth=1.2).encode(x=across)
+    rule = line.mark_rule(color=INK, strokeWidth=1.2).encode(x=across)
     mark = (
-        cut.transform_filter("isValid(datum.F1)")
+        line.transform_filter("isValid(datum.F1)")
         .mark_point(shape="diamond", filled=True, size=80, color=INK, opacity=1)
         .encode(x=across, y=alt.Y("F1:Q"), tooltip=told)
     )
@@ -314,7 +316,7 @@ def _panels(has_band: bool) -> Spec:
     return finish(chart, TITLE)
 
 
-def _check(scores: Scores, targets: Targets, thresholds: Cuts, labels: Sequence[str]) -> None:
+def _check(scores: Scores, targets: Targets, thresholds: OnePerLabel, labels: Sequence[str]) -> None:
     if scores.shape != targets.shape or scores.shape[1:] != (len(labels),) or len(thresholds) != len(labels):
         raise ValueError(
             "scores and targets must be (n_examples, n_labels), with a threshold and a name a label, but got "

@@ -1,4 +1,4 @@
-"""`exact`: each label's best cut of all there are."""
+"""`exact`: each label's best threshold of all there are."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from goemo.thresholds.quality import UNMET, Quality, quality
 
 
 def exact(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
-    """Return the best thresholds over all cut points, (l,); options: those of the target."""
+    """Return the best thresholds of all there are, (l,); options: those of the target."""
     return between(best_scores(scores, targets, quality(options)), scores)
 
 
 def best_scores(scores: Scores, targets: Targets, wanted: Quality) -> Values:
-    """Return each label's score that is the best cut; ``inf`` without a positive, or where none will do."""
+    """Return each label's best score to predict from; ``inf`` without a positive, or where none will do."""
     values = np.full(scores.shape[1], math.inf)
     for block in candidate_blocks(scores, targets):
         worth = wanted.worth(block.true_positives, block.predicted, block.positives, len(scores))
         at = block.best(worth, lower_wins=wanted.lower_wins)
         found = (block.positives[at] > 0) & (worth[at] > UNMET)
-        values[block.columns] = np.where(found, block.cuts[at], math.inf)
+        values[block.columns] = np.where(found, block.thresholds[at], math.inf)
     return values

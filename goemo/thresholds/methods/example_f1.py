@@ -22,10 +22,10 @@ def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) ->
 
     Example-F1 (``average="samples"`` in scikit-learn) is the mean over examples of the F1 between its
     predicted and its true labels; 0 for an example with neither. The ascent starts from the best micro-F1 and
-    gives one label after the other, in order, the best of all its cuts while the others stay (the cyclic
-    optimisation of Fan & Lin, "A Study on Threshold Selection for Multi-label Classification", 2007), until a
-    whole round changes nothing. Every change raises the mean, so it ends; the end is a local maximum, and can
-    depend on the order of the labels. A change needs a gain; of equally good cuts the higher.
+    gives one label after the other, in order, the best of all its thresholds while the others stay (the
+    cyclic optimisation of Fan & Lin, "A Study on Threshold Selection for Multi-label Classification", 2007),
+    until a whole round changes nothing. Every change raises the mean, so it ends; the end is a local maximum,
+    and can depend on the order of the labels. A change needs a gain; of equally good thresholds the higher.
     """
     values = micro_f1(scores, targets, {})
     predictions = scores >= values
@@ -39,20 +39,20 @@ def example_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) ->
             column, true, on = scores[:, label], targets[:, label], predictions[:, label]
             other_hits, other_size = hits - (on & true), size - on
             gain = ratio(2 * (other_hits + true), other_size + 1) - ratio(2 * other_hits, other_size)
-            cut, best = _best_cut(column, gain, same)
+            threshold, best = _best_threshold(column, gain, same)
             if best <= float(gain[on].sum()) + same:
                 continue
-            changed, values[label] = True, cut
-            predictions[:, label] = column >= cut
+            changed, values[label] = True, threshold
+            predictions[:, label] = column >= threshold
             on = predictions[:, label]
             hits, size = other_hits + (on & true), other_size + on
     return between(values, scores)
 
 
-def _best_cut(scores: Scores, gain: Values, same: float) -> tuple[float, float]:
-    """Return the cut with the greatest sum of gains, and the sum; ``inf`` and 0 where none is above 0."""
+def _best_threshold(scores: Scores, gain: Values, same: float) -> tuple[float, float]:
+    """Return the threshold with the greatest sum of gains, and the sum; ``inf`` and 0 where none gains."""
     order = np.argsort(-scores, kind="stable")
     ranked, total = scores[order], np.cumsum(gain[order])
-    total[:-1][ranked[:-1] == ranked[1:]] = -math.inf  # cannot cut inside a group of equal scores
+    total[:-1][ranked[:-1] == ranked[1:]] = -math.inf  # equal scores are predicted together
     at = int(np.argmax(total >= total.max() - same))
     return (float(ranked[at]), float(total[at])) if total[at] > same else (math.inf, 0.0)

@@ -1,4 +1,4 @@
-"""`fixed`: a given cut, whatever the data."""
+"""`fixed`: a given threshold, whatever the data."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from goemo.thresholds.candidates import candidate_blocks
 
 
 def micro_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -> Values:
-    """Return the thresholds that maximise micro-F1, (l,); of equally good cuts of a label the higher.
+    """Return the thresholds that maximise micro-F1, (l,); of equally good thresholds of a label the higher.
 
     Micro-F1 is ``sum(2 TP) / sum(predicted + positives)`` over labels. The best value F* is where the best
     of ``sum(2 TP - F (predicted + positives))`` is 0, and for a given F the labels of that sum no longer
     depend on each other (Dinkelbach 1967). Taking the F of what is best for the last F climbs to F* in a few
-    steps. Everything is a whole number, so the result is exact. Where scores are calibrated, the cut is
+    steps. Everything is a whole number, so the result is exact. Where scores are calibrated, the threshold is
     F* / 2 for all labels (Lipton, Elkan & Narayanaswamy 2014). A label that never pays, one without a
     positive say, gets ``inf``.
     """
@@ -44,5 +44,5 @@ def micro_f1(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -> V
         numerator, denominator = found
     values = np.full(scores.shape[1], math.inf)
     for block, at in zip(blocks, chosen, strict=True):
-        values[block.columns][block.label[at]] = block.cuts[at]
+        values[block.columns][block.label[at]] = block.thresholds[at]
     return between(values, scores)

@@ -15,12 +15,12 @@ from goemo.thresholds.quality import ratio
 
 
 def micro_macro(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -> Values:
-    """Return the thresholds of Lin & Lin's joint objective, (l,); of equally good cuts the higher.
+    """Return the thresholds of Lin & Lin's joint objective, (l,); of equally good thresholds the higher.
 
-    Labels are taken from the most frequent to the rarest (of equal ones the first), and each gets the cut
-    that maximises ``its F1 / labels so far + micro-F1 of the labels so far``. The micro term is what
-    smoothing is in ``smoothed``: counts of other labels in numerator and denominator, large beside those of
-    a rare label, and free of constants to choose. Lin & Lin, "On the Thresholding Strategy for Infrequent
+    Labels are taken from the most frequent to the rarest (of equal ones the first), and each gets the
+    threshold that maximises ``its F1 / labels so far + micro-F1 of the labels so far``. The micro term is
+    what smoothing is in ``smoothed``: counts of other labels in numerator and denominator, large beside those
+    of a rare label, and free of constants to choose. Lin & Lin, "On the Thresholding Strategy for Infrequent
     Labels in Multi-label Classification" (CIKM 2023); order and objective as in their LibMultiLabel.
 
     ``inf`` where predicting the label does not pay, so without a positive.
@@ -37,5 +37,5 @@ def micro_macro(scores: Scores, targets: Targets, _options: Mapping[str, Any]) -
         at = int((ratio(twice, sizes) / place + ratio(twice + twice_hits, sizes + size)).argmax())
         twice_hits, size = twice_hits + int(twice[at]), size + int(sizes[at])
         if at:
-            values[label] = block.cuts[at - 1]
+            values[label] = block.thresholds[at - 1]
     return between(values, scores)

@@ -1,4 +1,4 @@
-"""`plug_in`: the cut that calibrated probabilities expect to be best."""
+"""`plug_in`: the threshold that calibrated probabilities expect to be best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from goemo.thresholds.quality import UNMET, quality
 
 
 def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
-    """Return the cuts with the best expected quality, (l,); options: calibration and those of the target.
+    """Return the thresholds of the best expected quality, (l,); options: calibration, those of the target.
 
     Each label's scores are calibrated on these rows (:mod:`goemo.calibration`), and the probabilities take
     the place of the targets: of the top k scores, the expected true positives are the sum of their
@@ -24,11 +24,11 @@ def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Val
     "Optimal Thresholding of Classifiers to Maximize F1 Measure" (ECML 2014), put it: exactly the examples
     whose probability is at least half of it are predicted, ``t* = F* / 2``. The targets are used by the
     calibration alone: with ``platt`` and ``temperature``, which have two numbers a label and one, a single
-    example moves the cut little. ``isotonic`` follows the examples so closely that the cut is nearly always
-    that of ``exact``.
+    example moves the threshold little. ``isotonic`` follows the examples so closely that the threshold is
+    nearly always that of ``exact``.
 
-    Of equally good cuts the higher. A label without a positive gets ``inf``, and one without a negative is
-    always predicted.
+    Of equally good thresholds the higher. A label without a positive gets ``inf``, and one without a negative
+    is always predicted.
     """
     n = len(scores)
     wanted = quality(options)
@@ -43,7 +43,7 @@ def plug_in(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Val
         ranked = np.take_along_axis(raw, order, axis=0).T  # (b, n), descending
         expected = np.cumsum(np.take_along_axis(share, order, axis=0), axis=0).T
         worth = wanted.worth(expected, np.arange(1, n + 1), expected[:, -1:], n)
-        # A cut inside a group of equal scores cannot be made.
+        # A threshold inside a group of equal scores cannot be made.
         worth[:, :-1][ranked[:, :-1] == ranked[:, 1:]] = UNMET
         at = wanted.best(worth)
         rows = np.arange(len(at))

@@ -14,10 +14,10 @@ from goemo.thresholds.methods.exact import exact
 from goemo.thresholds.methods.example_f1 import example_f1
 from goemo.thresholds.methods.fbr import fbr
 from goemo.thresholds.methods.fixed import fixed
+from goemo.thresholds.methods.global_threshold import global_threshold
 from goemo.thresholds.methods.grid import grid
 from goemo.thresholds.methods.micro_f1 import micro_f1
 from goemo.thresholds.methods.micro_macro import micro_macro
-from goemo.thresholds.methods.one_cut import one_cut
 from goemo.thresholds.methods.plug_in import plug_in
 from goemo.thresholds.methods.proportional import proportional
 from goemo.thresholds.methods.shrunk import shrunk
@@ -29,7 +29,7 @@ Fit = Callable[[Scores, Targets, Mapping[str, Any]], Values]
 FITS: dict[str, Fit] = {
     "exact": exact,
     "grid": grid,
-    "global": one_cut,
+    "global": global_threshold,
     "fixed": fixed,
     "proportional": proportional,
     "shrunk": shrunk,

@@ -1,4 +1,4 @@
-"""`shrunk`: exact thresholds, drawn towards the one global cut where positives are few."""
+"""`shrunk`: exact thresholds, drawn towards the one global threshold where positives are few."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from goemo.arrays import Scores, Targets, Values, logit_mean
 from goemo.thresholds.methods.exact import exact
-from goemo.thresholds.methods.one_cut import best_cut
+from goemo.thresholds.methods.global_threshold import best_global_threshold
 
 
 def shrunk(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
     """Return thresholds between each label's own and the global one, (l,); options: strength, the target's.
 
     The weight of a label's own threshold is ``positives / (positives + strength)``: the posterior mean of a
-    normal mean under a normal prior (Efron & Morris 1975), with the global cut as the prior's centre, and
-    ``strength`` the number of positives that a label's threshold needs to count as much as the prior. A label
-    without a positive gets the global cut, and strength 0 gives ``exact``.
+    normal mean under a normal prior (Efron & Morris 1975), with the global threshold as the prior's centre,
+    and ``strength`` the number of positives that a label's threshold needs to count as much as the prior. A
+    label without a positive gets the global threshold, and strength 0 gives ``exact``.
 
     The two are averaged as logits. Labels of one model spread over orders of magnitude in their scores (0.02
     and 0.6 are both usual thresholds), and about evenly in their logits; between 0.02 and 0.6, the mean of
@@ -28,7 +28,7 @@ def shrunk(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Valu
     wants.
     """
     own = exact(scores, targets, options)
-    prior = best_cut(scores, targets, options)
+    prior = best_global_threshold(scores, targets, options)
     if math.isinf(prior):
         return own
     positives = np.count_nonzero(targets, axis=0).astype(np.float64)

@@ -1,4 +1,4 @@
-"""`smoothed`: the best cut of a smoothed F-measure, which may be none."""
+"""`smoothed`: the best threshold of a smoothed F-measure, which may be none."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def smoothed(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Va
         found = (block.positives[at] > 0) & (
             worth[at] > wanted.worth(nothing, nothing, block.positives[at], n)
         )
-        values[block.columns] = np.where(found, block.cuts[at], math.inf)
+        values[block.columns] = np.where(found, block.thresholds[at], math.inf)
     return between(values, scores)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from goemo.errors import InputError
 from tune.engine.cluster.alone import private_ray
-from tune.engine.cluster.words import words_of_ray_logged
+from tune.engine.cluster.output import words_of_ray_logged
 
 ANSWERS_IN_S = 10.0
 # How a client of HTTP/2, and so of gRPC, begins: its preface and empty settings, which a server answers with

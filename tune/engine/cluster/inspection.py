@@ -21,7 +21,7 @@ PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class NodeReport:
     """What an inspection says of one node.
 
     Attributes:
@@ -80,7 +80,7 @@ class Inspection:
         answer = self._question.options(scheduling_strategy=there).remote(str(self._marker), self._needed)
         self._asked[answer] = node, time.monotonic()
 
-    def findings(self, wait_s: float = 0.0) -> list[Finding]:
+    def findings(self, wait_s: float = 0.0) -> list[NodeReport]:
         """Return what the nodes have answered since the last call.
 
         Args:
@@ -107,7 +107,7 @@ class Inspection:
                 found.append(_finding(node, problem, has_answered=False))
         return found
 
-    def _judge(self, node: Mapping[str, Any], answer: Mapping[str, Any]) -> Finding:
+    def _judge(self, node: Mapping[str, Any], answer: Mapping[str, Any]) -> NodeReport:
         folder = self._marker.parent
         problems = []
         if not answer["sees_folder"]:
@@ -179,8 +179,8 @@ def _finding(
     has_answered: bool = True,
     note: str = "",
     gpu_bytes: float | None = None,
-) -> Finding:
-    return Finding(node["NodeID"], node["NodeManagerAddress"], has_answered, problems, note, gpu_bytes)
+) -> NodeReport:
+    return NodeReport(node["NodeID"], node["NodeManagerAddress"], has_answered, problems, note, gpu_bytes)
 
 
 def _last_line(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import ray.tune as ray_tune
 
-from tune.engine.recorder import LeftOut
+from tune.engine.recorder import OutOfSnapshots
 
 SERVERS = ("gcs_server", "raylet")
 _EVERY_S = 1.0
@@ -18,7 +18,7 @@ class RayDiedError(BaseException):
     """A server of Ray has died: no exception to Ray Tune, which would wait for it for as long as it can."""
 
 
-class ServerWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+class ServerWatch(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
     """Ends the loop of Ray Tune when a server of this machine's Ray has died.
 
     Left alone, Ray starts trials that never come to run, or ends the process after a minute without a word.

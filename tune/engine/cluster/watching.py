@@ -16,11 +16,11 @@ from ray.exceptions import RayError
 from goemo.errors import GoemoError
 from tune.engine.cluster.connecting import alive_nodes
 from tune.engine.cluster.inspection import Inspection
-from tune.engine.recorder import LeftOut, folder_of
+from tune.engine.recorder import OutOfSnapshots, folder_of
 from tune.engine.resources import trials_on
-from tune.live.progress import View
+from tune.live.progress import ProgressView
 from tune.records import SearchFolder
-from tune.stopping.halt import Halt
+from tune.stopping.stop_request import StopRequest
 
 _EVERY_S = 1.0
 
@@ -52,7 +52,7 @@ class _Loss:
             self.is_excused = True
 
 
-class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+class NodeWatch(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
     """Tells of nodes that join and of nodes that are lost, and keeps trials from paying for the latter.
 
     A worker that goes with its node counts, for Ray, as a failure of the trial that it ran
@@ -66,12 +66,18 @@ class NodeWatch(LeftOut, ray_tune.Callback):  # type: ignore[misc]  # Ray ships 
         search: Its folder is one that a node which joins must see.
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
         view: Shows the events.
-        halt: Stops the search.
+        stop_request: Stops the search.
     """
 
-    def __init__(self, search: SearchFolder, per_trial: Mapping[str, float], view: View, halt: Halt) -> None:
+    def __init__(
+        self,
+        search: SearchFolder,
+        per_trial: Mapping[str, float],
+        view: ProgressView,
+        stop_request: StopRequest,
+    ) -> None:
         self._name = search.name
-        self._halt = halt
+        self._halt = stop_request
         self._per_trial = per_trial
         self._view = view
         self._inspection = Inspection(search.path)

@@ -4,7 +4,7 @@
 it in MLflow's words; `champion` decides which alias a version gets; `registering` does one after the other.
 """
 
-from tune.models.registry.names import check_name, default_name
+from tune.models.registry.model_names import check_name, default_name
 from tune.models.registry.record import Record, write_record
 from tune.models.registry.registering import Registered, register
 

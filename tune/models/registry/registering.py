@@ -16,7 +16,7 @@ import numpy as np
 from goemo.errors import GoemoError
 from goemo.escaping import code, prose, without_folders
 from tune.models.exported import configuration_of
-from tune.models.registry import champion, logged_model, names, run
+from tune.models.registry import champion, logged_model, model_names, run
 from tune.models.registry.champion import Contender, Verdict
 from tune.models.registry.checking import check_bundle
 from tune.models.registry.record import SCORES, Record, read_json
@@ -81,8 +81,8 @@ def register(
     store = find_store(tracking_uri)
     record = Record.open(folder)
     data = record.provenance["data"]
-    name = name or names.default_name(data["source"], data["taxonomy"])
-    names.check_name(name)
+    name = name or model_names.default_name(data["source"], data["taxonomy"])
+    model_names.check_name(name)
     check_bundle(record.folder, record)
     try:
         client = store.client()

@@ -32,8 +32,10 @@ class TextLabels(PythonModel):  # type: ignore[misc]  # MLflow has no types
         folder = Path(context.artifacts["bundle"])
         self.labels: list[str] = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
         kept = json.loads((folder / "thresholds.json").read_text(encoding="utf-8"))
-        cuts = [kept["thresholds"][label] for label in self.labels]
-        self.thresholds = np.array([math.inf if cut is None else cut for cut in cuts])  # null is never
+        thresholds = [kept["thresholds"][label] for label in self.labels]
+        self.thresholds = np.array(
+            [math.inf if value is None else value for value in thresholds]
+        )  # null is never
         self.has_fallback = kept["options"].get("fallback") == "top1"
         self.model = _opened(folder, len(self.labels))
 

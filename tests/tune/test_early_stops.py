@@ -1,4 +1,4 @@
-"""What early stopping cut, from records made by hand; the scheduler itself says what the bar was."""
+"""Early stops, from records made by hand; the scheduler itself says what the bar was."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import stats
 
 from tune.engine.schedulers import build_scheduler
 from tune.ranking import leaderboard
-from tune.ranking.cuts import cuts_of
+from tune.ranking.early_stops import early_stops
 from tune.records import Outcome, SearchFolder
 from tune.spec import SchedulerSpec, bar, load_spec
 
@@ -43,7 +43,7 @@ def add(search, trial_id, values, reason, *, start=0.0, message=""):
 
 
 def found(search, scheduler=ASHA):
-    return cuts_of(leaderboard.build(search.snapshot()), search.snapshot().trials, scheduler)
+    return early_stops(leaderboard.build(search.snapshot()), search.snapshot().trials, scheduler)
 
 
 def test_the_bar_is_the_one_that_the_scheduler_has_seen(search):
@@ -82,10 +82,10 @@ def test_the_bar_is_the_one_that_the_scheduler_has_seen(search):
             bars[trial_id] = float(before[max(new)])
             folder.write_outcome(Outcome("stopped_early"))
             running.remove(trial_id)
-    cuts = {cut.trial_id: cut for cut in found(search).cuts}
+    stops = {stop.trial_id: stop for stop in found(search).stops}
     assert len(bars) > 5
-    assert {trial_id: cut.bar for trial_id, cut in cuts.items()} == pytest.approx(bars)
-    assert all(cut.objective < cut.bar for cut in cuts.values())
+    assert {trial_id: stop.bar for trial_id, stop in stops.items()} == pytest.approx(bars)
+    assert all(stop.objective < stop.bar for stop in stops.values())
 
 
 def test_other_schedulers_have_no_bar_and_a_place_all_the_same(search):
@@ -94,20 +94,20 @@ def test_other_schedulers_have_no_bar_and_a_place_all_the_same(search):
     add(search, "t002", [0.2], "stopped_early", start=10.0)
     add(search, "t003", [0.9], "stopped_early", start=20.0)  # it came later
     for scheduler in ({**ASHA, "brackets": 2}, {"algorithm": "median"}):
-        cut = {cut.trial_id: cut for cut in found(search, scheduler).cuts}["t002"]
-        assert cut.bar is None
-        assert (cut.place, cut.of) == (2, 2)
+        stop = {stop.trial_id: stop for stop in found(search, scheduler).stops}["t002"]
+        assert stop.bar is None
+        assert (stop.place, stop.of) == (2, 2)
 
 
 def test_what_was_cut_is_counted_in_steps_and_seconds(search):
     """100 examples in batches of 8 for 2 epochs are 26 steps; a fifth of them, in 10 s, leaves 40 s."""
     add(search, "t001", [0.3, 0.4, 0.5, 0.5, 0.5], "completed")
     add(search, "t002", [0.2], "stopped_early", start=10.0)
-    (cut,) = found(search).cuts
-    assert cut.steps_saved == 26 - 5
-    assert cut.seconds_saved == pytest.approx(40.0)
+    (stop,) = found(search).stops
+    assert stop.steps_saved == 26 - 5
+    assert stop.seconds_saved == pytest.approx(40.0)
     told = leaderboard.summary(leaderboard.build(search.snapshot()))
-    assert "Early stopping cut one trial short and saved about 40 s of" in told
+    assert "Early stopping ended one trial early and saved about 40 s of" in told
     assert "Of the training steps, 40 % were not needed: 21 of 52." in told
 
 
@@ -115,7 +115,7 @@ def test_a_trial_that_a_budget_cut_was_not_beaten(search):
     """It has no bar, saved nothing, and is not among what early stopping risked."""
     add(search, "t001", [0.3, 0.4, 0.5, 0.5, 0.5], "completed")
     add(search, "t002", [0.2], "stopped_early", start=10.0, message="the time budget of 2 h is over")
-    assert found(search).cuts == ()
+    assert found(search).stops == ()
     assert found(search).risk() == ""
     board = leaderboard.build(search.snapshot())
     assert board.row("t002").message == "the time budget of 2 h is over"
@@ -128,13 +128,13 @@ def test_what_a_trial_would_have_ended_with_lies_on_the_line_of_those_that_compl
         add(search, f"t{i + 1:03d}", [first, 0.2 + first, 0.1, 0.1, 0.1], "completed", start=0.1 * i)
     add(search, "t005", [0.25], "stopped_early", start=10.0)
     add(search, "t006", [0.05], "stopped_early", start=11.0)
-    cuts = found(search)
-    by_id = {cut.trial_id: cut for cut in cuts.cuts}
+    stops = found(search)
+    by_id = {stop.trial_id: stop for stop in stops.stops}
     for trial_id, expected in (("t005", 0.45), ("t006", 0.25)):
-        cut = by_id[trial_id]
-        assert (cut.expected_low, cut.expected, cut.expected_high) == pytest.approx((expected,) * 3)
+        stop = by_id[trial_id]
+        assert (stop.expected_low, stop.expected, stop.expected_high) == pytest.approx((expected,) * 3)
     assert by_id["t005"].best_there == 0.3
-    risk = cuts.risk()
+    risk = stops.risk()
     assert "none of them would have ended above t004, which has 0.5000" in risk
     assert "the furthest, t005, at about 0.4500" in risk
     assert "can be ruled out for all of them" in risk
@@ -149,19 +149,19 @@ def test_the_interval_of_a_line_is_that_of_statistics(search):
         add(search, f"t{i + 1:03d}", [first, first, first, first, last], "completed", start=0.1 * i)
     add(search, "t007", [0.39], "stopped_early", start=10.0)
     add(search, "t008", [0.01], "stopped_early", start=11.0)
-    cuts = found(search)
-    by_id = {cut.trial_id: cut for cut in cuts.cuts}
+    stops = found(search)
+    by_id = {stop.trial_id: stop for stop in stops.stops}
     line = stats.linregress(starts, np.maximum(starts, ends))
     residual = np.maximum(starts, ends) - line.intercept - line.slope * starts
     for trial_id, at in (("t007", 0.39), ("t008", 0.01)):
-        cut = by_id[trial_id]
+        stop = by_id[trial_id]
         spread = 1 + 1 / 6 + (at - starts.mean()) ** 2 / ((starts - starts.mean()) ** 2).sum()
         half = stats.t.ppf(0.975, 4) * np.sqrt((residual**2).sum() / 4 * spread)
-        assert cut.expected == pytest.approx(line.intercept + line.slope * at)
-        assert cut.expected_high - cut.expected == pytest.approx(half)
-        assert cut.expected - cut.expected_low == pytest.approx(half)
-    assert by_id["t007"].expected_high > cuts.best_objective > by_id["t008"].expected_high
-    assert "can be ruled out for 1 of the 2" in cuts.risk()
+        assert stop.expected == pytest.approx(line.intercept + line.slope * at)
+        assert stop.expected_high - stop.expected == pytest.approx(half)
+        assert stop.expected - stop.expected_low == pytest.approx(half)
+    assert by_id["t007"].expected_high > stops.best_objective > by_id["t008"].expected_high
+    assert "can be ruled out for 1 of the 2" in stops.risk()
 
 
 def test_of_few_completed_trials_nothing_is_expected(search):
@@ -169,6 +169,6 @@ def test_of_few_completed_trials_nothing_is_expected(search):
     for number in range(1, 4):
         add(search, f"t{number:03d}", [0.3, 0.4, 0.5, 0.5, 0.5], "completed")
     add(search, "t004", [0.2], "stopped_early", start=10.0)
-    cuts = found(search)
-    assert [cut.expected for cut in cuts.cuts] == [None]
-    assert "under 4 trials completed" in cuts.risk()
+    stops = found(search)
+    assert [stop.expected for stop in stops.stops] == [None]
+    assert "under 4 trials completed" in stops.risk()

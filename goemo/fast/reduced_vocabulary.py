@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
-class CutEmbedding(nn.Embedding):
+class ReducedEmbedding(nn.Embedding):
     """Some rows of a word embedding, read by the token ids of the whole.
 
     Args:
@@ -39,18 +39,19 @@ class CutEmbedding(nn.Embedding):
         return super().forward(self.places[input])
 
 
-class CutVocabulary:
-    """A model whose word embedding is cut to some tokens, and what makes it whole again.
+class ReducedVocabulary:
+    """A model whose word embedding is reduced to some tokens, and what makes it whole again.
 
     Args:
-        model: Any classifier whose word embedding trains; it is changed, and trains the cut one from now on.
+        model: Any classifier whose word embedding trains; it is changed, and trains the reduced one from now
+            on.
         tokens: Ids of all tokens that it will read, each once, the padding token among them, on its device.
     """
 
     def __init__(self, model: Any, tokens: Tensor) -> None:
         self._model, self._tokens = model, tokens
         self._whole: nn.Embedding = model.get_input_embeddings()
-        self._cut = CutEmbedding(self._whole, self._tokens)
+        self._cut = ReducedEmbedding(self._whole, self._tokens)
         model.set_input_embeddings(self._cut)
 
     @contextmanager
@@ -65,8 +66,8 @@ class CutVocabulary:
             self._model.set_input_embeddings(self._cut)
 
 
-def cut_vocabulary(model: Any, tokens: NDArray[np.int64]) -> CutVocabulary | None:
-    """Cut a model's vocabulary to the tokens that it will read; None where that leaves nothing out.
+def reduce_vocabulary(model: Any, tokens: NDArray[np.int64]) -> ReducedVocabulary | None:
+    """Reduce a model's vocabulary to the tokens that it will read; None where that leaves nothing out.
 
     Args:
         model: Any classifier. Its parameters keep their names; the word embedding is another one.
@@ -85,4 +86,4 @@ def cut_vocabulary(model: Any, tokens: NDArray[np.int64]) -> CutVocabulary | Non
     read = np.union1d(tokens, np.array(own, dtype=np.int64))
     if len(read) == words.num_embeddings:
         return None
-    return CutVocabulary(model, torch.from_numpy(read).to(words.weight.device))
+    return ReducedVocabulary(model, torch.from_numpy(read).to(words.weight.device))

@@ -16,9 +16,9 @@ from goemo.errors import GoemoError
 from tune.driver.command import _explained
 from tune.records import SearchFolder
 from tune.stopping.full_disk import full_disk_error, is_full_disk
-from tune.stopping.halt import Halt
 from tune.stopping.hang import ended_when_it_hangs, how_it_hung, over_time
 from tune.stopping.interrupts import SearchInterrupted, interrupts
+from tune.stopping.stop_request import StopRequest
 from tune.stopping.stop_sign import stop_sign
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -26,45 +26,45 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 def test_a_budget_lets_trials_report_and_an_interrupt_lets_them_save(tmp_path):
     """An interrupt is more urgent than a budget, and the first of two interrupts or errors holds."""
-    halt = Halt(tmp_path)
-    assert halt.kind is None
+    stop_request = StopRequest(tmp_path)
+    assert stop_request.kind is None
     assert stop_sign(tmp_path) is None
-    halt.end_budget("the time is over")
+    stop_request.end_budget("the time is over")
     assert stop_sign(tmp_path).how == "report"
-    assert not halt.is_at_once
-    halt.interrupt()
+    assert not stop_request.is_at_once
+    stop_request.interrupt()
     assert stop_sign(tmp_path).how == "save"
-    assert halt.is_at_once
-    halt.fail(ValueError("later"))
-    halt.end_budget("later")
-    assert (halt.kind, halt.error) == ("interrupt", None)
+    assert stop_request.is_at_once
+    stop_request.fail(ValueError("later"))
+    stop_request.end_budget("later")
+    assert (stop_request.kind, stop_request.error) == ("interrupt", None)
 
 
 def test_a_new_search_is_not_stopped_by_an_old_sign(tmp_path):
     """A driver that was killed while it stopped leaves its sign behind."""
-    Halt(tmp_path).interrupt()
+    StopRequest(tmp_path).interrupt()
     assert stop_sign(tmp_path) is not None
-    Halt(tmp_path)
+    StopRequest(tmp_path)
     assert stop_sign(tmp_path) is None
 
 
 def test_an_error_stops_the_search_and_is_kept(tmp_path):
     """What fails in the driver's own work is not taken for a failure of a trial."""
-    halt = Halt(tmp_path)
-    with halt.on_error():
+    stop_request = StopRequest(tmp_path)
+    with stop_request.on_error():
         raise FULL
-    assert halt.kind == "error"
-    assert halt.error is FULL
+    assert stop_request.kind == "error"
+    assert stop_request.error is FULL
 
 
 def test_a_sign_that_cannot_be_written_stops_the_search_all_the_same(tmp_path):
     """On a full disk, trials that are not asked are run again."""
-    halt = Halt(tmp_path)
+    stop_request = StopRequest(tmp_path)
     folder = tmp_path / "gone"
-    halt._search = folder / "file"
+    stop_request._search = folder / "file"
     folder.write_text("no folder")
-    halt.interrupt()
-    assert halt.is_at_once
+    stop_request.interrupt()
+    assert stop_request.is_at_once
 
 
 def chained(outer, inner):

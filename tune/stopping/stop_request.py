@@ -12,7 +12,7 @@ from tune.stopping.stop_sign import StopSign, take_down
 Kind = Literal["budget", "interrupt", "error"]
 
 
-class Halt:
+class StopRequest:
     """The reason, and what becomes of the trials that run.
 
     A budget lets them report what they have and end with it. An interrupt, or an error, lets them save what

@@ -22,7 +22,7 @@ UNCLEAR = "marked unclear"
 
 
 @dataclass
-class Taken:
+class TableRows:
     """The rows of a table that are read.
 
     Attributes:
@@ -87,7 +87,7 @@ def take(
     options: DataOptions,
     *,
     may_be_empty: bool,
-) -> Taken:
+) -> TableRows:
     """Return the rows of a table; the others are left out, counted, or stand in its problems.
 
     Args:
@@ -98,7 +98,7 @@ def take(
         options: What happens to unclear rows.
         may_be_empty: True where an empty text is a row like any other.
     """
-    found = Taken(table, split)
+    found = TableRows(table, split)
     instead: dict[int, str] = {}  # one reason a row is enough, and these come before what its labels are
     repeated = set(repeated_headers(table, roles.text, roles.labels[0])) if len(roles.labels) == 1 else set()
     texts = [table.columns[name] for name in roles.text]

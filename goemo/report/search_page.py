@@ -38,7 +38,7 @@ def search_page(
     test_results: Mapping[str, Any] | None = None,
     comparison: Mapping[str, Any] | None = None,
     confirmed: Sequence[Mapping[str, Any]] = (),
-    cuts: Sequence[Mapping[str, Any]] = (),
+    early_stops: Sequence[Mapping[str, Any]] = (),
     risk: str = "",
     intervals: Picture | None = None,
     figures: Sequence[Picture] = (),
@@ -70,7 +70,8 @@ def search_page(
         comparison: A `goemo.published.Comparison` in plain values; None where they are not about this data.
         confirmed: The leaders with several seeds, best mean first, in the shape of the same JSON. Once none
             of their seeds is ``waiting``, the first of them is the answer.
-        cuts: The trials that the scheduler stopped early, in the shape of `tune.ranking.cuts.Cut`.
+        early_stops: The trials that the scheduler stopped early, in the shape of
+            `tune.ranking.early_stops.Cut`.
         risk: What may have been lost with them, in words.
         intervals: Shown above the leaderboard, whose own drawn intervals then stand back.
         figures: Of the search, in the order to show.
@@ -126,7 +127,7 @@ def search_page(
         confirmed=list(confirmed),
         seeds_scale=_seeds_scale(confirmed),
         lost=[lost for leader in confirmed for lost in leader["lost"]],
-        cuts=list(cuts),
+        early_stops=list(early_stops),
         risk=risk,
         intervals=intervals,
         figures=list(figures),

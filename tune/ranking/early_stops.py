@@ -1,4 +1,4 @@
-"""What early stopping cut: where each trial stood, what was saved, and whether the best may be among them."""
+"""Early stops: where each stopped trial stood, what was saved, and whether the best may be among them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEWEST_TRIALS = 4  # completed ones: a line through fewer says next to nothing o
 
 
 @dataclass(frozen=True)
-class Cut:
+class EarlyStop:
     """One trial that the scheduler stopped early.
 
     Attributes:
@@ -61,53 +61,53 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Cuts:
+class EarlyStops:
     """All trials that the scheduler stopped early, and what may have been lost with them.
 
     Attributes:
-        cuts: The highest objective at the cut first.
+        stops: The highest objective at the stop first.
         best: The trial that they are held against.
         best_objective: Its objective.
     """
 
-    cuts: tuple[Cut, ...]
+    stops: tuple[EarlyStop, ...]
     best: str
     best_objective: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"risk": self.risk(), "cuts": [asdict(cut) for cut in self.cuts]}
+        return {"risk": self.risk(), "stops": [asdict(stop) for stop in self.stops]}
 
     def risk(self) -> str:
-        """Return how sure one can be that the best is not among them, in sentences; empty without a cut."""
-        if not self.cuts:
+        """Return how sure one can be that the best is not among them, in sentences; empty where none was."""
+        if not self.stops:
             return ""
         return " ".join([*self._nearest(), *self._what_if()])
 
     def _nearest(self) -> Iterator[str]:
-        known = [(cut, cut.best_there) for cut in self.cuts if cut.best_there is not None]
-        near = [(cut, there) for cut, there in known if cut.overlaps]
-        by = f"told from {self.best} by the interval at the cut"
+        known = [(stop, stop.best_there) for stop in self.stops if stop.best_there is not None]
+        near = [(stop, there) for stop, there in known if stop.overlaps]
+        by = f"told apart from {self.best} by the interval where it stopped"
         if known and not near:
             which = f"all of the {len(known)} trials" if len(known) > 1 else "the one trial"
-            yield f"{which.capitalize()} that early stopping cut could be {by}."
+            yield f"{which.capitalize()} stopped early could be {by}."
         if near:
-            cut, there = max(near, key=lambda one: one[0].objective - one[1])
+            stop, there = max(near, key=lambda one: one[0].objective - one[1])
             which = f"{len(near)} of the {len(known)} trials" if len(known) > 1 else "The one trial"
             yield (
-                f"{which} that early stopping cut could not be {by}; the nearest, {cut.trial_id}, had "
-                f"{cut.objective:.4f} at {cut.progress} %, where {self.best} had {there:.4f}."
+                f"{which} stopped early could not be {by}; the nearest, {stop.trial_id}, had "
+                f"{stop.objective:.4f} at {stop.progress} %, where {self.best} had {there:.4f}."
             )
 
     def _what_if(self) -> Iterator[str]:
-        known = [(cut.expected, cut.expected_high, cut) for cut in self.cuts]
-        sure = [(mid, high, cut) for mid, high, cut in known if mid is not None and high is not None]
+        known = [(stop.expected, stop.expected_high, stop) for stop in self.stops]
+        sure = [(mid, high, stop) for mid, high, stop in known if mid is not None and high is not None]
         if not sure:
             yield f"What they would have ended with is not known: under {FEWEST_TRIALS} trials completed."
             return
         furthest, _, first = max(sure, key=lambda one: one[0])
-        ahead = [cut.trial_id for mid, _, cut in sure if mid > self.best_objective]
-        possible = [cut.trial_id for _, high, cut in sure if high > self.best_objective]
+        ahead = [stop.trial_id for mid, _, stop in sure if mid > self.best_objective]
+        possible = [stop.trial_id for _, high, stop in sure if high > self.best_objective]
         yield (
             f"By a line through the completed trials, {_some(ahead)} would have ended above {self.best}, "
             f"which has {self.best_objective:.4f}; the furthest, {first.trial_id}, at about {furthest:.4f}. "
@@ -130,10 +130,12 @@ def _all_but(count: int, others: Sequence[str]) -> str:
     return f"{count - len(others)} of the {count}" if len(others) < count else "none of them"
 
 
-def cuts_of(board: Leaderboard, records: Sequence[TrialRecord], scheduler: Mapping[str, Any]) -> Cuts:
-    """Return what early stopping cut.
+def early_stops(
+    board: Leaderboard, records: Sequence[TrialRecord], scheduler: Mapping[str, Any]
+) -> EarlyStops:
+    """Return the trials that the scheduler stopped early.
 
-    Trials that a budget cut are left out: no rival has stopped them.
+    Trials that a budget stopped are left out: no rival has stopped them.
 
     Args:
         board: The leaderboard, with at least one trial.
@@ -152,13 +154,13 @@ def cuts_of(board: Leaderboard, records: Sequence[TrialRecord], scheduler: Mappi
         for row in board.rows
         if row.stop_reason == "stopped_early" and not row.message
     ]
-    found.sort(key=lambda cut: (-cut.objective, cut.trial_id))
-    return Cuts(tuple(found), board.best.trial_id, board.best.objective)
+    found.sort(key=lambda stop: (-stop.objective, stop.trial_id))
+    return EarlyStops(tuple(found), board.best.trial_id, board.best.objective)
 
 
 @dataclass(frozen=True)
 class _Field:
-    """Whom a trial that was cut is held against.
+    """Whom a trial that was stopped is held against.
 
     Attributes:
         records: All trials of the search.
@@ -182,7 +184,7 @@ class _Field:
         return [report for report in reports if report is not None]
 
 
-def _cut(row: Row, record: TrialRecord, field: _Field) -> Cut:
+def _cut(row: Row, record: TrialRecord, field: _Field) -> EarlyStop:
     last, name = record.history[-1], record.objective_name
     before = [
         report[name]
@@ -196,7 +198,7 @@ def _cut(row: Row, record: TrialRecord, field: _Field) -> Cut:
         if (there := _best_up_to(other, record.progress)) is not None
     ]
     expected = _expected(course, row.objective)
-    return Cut(
+    return EarlyStop(
         trial_id=record.trial_id,
         varied=record.varied,
         progress=record.progress,

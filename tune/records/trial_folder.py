@@ -17,7 +17,7 @@ import numpy.typing as npt
 from goemo.configuration.json_files import UnreadableError, read_json, read_json_lines
 from goemo.configuration.outcomes import RANKED
 from goemo.errors import GoemoError
-from tune.records.declared import KEYS, AskedFor, Leaders, Outcome, ReportRow
+from tune.records.declared import KEYS, TrialConfig, Leaders, Outcome, ReportRow
 from tune.records.writing import write_json, write_text
 
 # What stands beside the trials and is none of them: a bag of words, and the best models as one.
@@ -194,7 +194,7 @@ class TrialFolder:
             DamagedTrialError: One of its files is not what it should be; the message names file and field.
         """
         try:
-            asked = read_json(self.path / "config.json", AskedFor)
+            asked = read_json(self.path / "config.json", TrialConfig)
             ended = self.path / "outcome.json"
             record = TrialRecord(
                 trial_id=self.trial_id,

@@ -14,14 +14,14 @@ from tune.engine.preparation import ModelCheck, check_model, found_checkpoint, p
 from tune.environment import describe
 from tune.forecast.disk_need import check_disk
 from tune.live.progress import progress_bars
-from tune.stopping.budget import Budget, Spending
+from tune.stopping.budget import Budget, BudgetUse
 
 if TYPE_CHECKING:
     from tune.records import TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class CheckedInputs:
     """What was read and found right before anything is started.
 
     Attributes:
@@ -36,7 +36,7 @@ class Checked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Basis:
+class SearchInputs:
     """What the trials of a search run on.
 
     Attributes:
@@ -51,10 +51,10 @@ class Basis:
     prepared: Path
     environment: Mapping[str, Any]
     per_trial: Mapping[str, float]
-    spending: Spending
+    spending: BudgetUse
 
 
-def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> Checked:
+def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> CheckedInputs:
     """Check all that can be wrong with a search and needs no Ray to be seen.
 
     Args:
@@ -76,13 +76,13 @@ def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> Chec
     checkpoint = found_checkpoint(spec)
     command.log.phase("reading the data")
     splits = read()
-    return Checked(splits=splits, checkpoint=checkpoint, model=check_model(spec, splits))
+    return CheckedInputs(splits=splits, checkpoint=checkpoint, model=check_model(spec, splits))
 
 
 @contextmanager
 def ready_for_trials(
-    command: Command, checked: Checked, *, shared: Path, records: Sequence[TrialRecord] | None = None
-) -> Iterator[Basis]:
+    command: Command, checked: CheckedInputs, *, shared: Path, records: Sequence[TrialRecord] | None = None
+) -> Iterator[SearchInputs]:
     """Have a Ray for the block, on whose nodes trials can run, and what all trials share.
 
     Whatever refuses a search does so before the minutes of preparation.
@@ -105,12 +105,12 @@ def ready_for_trials(
         command.signals.take_back()
         resources = nodes(shared=shared, needed=checked.checkpoint, note=command.view.say)
         per_trial = trial_resources(spec, checked.model, resources)
-        spending = Spending(
+        spending = BudgetUse(
             command.budget, started=command.started, gpus_per_trial=per_trial["gpu"], records=records or ()
         )
         command.log.phase("preparing")
         reserved = check_disk(spec, splits, checked.model, records=records)
-        yield Basis(
+        yield SearchInputs(
             splits=splits,
             prepared=_prepared(command, splits, reserved=reserved),
             environment=describe(),
@@ -119,7 +119,7 @@ def ready_for_trials(
         )
 
 
-def basis_without_trials(command: Command, splits: Splits) -> Basis:
+def basis_without_trials(command: Command, splits: Splits) -> SearchInputs:
     """Return what it takes to report a search whose trials have all ended.
 
     Args:
@@ -127,12 +127,12 @@ def basis_without_trials(command: Command, splits: Splits) -> Basis:
         splits: The data.
     """
     command.log.phase("preparing")
-    return Basis(
+    return SearchInputs(
         splits=splits,
         prepared=_prepared(command, splits),
         environment=describe(),
         per_trial={},
-        spending=Spending(Budget(), started=command.started, gpus_per_trial=0.0),
+        spending=BudgetUse(Budget(), started=command.started, gpus_per_trial=0.0),
     )
 
 

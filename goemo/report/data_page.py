@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from goemo.report.charts.data import cut_by_length, label_counts
+from goemo.report.charts.data import label_counts, truncated_by_length
 from goemo.report.pictures import Picture
 from goemo.report.rendering import render
 from goemo.report.scripts import vega_bundle
@@ -21,7 +21,7 @@ def data_page(looked: Mapping[str, Any], *, cache: Path | None = None) -> str:
     """
     charts = [label_counts(looked["labels"], list(looked["splits"]))]
     if looked["lengths"] is not None:
-        charts.append(cut_by_length(looked["lengths"]["cut"]))
+        charts.append(truncated_by_length(looked["lengths"]["truncated"]))
     labels, *others = [Picture(chart.title, chart=chart.spec, notes=chart.notes) for chart in charts]
     return render(
         "data.html",

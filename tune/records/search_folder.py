@@ -26,7 +26,7 @@ from goemo.configuration.json_files import (
 from goemo.errors import GoemoError, InputError
 from tune.records.declared import Blended, Confirming, Facts, Recorded, SystemSample, WarmStart
 from tune.records.snapshot import Damaged, Reader, Snapshot, read_validation
-from tune.records.trial import ANSWERS, DamagedTrialError, TrialFolder, TrialRecord
+from tune.records.trial_folder import ANSWERS, DamagedTrialError, TrialFolder, TrialRecord
 from tune.records.writing import runs_folder, write_json, write_text
 
 Model = TypeVar("Model")

@@ -34,7 +34,7 @@ GOEMO = (
     ("bundle",),
 )
 TUNE = (
-    ("durations", "environment", "names"),
+    ("durations", "environment", "short_names"),
     ("spec",),
     ("records",),
     ("space",),

@@ -3,7 +3,7 @@
 The pages are those that stand in the repository: README, `docs/`, the benchmarks. Two references are
 made from the code: the commands, from their declarations, and the Python interface, from its docstrings.
 Links between pages are rewritten to where the pages stand on the site; what is no page, such as a
-notebook, is carried along.
+notebook, is carried along. Then every link of the built site is followed, but for those that leave it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -140,6 +144,55 @@ def decisions(places: dict[Path, str]) -> str:
     return "\n".join([*lines, ""])
 
 
+@dataclass
+class Page(HTMLParser):
+    """What a built page links to, and what can be linked to in it.
+
+    Attributes:
+        links: Every ``href`` and ``src``, as written.
+        anchors: Every ``id`` and ``name``.
+    """
+
+    links: list[str] = field(default_factory=list)
+    anchors: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Get ready to be fed."""
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note links and anchors of a tag."""
+        for name, value in attrs:
+            if name in {"href", "src"} and tag != "base":
+                self.links.append(value or "")
+            elif name in {"id", "name"} and value:
+                self.anchors.add(value)
+
+
+def broken_links(site: Path) -> Iterator[str]:
+    """Yield a line for each link of a built site that leads to no file, or to no anchor of its page."""
+    pages = {}
+    for path in sorted(site.rglob("*.html")):
+        pages[path] = Page()
+        pages[path].feed(path.read_text(encoding="utf-8"))
+    for path, page in pages.items():
+        for link in dict.fromkeys(page.links):
+            address = urlsplit(link)
+            if address.scheme or address.netloc or path.name == "404.html":
+                continue  # leaves the site; the page of a server's errors has the server's addresses
+            target = (path.parent / unquote(address.path)).resolve() if address.path else path
+            target = target / "index.html" if target.is_dir() else target
+            where = path.relative_to(site)
+            if not target.is_file():
+                yield f"{where}: {link}: no such file"
+            elif (
+                address.fragment
+                and target in pages
+                and unquote(address.fragment) not in pages[target].anchors
+            ):
+                yield f"{where}: {link}: no such anchor"
+
+
 def main() -> None:
     """Gather the pages, and have mkdocs build the site; a broken link or a warning is an error."""
     shutil.rmtree(SOURCE, ignore_errors=True)
@@ -168,9 +221,13 @@ def main() -> None:
     ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     code = subprocess.run(command, check=False, cwd=REPOSITORY, env=environment).returncode
-    if not code:
-        print(REPOSITORY / "build" / "site" / "index.html")
-    sys.exit(code)
+    if code:
+        sys.exit(code)
+    site = REPOSITORY / "build" / "site"
+    broken = list(broken_links(site))
+    if broken:
+        sys.exit("\n".join(broken))
+    print(site / "index.html")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What can go wrong, in two kinds: the input is wrong, or the work failed."""
+"""Errors of two kinds: the input is wrong, or the work failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From scores to tables, with thresholds from the right split.
+"""Evaluation: from scores to tables, with thresholds from the right split.
 
 This is the one place that knows which rows a threshold comes from. Ranking uses validation alone, each row
 predicted with thresholds of the others; reporting uses thresholds of validation on another split.

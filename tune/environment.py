@@ -1,4 +1,4 @@
-"""What a search ran on: versions, hardware, the commit. Never names of users or paths."""
+"""The environment of a search: versions, hardware, the commit. Never names of users or paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration is called in a few words: in tables, in the terminal and in MLflow."""
+"""Short names of a configuration: in tables, in the terminal and in MLflow."""
 
 from __future__ import annotations
 

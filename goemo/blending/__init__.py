@@ -1,4 +1,4 @@
-"""One answer from unlike models: a few members whose logits are averaged, offered only where that gains."""
+"""Blends: a few different models whose logits are averaged, offered only where that gains."""
 
 from goemo.blending.judged import Blend, find_blend
 from goemo.blending.members import Candidate, Member, blended_scores, pick_members

@@ -1,4 +1,4 @@
-"""What a blend is worth: judged on rows that chose nothing, paired with the best single model."""
+"""The value of a blend, on rows that chose nothing, paired with the best single model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models are blended, and with which weights, on given rows.
+"""Members of a blend, and their weights, chosen on given rows.
 
 Forward selection after Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of
 models" (ICML 2004): begin with the best model, add the one that helps most, stop when none does. Two changes:

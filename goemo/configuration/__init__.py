@@ -1,4 +1,4 @@
-"""What a training is told: one configuration, its losses, thresholds and schedules."""
+"""Configuration of one training: its model, losses, thresholds and schedules."""
 
 from goemo.configuration.settings import (
     HYPERPARAMETER_DEFAULTS,

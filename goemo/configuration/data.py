@@ -1,4 +1,4 @@
-"""How a data source is read: options of a search space's ``data`` section and of commands with ``--data``."""
+"""Options for reading a data source: the ``data`` section of a search space, and commands with ``--data``."""
 
 from __future__ import annotations
 

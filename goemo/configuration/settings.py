@@ -1,4 +1,4 @@
-"""One configuration: everything that decides what a training gives, and nothing else.
+"""One configuration: everything that decides the result of a training, and nothing else.
 
 Each key stands here once, with its type, range, default and meaning. A search space takes its keys from here:
 ``model`` from :class:`ModelSettings`, ``space`` from :class:`Hyperparameters`, ``objective`` from

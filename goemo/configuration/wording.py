@@ -1,4 +1,4 @@
-"""How messages show a value, and the name that was probably meant."""
+"""Wording of messages: a value as it is shown, and the name that was probably meant."""
 
 from __future__ import annotations
 

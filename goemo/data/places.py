@@ -1,4 +1,4 @@
-"""Which sources there are, and whether something is at their place; without importing what reads them."""
+"""Kinds of sources, and whether something is at their place; nothing that reads them is imported."""
 
 from __future__ import annotations
 

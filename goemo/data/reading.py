@@ -1,4 +1,4 @@
-"""From a source to checked rows: what every kind of data goes through, with splits or without."""
+"""Reading of a source into checked rows, with splits or without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that was read before, read again in the same way."""
+"""Recorded data: read again in the same way as before."""
 
 from __future__ import annotations
 

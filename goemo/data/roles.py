@@ -1,4 +1,4 @@
-"""Which column is what (text, labels, id, split): as asked for, by name, or by what it holds."""
+"""Roles of columns (text, labels, id, split): as asked for, by name, or by content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a source to three checked splits."""
+"""Loading of a source as three checked splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a table and the roles of its columns to rows: texts, ids, labels as written."""
+"""Rows of a table: texts, ids and labels as written, from the roles of its columns."""
 
 from __future__ import annotations
 

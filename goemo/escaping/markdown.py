@@ -1,4 +1,4 @@
-"""Foreign text inside Markdown, shown as it was written: CommonMark, GitHub's tables, MLflow's Showdown."""
+"""Escaping for Markdown: CommonMark, GitHub's tables, MLflow's Showdown."""
 
 from __future__ import annotations
 

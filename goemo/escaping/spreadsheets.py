@@ -1,4 +1,4 @@
-"""Names in CSV that a spreadsheet would take for a formula and run."""
+"""Escaping for CSV: names that a spreadsheet would take for a formula and run."""
 
 from __future__ import annotations
 

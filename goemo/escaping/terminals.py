@@ -1,4 +1,4 @@
-"""Text without what a terminal would obey."""
+"""Escaping for terminals: text without control sequences."""
 
 from __future__ import annotations
 

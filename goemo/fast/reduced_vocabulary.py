@@ -1,4 +1,4 @@
-"""While a model trains, the rows of its word embedding that its texts read, and no others.
+"""Reduced vocabulary: while a model trains, its word embedding has only the rows that its texts read.
 
 A data set reads a part of a vocabulary: GoEmotions has 17,957 of the 30,522 tokens of BERT. The rows of the
 others get no gradient, yet an optimizer would read and write them and their moments in every step. Where they

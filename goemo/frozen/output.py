@@ -1,4 +1,4 @@
-"""The output of a frozen encoder that trials share: where it lies, what of it is missing, what that takes."""
+"""The frozen encoder output that trials share: its place, the part that is missing, and its cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What enters the last encoder block, of every token, where that block is the first that trains."""
+"""Cached inputs of the last encoder block, for every token, where that block is the first that trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all stored outputs of a frozen encoder have in common: for which texts and lengths they are."""
+"""Common parts of all stored outputs of a frozen encoder: their texts and lengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be seen of data before anything trains: labels, lengths, duplicates, scripts."""
+"""A look at data before anything trains: labels, lengths, duplicates, scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that stand in the data more than once, and those whose labels contradict each other."""
+"""Duplicate texts, and those whose labels contradict each other."""
 
 from __future__ import annotations
 

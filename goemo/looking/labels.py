@@ -1,4 +1,4 @@
-"""How often labels stand, and with which others the rare ones do."""
+"""Label frequencies, and the labels that rare ones stand with."""
 
 from __future__ import annotations
 

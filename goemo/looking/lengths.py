@@ -1,4 +1,4 @@
-"""How long texts are in tokens, and what each maximum length would truncate."""
+"""Lengths of texts in tokens, and the share that each maximum length would truncate."""
 
 from __future__ import annotations
 

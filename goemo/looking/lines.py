@@ -1,4 +1,4 @@
-"""What was seen of data, as lines of text."""
+"""Findings about data as lines of text."""
 
 from __future__ import annotations
 

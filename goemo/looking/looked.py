@@ -1,4 +1,4 @@
-"""All that is to be seen of three splits, as plain values."""
+"""Findings about three splits as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which scripts texts are written."""
+"""Scripts that texts are written in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our results beside the published ones: like with like, and the honest figure next to it."""
+"""Comparison of our results with published ones: like with like, and the honest figure next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was published: figures as printed, where they come from and how their thresholds were found."""
+"""Published studies: figures as printed, their sources, and how their thresholds were found."""
 
 from __future__ import annotations
 

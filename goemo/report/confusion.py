@@ -1,4 +1,4 @@
-"""Which labels a model says instead of those it misses.
+"""Confusion between labels: the labels that a model predicts instead of those that it misses.
 
 With several labels an example, there is no confusion matrix in which every example stands once. What can
 be counted is errors that fall on the same example: a label that is missed, and another that is predicted

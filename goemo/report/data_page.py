@@ -1,4 +1,4 @@
-"""The page of data: what is to be seen of it before anything trains."""
+"""The page of a data set: its labels, lengths, duplicates and scripts."""
 
 from __future__ import annotations
 

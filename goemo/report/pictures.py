@@ -1,4 +1,4 @@
-"""The pictures of a page: a chart where scripts run, and a PNG where they do not."""
+"""Pictures of a page: a chart where scripts run, and a PNG where they do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From values to HTML: templates, escaping, numbers as people read them."""
+"""Rendering of values as HTML: templates, escaping, numbers as people read them."""
 
 from __future__ import annotations
 

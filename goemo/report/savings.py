@@ -1,4 +1,4 @@
-"""What early stopping saved, estimated from each trial's own pace."""
+"""Savings of early stopping, estimated from each trial's own pace."""
 
 from __future__ import annotations
 

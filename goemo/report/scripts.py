@@ -1,4 +1,4 @@
-"""What makes charts live without a network: Vega's own scripts, and data that cannot end a script."""
+"""Vega's scripts, which make charts interactive without a network, and data that cannot end a script."""
 
 from __future__ import annotations
 

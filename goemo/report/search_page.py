@@ -1,4 +1,4 @@
-"""The page of a search: which settings are best, and how sure one can be."""
+"""The page of a search: which settings are best, and how sure that is."""
 
 from __future__ import annotations
 

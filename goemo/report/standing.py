@@ -1,4 +1,4 @@
-"""How the best trial of a search stands against the others, in sentences that hold."""
+"""Sentences on how the best trial of a search stands against the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts a model gets most wrong: what it has not learned, or what is mislabelled."""
+"""The worst errors of a model: what it has not learned, or what is mislabelled."""
 
 from __future__ import annotations
 

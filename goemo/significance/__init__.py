@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap intervals over examples, and paired differences.
+"""Uncertainty: bootstrap intervals over examples, and paired differences.
 
 Examples are drawn with replacement, and every metric is computed again from those drawn (Efron & Tibshirani,
 "An Introduction to the Bootstrap", 1993). It speaks of the examples alone: another seed of the training would

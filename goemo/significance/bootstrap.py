@@ -1,4 +1,4 @@
-"""The counts of all labels in all resamples: every average and every label's F1 follow from one pass."""
+"""Bootstrap counts of all labels in all resamples, from which every average follows in one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two trials on the same resamples: what makes an example hard is hard for both."""
+"""Paired differences: two trials on the same resamples, for what makes an example hard is hard for both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A threshold for a label that has no positive among the rows that fit: from the other labels."""
+"""Borrowed thresholds: from the other labels, for a label without a positive among the rows that fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The thresholds that can be best, the scores of positives, with what they predict."""
+"""Candidate thresholds: the scores of positives, with what they predict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What given predictions count to."""
+"""Counts of given predictions."""
 
 from __future__ import annotations
 

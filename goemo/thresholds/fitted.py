@@ -1,4 +1,4 @@
-"""Fitted thresholds: what they are, and how they predict."""
+"""Fitted thresholds, and how they predict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a threshold is worth, for each target that thresholds can be fitted for."""
+"""Quality of a threshold, for each target that thresholds can be fitted for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training minimises: the losses of the multi-label literature, by name, with their options.
+"""Losses of the multi-label literature, by name, with their options.
 
 Every loss here is a mean over examples and labels. Papers that sum over labels differ by a constant factor,
 which AdamW does not see. Scores stay ``sigmoid(logits)`` whatever the loss.

@@ -1,4 +1,4 @@
-"""How much memory a training took at its peak."""
+"""Peak memory of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory of a GPU a training will take, from its configuration alone, before it starts."""
+"""An estimate of the GPU memory of a training, from its configuration alone, before it starts."""
 
 from __future__ import annotations
 

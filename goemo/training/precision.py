@@ -1,4 +1,4 @@
-"""Mixed precision: in which arithmetic the forward and backward passes of a training are computed.
+"""Mixed precision: the arithmetic of the forward and backward passes.
 
 Weights, their gradients and the optimizer stay in float32, and so does everything that only looks
 (validation, test, `predict`). Products in bfloat16 (Kalamkar et al. 2019, "A Study of BFLOAT16 for Deep

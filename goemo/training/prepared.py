@@ -1,4 +1,4 @@
-"""What all trials of a search share: tokens, targets, the checkpoint, and the output of a frozen encoder.
+"""Data that all trials of a search share: tokens, targets, the checkpoint, the frozen encoder output.
 
 It is made once and lies in a folder of its own, named for what it is made from:
 

@@ -1,4 +1,4 @@
-"""When a training measures itself, and what it says then."""
+"""Reports: when a training measures itself, and what it records then."""
 
 from __future__ import annotations
 

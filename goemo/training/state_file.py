@@ -1,4 +1,4 @@
-"""The file that a training goes on from: ``safetensors``, whole or not there."""
+"""The file from which a training resumes: ``safetensors``, whole or not there."""
 
 from __future__ import annotations
 

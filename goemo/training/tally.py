@@ -1,4 +1,4 @@
-"""What a training has done since its last report."""
+"""Running totals of a training since its last report."""
 
 from __future__ import annotations
 

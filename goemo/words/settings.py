@@ -1,4 +1,4 @@
-"""What a bag of words is told: each key once, with its range, default and meaning."""
+"""Settings of a bag of words: each key once, with its range, default and meaning."""
 
 from __future__ import annotations
 

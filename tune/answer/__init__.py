@@ -1,1 +1,1 @@
-"""What a search answers beside its trials: is the encoder worth it, and are several models as one better?"""
+"""The answer of a search beside its trials: is the encoder worth it, and is a blend of models better?"""

@@ -1,4 +1,4 @@
-"""The `goemo` command itself: how a command is called, how it fails, and which commands there are."""
+"""The `goemo` command itself: its subcommands, and how it fails."""
 
 from __future__ import annotations
 

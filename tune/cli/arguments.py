@@ -1,4 +1,4 @@
-"""Arguments that name a search or a search space: completed by the shell, the nearest one suggested."""
+"""Arguments that name a search or a search space: completed by the shell, with the nearest name suggested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of the commands that take data: where it is, and how it is read where that cannot be found out."""
+"""Options of the commands that take data: where it is, and how it is read if that is not obvious."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `goemo data` does: read, look, and show as text, JSON or a page."""
+"""The work of `goemo data`: read, look, and show as text, JSON or a page."""
 
 from __future__ import annotations
 

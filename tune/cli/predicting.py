@@ -1,4 +1,4 @@
-"""What `goemo predict` does: texts from the call, a file or a pipe; results as they come, or into a file."""
+"""The work of `goemo predict`: texts from the call, a file or a pipe; results as they come or into a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print for people: tables for the terminal, each from plain values."""
+"""Tables for the terminal, each from plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command's work on a search: what it was given, and what shows, logs and stops it."""
+"""One command's work on a search: its arguments, its display, its log, and what stops it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search records of its data and its store, so that going on with it finds the same ones."""
+"""Recorded facts about the data and the store of a search, so that a resumed one finds the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trials of a search run on: data and a model that were checked, Ray, and what all trials share."""
+"""Inputs of the trials of a search: checked data and model, Ray, and everything that trials share."""
 
 from __future__ import annotations
 

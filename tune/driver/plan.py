@@ -1,4 +1,4 @@
-"""What a search would run, for ``--dry-run``."""
+"""The plan of a search, for ``--dry-run``."""
 
 from __future__ import annotations
 

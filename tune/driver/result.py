@@ -1,4 +1,4 @@
-"""What a search has found, for the caller in Python."""
+"""The result of a search, for the caller in Python."""
 
 from __future__ import annotations
 

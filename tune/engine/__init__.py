@@ -1,1 +1,1 @@
-"""Ray: the trials of a search, where they run and who is stopped early."""
+"""Ray: runs the trials of a search and stops some of them early."""

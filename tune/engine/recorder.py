@@ -1,4 +1,4 @@
-"""Takes down what trials tell while they run, and hands it on to the view, the suggestions and the store."""
+"""The recorder: writes down what trials report, and passes it to the view, the suggestions and the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one trial takes from the machine or the cluster."""
+"""Resources of one trial on the machine or the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is stopped early: ASHA, Hyperband and the median rule, all on progress, or nobody.
+"""Schedulers: ASHA, Hyperband and the median rule, all on progress, or none.
 
 Trials are compared at the same per cent of their own training, because epochs may be a searched value.
 """

@@ -1,4 +1,4 @@
-"""What a search will take, before it starts: time, hours, memory and disk, and what early stopping saves."""
+"""Forecast of a search before it starts: time, hours, memory and disk, and what early stopping saves."""
 
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.forecasting import forecast

@@ -1,4 +1,4 @@
-"""Seconds for an amount of computing: a model with four costs, fitted to what was timed."""
+"""A cost model: seconds for an amount of computing, with four unit costs fitted to timings."""
 
 from __future__ import annotations
 

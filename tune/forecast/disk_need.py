@@ -1,4 +1,4 @@
-"""What a search writes, in bytes, and whether the disk has room for it."""
+"""Disk space that a search needs, and whether there is room for it."""
 
 from __future__ import annotations
 

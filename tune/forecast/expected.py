@@ -1,4 +1,4 @@
-"""What a search is expected to take."""
+"""The expected time, memory and disk of a search."""
 
 from __future__ import annotations
 

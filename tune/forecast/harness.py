@@ -1,4 +1,4 @@
-"""What the driver does for a trial that has ended: its tables, figures and page, made once and timed."""
+"""The driver's work for a trial that has ended: its tables, figures and page, made once and timed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does for some seconds what a search would do, and says what it took."""
+"""Measurement: does for some seconds what a search would do, and times it."""
 
 from __future__ import annotations
 

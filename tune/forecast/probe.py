@@ -1,4 +1,4 @@
-"""What one trial process measures: real steps and real looks at validation, timed."""
+"""The probe: one trial process times real steps and real evaluations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forecast is made for: a search, its data, and the place where it would run."""
+"""The subject of a forecast: a search, its data, and the place where it would run."""
 
 from __future__ import annotations
 

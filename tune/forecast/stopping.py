@@ -1,4 +1,4 @@
-"""What early stopping is expected to leave of a search, by its own scheduler in simulated time."""
+"""Early stopping in simulated time: what it is expected to leave of a search."""
 
 from __future__ import annotations
 

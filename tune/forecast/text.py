@@ -1,4 +1,4 @@
-"""A forecast as lines for people."""
+"""A forecast as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training computes, counted before it starts: passes through the model, and what goes through it."""
+"""Computing of a training, counted before it starts: passes through the model, and their size."""
 
 from __future__ import annotations
 

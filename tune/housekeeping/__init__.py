@@ -1,4 +1,4 @@
-"""Searches on this machine and what they take: list, delete, rename, and clean the caches."""
+"""Housekeeping of the searches on this machine: list, delete, rename, and clean the caches."""
 
 from tune.housekeeping.cleaning import Removable, clean, find_waste
 from tune.housekeeping.deleting import Deleted, delete_search

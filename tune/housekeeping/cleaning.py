@@ -1,4 +1,4 @@
-"""What can be removed without losing a result: caches, weights of ended searches, what was left half done."""
+"""Cleaning: caches, weights of ended searches and half-done work, which cost no result."""
 
 from __future__ import annotations
 

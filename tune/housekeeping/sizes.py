@@ -1,4 +1,4 @@
-"""What files take, and how that is said."""
+"""Sizes of files, and how they are shown."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a user sees while a search runs: the progress view, the log, the consoles."""
+"""Display of a running search: the progress view, the log, the consoles."""

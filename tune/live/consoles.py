@@ -1,4 +1,4 @@
-"""What commands print to: results on stdout, progress on stderr, as long as somebody reads them.
+"""Consoles: results on stdout, progress on stderr, as long as somebody reads them.
 
 What the terminal would obey is taken out on the way, see `tune.live.plain`.
 """

@@ -1,4 +1,4 @@
-"""The log file of a search: what every process that works on it did, and when.
+"""The log file of a search: every process that works on it writes to it.
 
 It grows with the trials and their reports alone: of what engines and libraries say again and again, it holds
 the first times.

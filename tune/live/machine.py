@@ -1,4 +1,4 @@
-"""How busy this machine is: its CPUs, its memory and its GPUs."""
+"""Use of this machine: its CPUs, its memory and its GPUs."""
 
 from __future__ import annotations
 

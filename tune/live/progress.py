@@ -1,4 +1,4 @@
-"""What the terminal shows while a search runs: one live view, or plain lines in a pipe."""
+"""The progress view of a search: one live view, or plain lines in a pipe."""
 
 from __future__ import annotations
 

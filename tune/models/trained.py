@@ -1,4 +1,4 @@
-"""What an export has become before it is saved, whatever kind of model it is."""
+"""A trained model of any kind, before it is saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that is in memory: written once under the runs folder, by content, so that a search can be resumed."""
+"""Data in memory: written once under the runs folder, by content, so that a search can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search has found, as a notebook shows it: a table, and the figures under it."""
+"""Results of a search as a notebook shows them: a table, and the figures under it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who is best, and how sure is that: leaderboard, comparison, confirmation, importance."""
+"""Ranking of trials and how sure it is: leaderboard, comparison, confirmation, importance."""

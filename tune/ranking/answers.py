@@ -1,4 +1,4 @@
-"""What stands beside the trials on a leaderboard: the baseline, and the blend of the best models."""
+"""Rows beside the trials on a leaderboard: the baseline, and the blend of the best models."""
 
 from __future__ import annotations
 

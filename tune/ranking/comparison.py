@@ -1,4 +1,4 @@
-"""Several searches on the same validation rows, side by side: which model, and how sure is that?"""
+"""Comparison of several searches on the same validation rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a search: its leaders, trained again with further seeds, as trials that rank and teach nothing."""
+"""Confirmation: the leaders of a search trained again with further seeds, as trials that only rank."""
 
 from __future__ import annotations
 

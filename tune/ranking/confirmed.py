@@ -1,4 +1,4 @@
-"""The leaders of a search, trained with several seeds each, ranked by their means, from its records alone."""
+"""Confirmed leaders: trained with several seeds each, ranked by their means, from the records alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the best value of a search lies on the edge of its space, and how to search on from there."""
+"""Best values on the edge of a search space, and how to search on from there."""
 
 from __future__ import annotations
 

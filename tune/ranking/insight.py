@@ -1,4 +1,4 @@
-"""Which hyperparameters mattered in a search."""
+"""Importance of hyperparameters."""
 
 from __future__ import annotations
 

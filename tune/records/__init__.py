@@ -1,4 +1,4 @@
-"""What a search leaves on disk, and the only room that knows where.
+"""Records of a search on disk; no other room knows where they lie.
 
 The records are the truth of a search: the leaderboard, the report, MLflow and `goemo resume` are all
 derived from them, so that none of them has to survive a crash.

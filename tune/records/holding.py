@@ -1,4 +1,4 @@
-"""Who works on a search: one process at a time."""
+"""The lock on a search: one process at a time works on it."""
 
 from __future__ import annotations
 

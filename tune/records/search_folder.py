@@ -1,4 +1,4 @@
-"""One search: its folder, and everything that is written to it but its trials."""
+"""The folder of one search, and everything that is written to it except its trials."""
 
 from __future__ import annotations
 

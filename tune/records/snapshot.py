@@ -1,4 +1,4 @@
-"""All that the records of a search say at one moment, as a value, and the reader that makes it."""
+"""A snapshot of the records of a search at one moment, and the reader that makes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trial: what its folder tells, and how it is written."""
+"""The folder of one trial: reading and writing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where searches lie, and files that are there whole or not at all."""
+"""Places of searches, and files that are written whole or not at all."""
 
 from __future__ import annotations
 

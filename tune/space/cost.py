@@ -1,4 +1,4 @@
-"""How long trials take beside each other."""
+"""Relative durations of trials."""
 
 from __future__ import annotations
 

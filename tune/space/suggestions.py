@@ -1,4 +1,4 @@
-"""What every way of choosing configurations has in common."""
+"""The common interface of all ways of choosing configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What earlier searches found, for TPE to know before its first draw."""
+"""Warm start: the trials of earlier searches, for TPE to know before its first draw."""
 
 from __future__ import annotations
 

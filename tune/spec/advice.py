@@ -1,4 +1,4 @@
-"""What a search space allows but will not do what it seems to: said before a search starts, never refused."""
+"""Advice on a search space that is allowed but will not do what it seems to; nothing is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hyperparameters a configuration is asked for, where some depend on the values of others.
+"""Conditional hyperparameters: those that apply only for some values of others.
 
 A hyperparameter with ``only_if`` is asked for where each hyperparameter that it names is asked for itself and
 has one of the listed values.

@@ -1,4 +1,4 @@
-"""What is written from the declarations: the tables of the documentation and the JSON Schema."""
+"""Documents made from the declarations: the tables of the documentation and the JSON Schema."""
 
 from __future__ import annotations
 

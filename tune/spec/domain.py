@@ -1,4 +1,4 @@
-"""The values that one hyperparameter may take, and when it is asked for at all."""
+"""The domain of one hyperparameter: its values, and when it applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the files of search spaces are."""
+"""Places of search space files."""
 
 from __future__ import annotations
 

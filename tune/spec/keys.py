@@ -1,4 +1,4 @@
-"""Which keys a search space may have, and which one was probably meant."""
+"""Keys of a search space, and the one that was probably meant."""
 
 from __future__ import annotations
 

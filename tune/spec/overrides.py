@@ -1,4 +1,4 @@
-"""Values from the command line, in the place of those of the file."""
+"""Overrides: values from the command line in the place of those of the file."""
 
 from __future__ import annotations
 

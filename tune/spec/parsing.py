@@ -1,4 +1,4 @@
-"""The YAML that somebody else may have written: bounded, with the line of every key."""
+"""Parsing of YAML that somebody else may have written: bounded, with the line of every key."""
 
 from __future__ import annotations
 

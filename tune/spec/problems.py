@@ -1,4 +1,4 @@
-"""What is wrong with a search space: all of it, each problem with its place."""
+"""Problems of a search space: all of them, each with its place."""
 
 from __future__ import annotations
 

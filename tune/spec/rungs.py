@@ -1,4 +1,4 @@
-"""Where trials are compared on their way, and which of them go on."""
+"""Rungs: where trials are compared on their way, and which of them go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what each value allows by itself and the whole does not."""
+"""Checks across keys: what each value allows by itself and the whole does not."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Why and how a search ends early: budget, signals, hangs, a full disk."""
+"""Early ends of a search: budget, signals, hangs, a full disk."""

@@ -1,4 +1,4 @@
-"""What a search may spend, and whether it has."""
+"""The budget of a search, and whether it is used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is full: how it shows, and what to say of it."""
+"""A full disk: how it shows, and what is said of it."""
 
 from __future__ import annotations
 

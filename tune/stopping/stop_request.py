@@ -1,4 +1,4 @@
-"""Why a search is to end before all of its trials have; set once, by whoever finds the first reason."""
+"""The reason why a search stops early. The first writer wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes an MLflow store equal to the records of a search, in a thread of its own, as often as it takes.
+"""Tracking: makes an MLflow store equal to the records of a search, in a thread of its own.
 
 The records on disk are the truth (`tune.records`); this package is the only one that imports mlflow for
 searches. `store` decides where to, `experiment` finds the project's place in it, `content` says what in

@@ -1,4 +1,4 @@
-"""What the records of a search say, in MLflow's words; nothing here touches a store."""
+"""The content of MLflow runs, from the records of a search; nothing here touches a store."""
 
 from __future__ import annotations
 

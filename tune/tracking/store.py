@@ -1,4 +1,4 @@
-"""Which MLflow store to use, and whether it can be."""
+"""The MLflow store to use, and whether it can be used."""
 
 from __future__ import annotations
 

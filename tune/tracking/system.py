@@ -1,4 +1,4 @@
-"""How busy the machine is while a search runs, sampled into the records, from where the writer takes it."""
+"""System metrics while a search runs, sampled into the records, from where the writer takes them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Labels: what is written in a cell, the names, what cannot be one."""
+"""Labels: the parsing of cells, the names, and what cannot be a label."""

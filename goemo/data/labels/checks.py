@@ -1,4 +1,4 @@
-"""What cannot be a label is refused; what is likely a slip is warned of."""
+"""Checks of labels: what cannot be one is refused, what is likely a slip is warned of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From labels as written to names and targets."""
+"""Label names and targets, from labels as they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source gives: tables, and the split that each belongs to."""
+"""The content of a source: tables, and the split that each belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which labels are predicted instead of those that are missed."""
+"""Grid of the labels that are predicted instead of those that are missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each label gains from its own threshold."""
+"""Gain of each label from its own threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The objective of every trial against its progress."""
+"""Learning curves: the objective of every trial against its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: the share of positives among examples of about the same score."""
+"""Reliability diagram: the share of positives among examples of about the same score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the values of a hyperparameter lie on an axis."""
+"""Axis scales for the values of a hyperparameter."""
 
 from __future__ import annotations
 

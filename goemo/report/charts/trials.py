@@ -1,4 +1,4 @@
-"""What the charts of a search need to know of its trials, and how each kind of trial looks."""
+"""Trials as the charts of a search need them, and the look of each kind of trial."""
 
 from __future__ import annotations
 

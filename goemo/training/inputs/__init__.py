@@ -1,4 +1,4 @@
-"""Where a training's logits come from: the whole model, or the part behind what is frozen and cached."""
+"""Inputs of a training: the whole model reads tokens, a suffix reads cached output of the frozen prefix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head reads what the frozen encoder gave once."""
+"""Inputs of the head: the cached output of the frozen encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last block and the head read what the frozen encoder gave once, of every token."""
+"""Inputs of the last block and the head: the cached output of the frozen blocks, for every token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole model reads tokens."""
+"""Inputs of the whole model: tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Ray that trials run on: how to reach it, what its nodes must have, and what becomes of lost ones.
+"""The Ray runtime that trials run on: how it is reached, what its nodes need, and how lost ones are handled.
 
 What watches it while trials run, `servers` and `watching`, needs Ray Tune.
 """

@@ -1,4 +1,4 @@
-"""Whether trials can run on a node of a cluster: it sees the shared folders and has the same software."""
+"""Inspection of cluster nodes: each must see the shared folders and have the same software."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the Ray that this process has started is still there."""
+"""Checks that the Ray runtime started by this process is still alive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a retrain leaves beside its bundle, so that it can be logged and registered at once or later.
+"""The record beside a retrained bundle, so that it can be logged and registered at once or later.
 
 DIR/provenance.json                 written with the bundle: configuration, data, selection, origin
 DIR/test_results.json               what `goemo.evaluation.results` gave for the test split

@@ -40,7 +40,7 @@ def _reader(scheme: str) -> SourceReader:
     return read_path
 
 
-def _read_added(plugin: Plugin, place: str, _seed: int, options: DataOptions) -> Found:
+def _read_added(plugin: Plugin, place: str, _seed: int, options: DataOptions) -> SourceContent:
     from goemo.data.sources.datasets import from_dataset
 
     return from_dataset(f"{plugin.entry.name}:{place}", plugin.function(place), options)

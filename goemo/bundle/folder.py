@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goemo.bundle.files import Labels, Provenance, read
-from goemo.errors import GoemoError, InputError, cut
+from goemo.errors import GoemoError, InputError, shortened
 from goemo.files import built_folder
 from goemo.thresholds import FittedThresholds
 from goemo.thresholds.json_file import ThresholdsFile, thresholds_from_json, thresholds_to_json
@@ -96,7 +96,7 @@ def damage_named(folder: Path) -> Iterator[None]:
     except Exception as error:  # the libraries that read the files raise whatever their parts do
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            str(folder), [f"does not load: {cut(why, 1_000)}; write it again with goemo retrain"]
+            str(folder), [f"does not load: {shortened(why, 1_000)}; write it again with goemo retrain"]
         ) from error
 
 

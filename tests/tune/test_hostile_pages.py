@@ -18,7 +18,7 @@ from goemo.bundle.model_card import model_card
 from goemo.configuration import Configuration
 from goemo.data import load_splits
 from goemo.looking import look
-from goemo.report.data import data_page
+from goemo.report.data_page import data_page
 from goemo.thresholds import fit_thresholds
 from tune.records import Outcome, SearchFolder
 from tune.reporting.artifacts import TrialArtifacts

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from goemo.configuration.json_files import UnreadableError, read_json, read_json_lines
 from goemo.configuration.outcomes import RANKED
 from goemo.errors import GoemoError
-from tune.records.declared import KEYS, TrialConfig, Leaders, Outcome, ReportRow
+from tune.records.declared import KEYS, Leaders, Outcome, ReportRow, TrialConfig
 from tune.records.writing import write_json, write_text
 
 # What stands beside the trials and is none of them: a bag of words, and the best models as one.

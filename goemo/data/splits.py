@@ -16,6 +16,7 @@ from goemo.configuration.data import DataOptions
 from goemo.data.own_splits import Rule, assign, split_sizes
 from goemo.data.reading import Part, Reading, read_source
 from goemo.data.report import ReadReport
+from goemo.data.stratified import LEAST_POSITIVES
 from goemo.data.tables import listed
 from goemo.data.taxonomy import check_taxonomy, group_targets
 from goemo.data.words import SPLIT_FILES
@@ -165,7 +166,7 @@ def splits_of(
 ) -> Splits:
     """Make three splits of what was read; arguments and errors as in `load_splits`."""
     options = options or DataOptions()
-    parts, splitting = _all_parts(source, reading, seed, rule)
+    parts, splitting, lacking = _all_parts(source, reading, seed, rule)
     _refuse_short(source, parts)
     grouped = [
         group_targets(part.stacked(len(reading.names.names)), reading.names.names, taxonomy) for part in parts
@@ -177,6 +178,7 @@ def splits_of(
     )
     warnings = (
         *reading.warnings,
+        *lacking,
         *_overlap_notes(train, validation, test),
         *_absence_notes(labels, train, validation, test),
     )
@@ -196,34 +198,33 @@ def digest_of(labels: Sequence[str], texts: Sequence[str], targets: NDArray[np.b
     return content.hexdigest()
 
 
-def _all_parts(source: str, reading: Reading, seed: int, rule: Rule) -> tuple[list[Part], str]:
-    """Return train, validation and test, those that are missing split off from train, and who made them."""
-    labels = len(reading.names.names)
+def _all_parts(source: str, reading: Reading, seed: int, rule: Rule) -> tuple[list[Part], str, list[str]]:
+    """Return train, validation and test, missing ones split off from train, who made them, and notes."""
+    labels = reading.names.names
     has = {split: part for split, part in reading.parts.items() if split is not None}
     if not has or has.keys() == {"train"}:
         shares = {"train": 0.8, "validation": 0.1, "test": 0.1}
         whole = next(iter(reading.parts.values()))
-        dealt, about = _cut(source, whole, labels, shares, seed=seed, rule=rule)
-        return list(dealt.values()), f"{rule} 80/10/10, seed {seed}{about}"
+        dealt, about, notes = _cut(source, whole, labels, shares, seed=seed, rule=rule)
+        return list(dealt.values()), f"{rule} 80/10/10, seed {seed}{about}", notes
     missing = [split for split in SPLIT_FILES if split not in has]
     if "train" in missing:
         raise InputError(source, [f"no rows of train; there are {', '.join(has)}"])
     if not missing:
-        return [has[split] for split in SPLIT_FILES], reading.splitting
+        return [has[split] for split in SPLIT_FILES], reading.splitting, []
     shares = {"train": 1 - len(missing) / 10} | dict.fromkeys(missing, 0.1)
-    dealt, about = _cut(source, has["train"], labels, shares, seed=seed, rule=rule)
+    dealt, about, notes = _cut(source, has["train"], labels, shares, seed=seed, rule=rule)
     has |= dealt
     official = " and ".join(split for split in SPLIT_FILES if split not in missing)
     held_out = " and ".join(f"10 % of train for {split}" for split in missing)
-    return [
-        has[split] for split in SPLIT_FILES
-    ], f"official {official}; {rule} {held_out}, seed {seed}{about}"
+    splitting = f"official {official}; {rule} {held_out}, seed {seed}{about}"
+    return [has[split] for split in SPLIT_FILES], splitting, notes
 
 
 def _cut(
-    source: str, part: Part, labels: int, shares: dict[str, float], *, seed: int, rule: Rule
-) -> tuple[dict[str, Part], str]:
-    """Deal the rows of a part into new ones, and say whether their numbers are not those of the shares.
+    source: str, part: Part, labels: Sequence[str], shares: dict[str, float], *, seed: int, rule: Rule
+) -> tuple[dict[str, Part], str, list[str]]:
+    """Deal the rows of a part into new ones; say whether their numbers, and rare labels', are as promised.
 
     Within each, rows keep the order of the file.
     """
@@ -233,7 +234,7 @@ def _cut(
         why = "" if len(missing) == 2 else f", from which {missing[0]} is split off, as there is none"
         what = f"must have at least {LEAST_ROWS_TO_SPLIT} rows to be split{why}, got {rows}"
         raise InputError(source, [what if len(missing) == 2 else f"train {what}"])
-    targets = part.stacked(labels)
+    targets = part.stacked(len(labels))
     assignment = assign(part.texts, targets, shares, seed, rule)
     dealt = {}
     for position, split in enumerate(shares):
@@ -241,7 +242,22 @@ def _cut(
         texts, ids = [part.texts[row] for row in chosen], [part.ids[row] for row in chosen]
         dealt[split] = Part(texts, ids, [targets[chosen]], part.files)
     is_exact = [len(dealt[split].texts) for split in shares] == split_sizes(rows, shares)
-    return dealt, "" if is_exact else "; shares are approximate, for equal texts or rare labels"
+    about = "" if is_exact else "; shares are approximate, for equal texts or rare labels"
+    return dealt, about, _lacking_notes(labels, dealt) if rule == "stratified" else []
+
+
+def _lacking_notes(labels: Sequence[str], dealt: Mapping[str, Part]) -> list[str]:
+    """Say which labels have fewer positives in a split than dealing gives where it can."""
+    counts = np.stack([part.targets[0].sum(axis=0) for part in dealt.values()])
+    frequent = counts.sum(axis=0) >= LEAST_POSITIVES * 3
+    few = np.flatnonzero(frequent & (counts < LEAST_POSITIVES).any(axis=0)).tolist()
+    if not few:
+        return []
+    named = [f"{labels[column]} ({'/'.join(map(str, counts[:, column].tolist()))})" for column in few]
+    why = "texts that are nearly equal stand in one split, and labels together"
+    return [
+        f"fewer than {LEAST_POSITIVES} positives in a split ({'/'.join(dealt)}) of {listed(named, 8)}: {why}"
+    ]
 
 
 def _refuse_short(source: str, parts: Sequence[Part]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_POSITIVES = 3  # in each split, of labels that have as many for three splits
+_MOST_SWAPS = 20_000  # tried for a label and a split; a second at most
 
 
 def deal(
@@ -83,7 +84,7 @@ class _Dealing:
             self._put(group, int(np.argmax(self.room)))
 
     def mend(self) -> None:
-        """Move groups to splits in which a label lacks positives, where no other label then lacks them."""
+        """Move or swap groups where a split lacks positives of a label, as long as fewer are lacking then."""
         for label in np.flatnonzero((self.positives < self._least[:, None]).any(axis=1)).tolist():
             for split in np.flatnonzero(self.positives[label] < self._least[label]).tolist():
                 for group in self._by_label[label]:
@@ -91,6 +92,30 @@ class _Dealing:
                         break
                     if self.of_group[group] != split and self._is_spare(group):
                         self._exchange(group, split)
+                self._swap_in(label, split)
+
+    def _swap_in(self, label: int, split: int) -> None:
+        """Swap groups for others of the split until it lacks no positives of a label, or no swap helps."""
+        tried = 0
+        for group in self._by_label[label]:
+            origin = int(self.of_group[group])
+            if origin == split:
+                continue
+            for other in np.flatnonzero(self.of_group == split).tolist():
+                if self.positives[label, split] >= self._least[label] or tried >= _MOST_SWAPS:
+                    return
+                tried += 1
+                before = self._lacking()
+                self._put(group, split)
+                self._put(other, origin)
+                if self._lacking() < before:
+                    break
+                self._put(group, origin)
+                self._put(other, split)
+
+    def _lacking(self) -> int:
+        """Return how many positives are missing in all splits."""
+        return int(np.maximum(self._least[:, None] - self.positives, 0).sum())
 
     def _best(self, label: int, size: int) -> int:
         """Return the split for a group: one that lacks the label, else the one that wants it most."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goemo.errors import InputError, first_line
+from goemo.errors import GoemoError, InputError, first_line
 from goemo.models.configs import UnsafeConfigError, adapter_problem, load_config
 from goemo.models.quiet import quiet_transformers
 from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
@@ -32,6 +32,7 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.s
 _PICKLED_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 _HUB_TIMEOUT_S = 5.0
+_OTHERS = "check the spelling, or give a folder, package:NAME or scratch:albert-tiny"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -
 
     Raises:
         InputError: There is no such checkpoint, or it lacks something; says what was tried and what to do.
+        GoemoError: The hub cannot be reached, and its cache does not have it.
     """
     scheme, _, rest = name.partition(":")
     if scheme == "package":
@@ -242,15 +244,10 @@ def _hub_folder(name: str) -> Path:
     try:
         return snapshot(etag_timeout=_HUB_TIMEOUT_S)
     except hub.errors.RepositoryNotFoundError as error:
-        reason = "the hub has no such public model"
-        raise InputError(name, [_hub_problem(reason)]) from error
+        where = "no such folder, not in the local Hugging Face cache, and the hub has no such public model"
+        raise InputError(name, [f"unknown checkpoint: {where}; {_OTHERS}"]) from error
     except (hub.errors.HfHubHTTPError, OSError) as error:
-        reason = f"the hub could not be reached ({first_line(error)})"
-        raise InputError(name, [_hub_problem(reason)]) from error
-
-
-def _hub_problem(reason: str) -> str:
-    return (
-        f"unknown checkpoint: no such folder, not in the local Hugging Face cache, and {reason}; "
-        "check the spelling, or give a folder, package:NAME or scratch:albert-tiny"
-    )
+        raise GoemoError(
+            f"{name}: the hub cannot be reached ({first_line(error)}), no copy is in the local cache, and "
+            f"there is no such folder; connect to the network once, {_OTHERS}"
+        ) from error

@@ -186,13 +186,13 @@ def test_a_pipe_instead_of_a_file_is_refused_at_once(tmp_path, name):
     os.mkfifo(tmp_path / name)
     start = time.perf_counter()
     assert f"{name}: must be a regular file" in problems(tmp_path)
-    assert f"{name}: must be a regular file" in problems(tmp_path / name)
+    assert "must be a file or a folder; write a pipe or a device to a file first" in problems(tmp_path / name)
     assert time.perf_counter() - start < 5
 
 
 def test_a_device_is_refused_at_once():
     """It has no end."""
-    assert "must end in" in problems("file:/dev/zero") or "regular file" in problems("file:/dev/zero")
+    assert "must be a file or a folder; write a pipe or a device" in problems("file:/dev/zero")
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])

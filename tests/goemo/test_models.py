@@ -25,7 +25,7 @@ from transformers import (
     XLNetConfig,
 )
 
-from goemo.errors import InputError
+from goemo.errors import GoemoError, InputError
 from goemo.models import (
     Checkpoint,
     build_model,
@@ -634,7 +634,6 @@ def test_all_problems_of_a_folder_come_at_once(tmp_path):
         ("./no/such/folder", "there is no folder"),
         ("scratch:albert-tin", "built in are scratch:albert-tiny, scratch:xlnet-tiny"),
         ("two words", "neither a folder nor a hub id"),
-        ("nobody/no-such-model", "not in the local Hugging Face cache, and the hub could not be reached"),
     ],
 )
 def test_an_unknown_checkpoint_is_refused_quickly(name, message, tmp_path):
@@ -643,6 +642,14 @@ def test_an_unknown_checkpoint_is_refused_quickly(name, message, tmp_path):
     with pytest.raises(InputError, match=message):
         resolve_checkpoint(name, texts=TEXTS, cache=tmp_path)
     assert time.perf_counter() - start < 10
+
+
+def test_a_hub_out_of_reach_is_no_wrong_call(tmp_path):
+    """As for data: the work failed (exit code 1), whatever the checkpoint is called."""
+    with pytest.raises(GoemoError, match="nobody/no-such-model: the hub cannot be reached") as caught:
+        resolve_checkpoint("nobody/no-such-model", texts=TEXTS, cache=tmp_path)
+    assert not isinstance(caught.value, InputError)
+    assert "no copy is in the local cache" in str(caught.value)
 
 
 def test_the_hub_cache_is_used_first(tmp_path, monkeypatch):

@@ -41,6 +41,38 @@ def test_labels_that_all_have_nine_come_before_the_shares():
     assert all((targets[split == part].sum(axis=0) == 3).all() for part in range(3))
 
 
+def small_table(random):
+    """Return texts, some three times, and targets of a table so small that labels compete for rows."""
+    rows, labels = int(random.integers(30, 160)), int(random.integers(2, 9))
+    targets = random.random((rows, labels)) < random.uniform(0.05, 0.5, labels)
+    repeats = random.random() < 0.4
+    return [f"text {row // 3 if repeats and row < rows // 2 else row}" for row in range(rows)], targets
+
+
+def test_small_tables_give_each_split_three_positives_where_they_can():
+    """Swaps find what dealing alone misses: 200 tables in which labels compete for few rows."""
+    random = np.random.default_rng(0)
+    for seed in range(200):
+        texts, targets = small_table(random)
+        assignment = assign(texts, targets, SHARES, seed)
+        counts = np.stack([targets[assignment == split].sum(axis=0) for split in range(3)])
+        assert (counts[:, targets.sum(axis=0) >= 9] >= 3).all(), seed
+
+
+def test_labels_that_cannot_have_three_positives_in_each_split_are_named(tmp_path):
+    """Nine texts that are one text stay in one split, and a warning says what that costs."""
+    rows = [("so happy" + "!" * row, "joy") for row in range(9)]
+    rows += [(f"a comment of number {row}", ("anger", "fear")[row % 2]) for row in range(60)]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "labels"), *rows])
+    splits = load_splits(str(tmp_path / "a.csv"))
+    (note,) = [note for note in splits.report.warnings if "fewer than 3 positives" in note]
+    joy = splits.labels.index("joy")
+    counts = "/".join(str(split.targets[:, joy].sum()) for split in splits.splits())
+    assert f"(train/validation/test) of joy ({counts})" in note
+    assert "anger" not in note
+
+
 def test_near_duplicates_and_ratings_stay_together():
     """Case, punctuation and white space make no new text; however rows are ordered."""
     words = [f"number {row}" for row in range(100)]

@@ -476,3 +476,29 @@ def test_a_report_replaces_no_other_json(here, capsys):
     (here / "notes.json").write_text("[1]")
     assert "notes.json, which is none" in fails(capsys, 2, "report", "s", "-o", "notes.html")
     assert (here / "notes.json").read_text() == "[1]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["data", "dir:nowhere"],
+        ["search", "quickstart", "--data", "dir:nowhere"],
+        ["search", "quickstart", "--data", "file:nowhere.csv", "--dry-run"],
+        ["retrain", "best.yaml", "-o", "model", "--data", "nowhere"],
+        ["evaluate", "model", "--data", "nowhere"],
+    ],
+)
+def test_data_that_is_not_there_is_told_before_anything_heavy_is_imported(arguments, tmp_path):
+    """One line and exit code 2 from every command that takes data; not even numpy was needed."""
+    program = (
+        "import sys\nfrom tune.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit as end: print(end.code)\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'numpy', 'pydantic', 'transformers', 'pandas', 'yaml'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.split("\n")[:2] == ["2", "[]"]
+    assert "no such file or folder" in done.stderr
+    assert done.stderr.count("\n") == 1

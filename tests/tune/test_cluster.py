@@ -12,12 +12,15 @@ import threading
 import time
 from contextlib import closing, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from goemo.errors import GoemoError, InputError
+from tune.driver import inputs
 from tune.engine.cluster import alone, connect, connecting
 from tune.engine.cluster.output import words_of_ray_logged
+from tune.forecast import forecasting
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nonsense"])
@@ -62,6 +65,23 @@ def test_who_listens_and_is_no_ray_is_found_out_in_time(server, says, monkeypatc
     ):
         pass
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("by", ["--address", "RAY_ADDRESS"])
+def test_an_address_at_which_nobody_answers_ends_a_search_before_it_reads_anything(by, server, monkeypatch):
+    """A stale RAY_ADDRESS too: one line with the way out, and neither data nor store were looked at."""
+    address, _ = server
+    monkeypatch.setattr(connecting, "ANSWERS_IN_S", 0.3)
+    monkeypatch.setenv("RAY_ADDRESS", address if by == "RAY_ADDRESS" else "127.0.0.1:1")
+    given = address if by == "--address" else None
+    way_out = "unset RAY_ADDRESS" if by == "RAY_ADDRESS" else "leave it out"
+    message = f"{by}: no Ray cluster lets us in at '{address}'.*{way_out} to run on this machine alone"
+    command = SimpleNamespace(address=given, spec=None)
+    with pytest.raises(InputError, match=message):
+        basis.check(command, lambda: pytest.fail("the data was read"), is_new=True)
+    monkeypatch.setattr(forecasting, "found_checkpoint", lambda _: pytest.fail("a checkpoint was looked for"))
+    with pytest.raises(InputError, match=message):
+        forecasting.forecast(None, address=given)
 
 
 # --- A Ray of this user alone -----------------------------------------------------------------------

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
-from goemo.errors import InputError
+from goemo.errors import GoemoError, InputError
 from tune import tracking
 from tune.tracking import database as database_module
 from tune.tracking.database import make_database
@@ -128,3 +130,24 @@ def test_files_that_are_not_mlflows_have_no_version(tmp_path):
     tracking.check_store(f"sqlite:///{path}")
     execute(path, "create table other (a)")
     tracking.check_store(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("kind", ["file", "server"])
+def test_a_deleted_experiment_is_refused_before_anything_runs(database, monkeypatch, kind):
+    """With the command that restores it, which a store takes again."""
+    store = tracking.find_store(f"sqlite:///{database}")
+    client = store.client()
+    number = client.create_experiment("goemo")
+    store.check()
+    client.delete_experiment(number)
+    if kind == "server":
+        store = tracking.find_store("http://127.0.0.1:1")
+        answer = {"experiment": {"experiment_id": number, "lifecycle_stage": "deleted"}}
+        reply = SimpleNamespace(status_code=200, json=lambda: answer)
+        monkeypatch.setattr(type(store), "ask_for_experiment", lambda *_: reply)
+    command = f"MLFLOW_TRACKING_URI={store.uri} mlflow experiments restore --experiment-id {number}"
+    with pytest.raises(GoemoError, match=re.escape(f"bring it back with: {command}")):
+        store.check()
+    if kind == "file":
+        client.restore_experiment(number)
+        store.check()

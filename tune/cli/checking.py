@@ -55,9 +55,9 @@ def schema(output: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write an HTML page with charts.")
 def look_at_data(data: Data, checkpoint: str | None, form: str, output: Path | None) -> None:
     """Look at data: splits, labels, lengths, duplicates, contradictions, scripts."""
+    data.check()
     from tune.cli.data_looking import look_at
 
-    data.check()
     look_at(data, checkpoint, form, output)
 
 

@@ -49,12 +49,12 @@ def search(  # noqa: PLR0917 - click passes them by name
     no_probe: bool,
 ) -> None:
     """Run the trials of a search space: a file, or the name of a shipped one (see goemo spaces)."""
+    data.check()
     from goemo.data.places import check_source
     from tune.spec import load_spec
 
     if running.trial_timeout is not None:
         overrides = (*overrides, f"trial_timeout_s={running.trial_timeout}")
-    data.check()
     spec = load_spec(space, overrides=(*overrides, *data.overrides), data=data.source, name=name)
     check_source(spec.data.source)
     if no_probe and not dry_run:

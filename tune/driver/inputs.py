@@ -64,12 +64,14 @@ def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> Chec
             does.
 
     Raises:
-        InputError: Data, checkpoint or store are wrong.
+        InputError: Address, data, checkpoint or store are wrong.
         GoemoError: The store does not answer.
     """
+    from tune.engine.cluster import check_address
     from tune.tracking import find_store
 
     spec = command.spec
+    check_address(command.address)
     store = find_store(command.tracking_uri)
     if is_new:
         store.check()

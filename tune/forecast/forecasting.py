@@ -56,8 +56,9 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
         InputError: Data, checkpoint or resources are wrong; the search would be refused too.
         GoemoError: The work failed.
     """
-    from tune.engine.cluster import connect
+    from tune.engine.cluster import check_address, connect
 
+    check_address(address)
     console = console or progress_console()
 
     def tell(line: str) -> None:

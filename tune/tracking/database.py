@@ -33,6 +33,19 @@ def make_database(path: Path) -> None:
         put_new(new, path)
 
 
+def deleted_experiment(path: Path, name: str) -> str | None:
+    """Return the id of an experiment that is marked as deleted in a store's file; None where it is not."""
+    if not path.is_file():
+        return None
+    asked = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            found = connection.execute(asked, (name,)).fetchone()
+        except sqlite3.Error:  # no tables yet, or others than MLflow's: whoever opens the store says so
+            return None
+    return None if found is None else str(found[0])
+
+
 def refuse_other_version(path: Path, shown: str) -> None:
     """Refuse a store whose tables are of another version of MLflow.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from goemo.errors import GoemoError
 from tune.tracking import content
 from tune.tracking.store import EXPERIMENT, Store
 
@@ -25,10 +24,7 @@ def find_experiment(client: Any, store: Store, *, metric: str, name: str = EXPER
     if found is None:
         experiment_id, known = str(client.create_experiment(name, store.artifact_location)), {}
     elif found.lifecycle_stage == "deleted":
-        raise GoemoError(
-            f"the MLflow experiment {name!r} was deleted; bring it back with: "
-            f"mlflow experiments restore --experiment-id {found.experiment_id}"
-        )
+        raise store.deleted(name, str(found.experiment_id))
     else:
         experiment_id, known = str(found.experiment_id), found.tags
     for tag, value in content.experiment_tags(metric).items():

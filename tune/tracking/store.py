@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from goemo.errors import GoemoError, InputError
 from tune.records import runs_folder
-from tune.tracking.database import make_database, refuse_other_version
+from tune.tracking.database import deleted_experiment, make_database, refuse_other_version
 
 EXPERIMENT = "goemo"  # MLflow's experiment for all searches of a project
 OFF = "none"  # in place of a URI: nothing is logged
@@ -121,17 +122,29 @@ class Store:
         """Ask a tracking server whether it is there and lets us in, and a SQLite file which version it is of.
 
         Raises:
-            GoemoError: The server does not answer.
+            GoemoError: The server does not answer, or the experiment was deleted.
             InputError: It wants a login, or another one; or the file is of another version of MLflow.
         """
         if self.database is not None:
             set_environment()
             refuse_other_version(self.database, self.shown)
+            if (deleted := deleted_experiment(self.database, EXPERIMENT)) is not None:
+                raise self.deleted(EXPERIMENT, deleted)
         if not self.is_server:
             return
-        status = self.ask_for_experiment().status_code
-        if status in {401, 403}:
-            raise InputError(self.shown, [f"{LOGIN} (the MLflow server answers {status})"])
+        answer = self.ask_for_experiment()
+        if answer.status_code in {401, 403}:
+            raise InputError(self.shown, [f"{LOGIN} (the MLflow server answers {answer.status_code})"])
+        if answer.status_code == 200:
+            found = answer.json().get("experiment", {})
+            if found.get("lifecycle_stage") == "deleted":
+                raise self.deleted(EXPERIMENT, str(found.get("experiment_id")))
+
+    def deleted(self, name: str, experiment_id: str) -> GoemoError:
+        """Return an error that says of a deleted experiment how to bring it back."""
+        command = f"mlflow experiments restore --experiment-id {experiment_id}"
+        back = f"bring it back with: MLFLOW_TRACKING_URI={shlex.quote(self.shown)} {command}"
+        return GoemoError(f"the MLflow experiment {name!r} was deleted; {back}")
 
     def client(self) -> Any:
         """Return an `mlflow.MlflowClient` on this store; the first import of mlflow takes seconds.

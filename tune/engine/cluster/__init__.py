@@ -3,6 +3,6 @@
 What watches it while trials run, `servers` and `watching`, needs Ray Tune.
 """
 
-from tune.engine.cluster.connecting import RAY_SETTINGS, connect
+from tune.engine.cluster.connecting import RAY_SETTINGS, check_address, connect
 
-__all__ = ["RAY_SETTINGS", "connect"]
+__all__ = ["RAY_SETTINGS", "check_address", "connect"]

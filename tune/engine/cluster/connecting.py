@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -74,11 +75,7 @@ def connect(address: str | None, say: Note = lambda _: None) -> Iterator[Nodes]:
         GoemoError: No Ray can be started on this machine.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
-    where, target = "--address", address
-    if not target:
-        where, target = "RAY_ADDRESS", os.environ.get("RAY_ADDRESS")
-    if target and target.startswith("ray://"):
-        raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
+    where, target = _target(address)
 
     def nodes(
         *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
@@ -91,6 +88,30 @@ def connect(address: str | None, say: Note = lambda _: None) -> Iterator[Nodes]:
         return
     with words_of_ray_logged(), _joined(where, target) if target else private_ray(say):
         yield nodes
+
+
+def check_address(address: str | None) -> None:
+    """Refuse an address at which no cluster answers: in ten seconds at most, and before anything is read.
+
+    Args:
+        address: As of `connect`.
+
+    Raises:
+        InputError: None answers, or the address is none.
+    """
+    where, target = _target(address)
+    if target and not _is_connected():
+        _must_answer(where, target)
+
+
+def _target(address: str | None) -> tuple[str, str | None]:
+    """Return what names the cluster, and the cluster; None for this machine alone."""
+    where, target = "--address", address
+    if not target:
+        where, target = "RAY_ADDRESS", os.environ.get("RAY_ADDRESS")
+    if target and target.startswith("ray://"):
+        raise InputError(where, ["Ray's client protocol cannot drive a search; give the cluster's HOST:PORT"])
+    return where, target
 
 
 def _is_connected() -> bool:
@@ -147,8 +168,10 @@ def _must_answer(where: str, target: str) -> None:
     host, _, port = target.rpartition(":")
     if not (host and port.isdecimal()):
         return
+    until = time.monotonic() + ANSWERS_IN_S
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_IN_S) as server:
+            server.settimeout(max(until - time.monotonic(), 0.1))
             if os.environ.get("RAY_USE_TLS", "0") == "0":
                 server.sendall(_HTTP2)
                 if server.recv(9)[3:4] != _SETTINGS:
@@ -158,10 +181,11 @@ def _must_answer(where: str, target: str) -> None:
 
 
 def _no_cluster(where: str, target: str, error: BaseException) -> InputError:
+    alone = "unset RAY_ADDRESS" if where == "RAY_ADDRESS" else "leave it out"
     problem = (
         f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
-        "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine "
-        f"({error})"
+        "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine; "
+        f"or {alone} to run on this machine alone ({error})"
     )
     return InputError(where, [problem])
 

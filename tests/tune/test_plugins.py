@@ -39,6 +39,9 @@ def wrong(scores, targets):
 def exact_match(targets, predictions):
     return (targets == predictions).all(axis=1).mean()
 
+def nothing_right(targets, predictions):
+    return 0.0
+
 def halves(place):
     from datasets import Dataset, DatasetDict
     texts = [f"{place} {n}" for n in range(40)]
@@ -60,6 +63,7 @@ wrong = mine_of_test:wrong
 exact = mine_of_test:wrong
 [goemo.metrics]
 exact_match = mine_of_test:exact_match
+macro_f1 = mine_of_test:nothing_right
 [goemo.sources]
 halves = mine_of_test:halves
 """

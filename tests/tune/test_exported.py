@@ -9,24 +9,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers import BEST as GOOD
 
 from goemo.errors import InputError
 from tune.models.exported import plain, read_export
-
-GOOD = {
-    "origin": {"search": "tiny", "trial": "t003", "threads": 1, "max_lengths": [16, 32], "gpus": []},
-    "expected": {"metric": "val/macro_f1", "value": 0.5, "confirmed": {"mean": 0.4, "seeds": [42, 43]}},
-    "data": {
-        "source": "sample:300",
-        "taxonomy": "fine",
-        "seed": 42,
-        "digest": "0",
-        "splits": {"test": {"digest": "1", "examples": 30}},
-        "options": {"label_separator": "#"},
-    },
-    "configuration": {"checkpoint": "scratch:albert-tiny", "learning_rate": 1e-3, "epochs": 2},
-    "versions": {"torch": "2.13.0"},
-}
 
 
 def written(path, values):

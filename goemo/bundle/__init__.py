@@ -11,7 +11,7 @@ from goemo.bundle.opening import load
 from goemo.bundle.words import WordsBundle, save_words
 
 if TYPE_CHECKING:
-    from goemo.bundle.encoder import EncoderBundle, save
+    from goemo.bundle.encoder import EncoderBundle, save, save_again
 
 __all__ = [
     "BlendBundle",
@@ -21,6 +21,7 @@ __all__ = [
     "check_target",
     "load",
     "save",
+    "save_again",
     "save_blend",
     "save_words",
 ]
@@ -28,7 +29,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what needs torch when it is asked for: a bag of words predicts without it."""
-    if name in {"EncoderBundle", "save"}:
+    if name in {"EncoderBundle", "save", "save_again"}:
         from goemo.bundle import encoder
 
         return getattr(encoder, name)

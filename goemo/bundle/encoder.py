@@ -10,6 +10,7 @@ FOLDER/
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -23,7 +24,15 @@ from numpy.typing import NDArray
 
 import goemo
 from goemo.bundle.files import EncoderProvenance
-from goemo.bundle.folder import COMMON_FILES, check_files, damage_named, new_bundle, read_common, write_common
+from goemo.bundle.folder import (
+    CARD,
+    COMMON_FILES,
+    check_files,
+    damage_named,
+    new_bundle,
+    read_common,
+    write_common,
+)
 from goemo.bundle.model_card import model_card
 from goemo.bundle.opened import Bundle, Progress
 from goemo.configuration import Configuration
@@ -122,6 +131,40 @@ def save(
         facts = {**_facts(run), **provenance}
         card = model_card(run.configuration, labels, facts, thresholds, results)
         write_common(partial, labels, thresholds, facts, card)
+
+
+def save_again(
+    source: Path,
+    folder: Path,
+    *,
+    thresholds: FittedThresholds,
+    provenance: Mapping[str, Any],
+    results: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the model of a bundle as another one, whole or not at all.
+
+    Args:
+        source: A bundle of an encoder.
+        folder: As in `save`, and so on for the others.
+        thresholds: Fitted on the validation split.
+        provenance: Wins over what the source's own says.
+        results: For the tables of the model card.
+
+    Raises:
+        InputError: As in ``check_target``, or the source is no such bundle.
+    """
+    check_files(source, _FILES)
+    with damage_named(source):
+        labels, _, facts = read_common(source, EncoderProvenance)
+        facts |= provenance
+        configuration = Configuration.from_dict(facts["configuration"])
+    with new_bundle(folder) as partial:
+        for file in source.iterdir():
+            if file.is_file() and file.name not in (*COMMON_FILES, CARD):
+                shutil.copyfile(file, partial / file.name)
+        write_common(
+            partial, labels, thresholds, facts, model_card(configuration, labels, facts, thresholds, results)
+        )
 
 
 def load_encoder(folder: Path, *, device: Any = None) -> EncoderBundle:

@@ -182,6 +182,76 @@ def test_a_seed_that_fails_costs_no_other(  # noqa: PLR0917 - fixtures and cases
     assert f"| 43 | {reason} |" in run.data.tags["mlflow.note.content"]
 
 
+@pytest.fixture
+def searched(trained, splits, tmp_path, monkeypatch):
+    """The search that the export names, whose trial has left its record and its weights."""
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path / "runs"))
+    model = {"checkpoint": CONFIGURATION.checkpoint}
+    search = SearchFolder.create("tiny", {"name": "tiny", "model": model, "data": {"source": SOURCE}})
+    search.write_validation(splits.validation.targets, splits.labels)
+    run, folder = trained[42], search.trial("t003")
+    folder.write_config(CONFIGURATION.to_dict(), {})
+    row = {"progress": run.best.progress, "time": 1.0, "seconds": 2.0, **run.best.metrics}
+    folder.write_report(row, run.best.scores)
+    folder.write_outcome(Outcome("completed"))
+    thresholds = fit_thresholds(run.best.scores.astype(np.float32), splits.validation.targets)
+    bundle.save(run, folder.path / "model", thresholds=thresholds, provenance={})
+    return search
+
+
+def test_weights_that_the_search_has_kept_are_those_of_another_training(exported, searched, console):
+    """Nothing is trained, and weights, thresholds, scores and results are those of a retrain to the bit."""
+    again = retrain(exported, Path("again"), tracking_uri="none", console=console)
+    assert "--kept takes them without training again" in said(console)
+    told = Console(file=io.StringIO(), width=200)
+    kept = retrain(exported, Path("kept"), kept=True, tracking_uri="none", console=told)
+    assert "t003 of tiny: the weights that the search has kept" in said(told)
+    assert "training, seed" not in said(told)
+    assert kept.results == again.results
+    ours, theirs = (Record.open(Path(name)) for name in ("kept", "again"))
+    assert np.array_equal(ours.scores, theirs.scores)
+    assert ours.provenance["selection"]["seeds"] == theirs.provenance["selection"]["seeds"]
+    thresholds = [bundle.load(Path(name)).thresholds.values for name in ("kept", "again")]
+    assert np.array_equal(*thresholds)
+    ours, theirs = (load_file(f"{name}/model.safetensors") for name in ("kept", "again"))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert "that the search kept" in Path("kept/README.md").read_text()
+
+
+@pytest.mark.parametrize("changed", ["configuration", "data", "report", "trial", "nothing kept"])
+def test_weights_of_something_else_are_not_taken(exported, searched, console, changed):
+    """What was kept must be of that configuration, its best report and those data; else it is trained."""
+    values = yaml.safe_load(exported.read_text())
+    model = searched.trial("t003").path / "model"
+    provenance = json.loads((model / "provenance.json").read_text())
+    why = f"another {changed}"
+    if changed == "configuration":
+        values["configuration"]["learning_rate"] = 2e-3
+    elif changed == "data":
+        provenance["data"]["digest"], why = "0" * 64, "other data"
+    elif changed == "report":
+        provenance["report"]["progress"] = 7
+    elif changed == "trial":
+        values["origin"]["trial"], why = "../trials/t003", "were not kept here"
+    else:
+        shutil.rmtree(model)
+        why = "were not kept here"
+    if model.exists():
+        (model / "provenance.json").write_text(json.dumps(provenance))
+    exported.write_text(yaml.safe_dump(values))
+    retrain(exported, Path("model"), kept=True, tracking_uri="none", console=console)
+    assert why in said(console)
+    assert "so it is trained again" in said(console)
+    assert "training, seed 42" in said(console)
+
+
+def test_kept_weights_are_those_of_one_seed_on_train(exported):
+    """Before anything is read."""
+    with pytest.raises(InputError, match="--kept: is for one seed"):
+        retrain(exported, Path("model"), kept=True, seeds=2, tracking_uri="none")
+
+
 class Killed(BaseException):
     """What ends a command without a word."""
 

@@ -71,6 +71,7 @@ def blend(names: tuple[str, ...], output: Path | None) -> None:
     show_default=True,
     help="What the saved model learns from; with train+validation, all is chosen on train alone first.",
 )
+@click.option("--kept", is_flag=True, help="Take the weights that the search has kept, and train nothing.")
 @click.option(
     "--register", "name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine)."
 )
@@ -82,6 +83,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     data: Data,
     seeds: int,
     on: Literal["train", "train+validation"],
+    kept: bool,
     name: str | None,
     no_register: bool,
     tracking_uri: str | None,
@@ -105,6 +107,7 @@ def retrain(  # noqa: PLR0917 - click passes them by name
         options=data.options,
         seeds=seeds,
         on=on,
+        kept=kept,
         register=name or not no_register,
         tracking_uri=tracking_uri,
     )

@@ -23,6 +23,7 @@ from tune.live.consoles import progress_console
 from tune.models.blend import train_blend
 from tune.models.encoder import train_encoder
 from tune.models.exported import AnyExported, ExportedBlend, ExportedWords, plain, read_export
+from tune.models.kept import kept_encoder, kept_model
 from tune.models.trained import Trained, TrainedOn
 from tune.models.words import train_words
 
@@ -55,6 +56,7 @@ def retrain(
     options: DataOptions | None = None,
     seeds: int = 1,
     on: TrainedOn = "train",
+    kept: bool = False,
     register: str | bool = True,
     tracking_uri: str | None = None,
     console: Console | None = None,
@@ -73,6 +75,8 @@ def retrain(
         on: ``train`` keeps the best of these trainings. ``train+validation`` trains the configuration once
             more, on both splits, to the progress of the report that was best, without looking at validation;
             its thresholds are cross-fitted on the validation scores of the training that was best.
+        kept: Take the weights that the search has kept, where it has, and train nothing; for one seed, on
+            train. Of a blend those of each member.
         register: Name of the registered model; True for one that models of the same data and labels share;
             False logs the model without registering it.
         tracking_uri: An MLflow server; None for ``$MLFLOW_TRACKING_URI`` or the store under ``mlruns``.
@@ -88,6 +92,8 @@ def retrain(
     console = console or progress_console()
     if isinstance(register, str):
         check_name(register)
+    if kept and (seeds > 1 or on != "train"):
+        raise InputError("--kept", ["is for one seed, trained on train: the search has kept no other"])
     exported = read_export(exported_path)
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise InputError(str(output), ["the folder must be new or empty; choose another or remove it"])
@@ -98,7 +104,7 @@ def retrain(
     for difference in _differences(exported, splits, environment):
         console.print(f"changed since the search: {difference}", soft_wrap=True)
     started = time.time()
-    trained = train_exported(exported, splits, seeds=seeds, on=on, console=console)
+    trained = train_exported(exported, splits, seeds=seeds, on=on, kept=kept, console=console)
     results = evaluation.results(splits.labels, trained.thresholds, trained.test, splits.test.targets)
     provenance = {
         "retrain_id": uuid.uuid4().hex,
@@ -124,7 +130,7 @@ def retrain(
 
 
 def train_exported(
-    exported: AnyExported, splits: Splits, *, seeds: int, on: TrainedOn, console: Console
+    exported: AnyExported, splits: Splits, *, seeds: int, on: TrainedOn, kept: bool, console: Console
 ) -> Trained:
     """Train what an export holds: an encoder, a bag of words, or a blend of such; arguments as in `retrain`.
 
@@ -134,8 +140,15 @@ def train_exported(
     if isinstance(exported, ExportedWords):
         return train_words(exported, splits, seeds=seeds, on=on, console=console)
     if isinstance(exported, ExportedBlend):
-        train_member = partial(train_exported, splits=splits, seeds=seeds, on=on, console=console)
+        train_member = partial(train_exported, splits=splits, seeds=seeds, on=on, kept=kept, console=console)
         return train_blend(exported, splits, train_member, on=on, console=console)
+    if kept:
+        found = kept_encoder(exported, splits, console)
+        if found is not None:
+            return found
+    elif seeds == 1 and on == "train" and kept_model(exported) is not None:
+        note = "the search has kept the weights of this trial: --kept takes them without training again"
+        console.print(f"note: {note}", soft_wrap=True, highlight=False)
     return train_encoder(exported, splits, seeds=seeds, on=on, console=console)
 
 

@@ -113,6 +113,7 @@ def retrain(
     data: Any = None,
     seeds: int = 1,
     on: Literal["train", "train+validation"] = "train",
+    kept: bool = False,
     register: str | bool = True,
     tracking_uri: str | None = None,
 ) -> Retrained:
@@ -124,6 +125,7 @@ def retrain(
         data: Other data than the search's, as of `search`.
         seeds: Keep the best of so many seeds.
         on: What the saved model learns from.
+        kept: Take the weights that the search has kept, and train nothing; for one seed, on train.
         register: Name of the registered model; True for that of the data, False to register none.
         tracking_uri: An MLflow server; None for the store in ``mlruns``.
 
@@ -142,6 +144,7 @@ def retrain(
         data=source_of(data),
         seeds=seeds,
         on=on,
+        kept=kept,
         register=register,
         tracking_uri=tracking_uri,
     )

@@ -1,260 +1,267 @@
-"""What ASHA saves on a real grid, and whether it keeps a trial that ties with the grid's best.
+"""Who should go on at a rung of ASHA? Whole grids, replayed in many orders under several rules.
 
     python benchmarks/asha.py --data FOLDER_OF_GOEMOTIONS
+    python benchmarks/asha.py --source sample: --space quickstart --set model.trainable=all \
+        --set 'space.learning_rate={grid: [1.0e-4, 2.0e-4, 4.0e-4]}'
 
-The grid runs once with nobody stopped. Then it runs again under the ASHA of the search space, once for each
-order of its trials: those that the seeds 0, 1, 2, ... give a shuffled grid. The order alone differs: every
-training has the seed of the search space and gives the very scores of the full grid, as far as it
-goes, which is checked. All searches are real ones, with their processes. Steps of training are compared, and
-not seconds, because they do not depend on what else the machine does.
+Every trial of the grid is trained to its end, once, and its validation predictions at every report are kept
+in WORK. The reports are then replayed in simulated time, two trials at once, in orders drawn at random: the
+same for all rules. A rule sees at a rung what a scheduler sees in a search: the reports of the trials that
+have come to it so far.
 
-Last, the reports of the full grid are replayed in simulated time in many more orders, under other rungs and
-under the rule of Ray's own class, which no machine has the time to train.
+*Steps* are training steps as a share of the whole grid's. *Tied*: in how many orders the paired bootstrap
+cannot tell the trial that the search ends with from the best of the whole grid; *behind* is by how much it is
+worse.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
-import os
+import math
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import ceil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-from measuring import find_goemotions, hardware, say, spread, table
-from ray.tune.schedulers import TrialScheduler
-from ray.tune.schedulers.async_hyperband import _Bracket
+from measuring import find_goemotions, hardware, say, table
+from numpy.typing import NDArray
 
-from tune.driver import resume_search, run_search
-from tune.engine.schedulers import OBJECTIVE, PROGRESS, Asha
+from goemo.data import load_splits
+from goemo.significance import bootstrap, compare_draws
+from goemo.thresholds import cross_fitted_predictions, threshold_options
+from goemo.training import TrainingRun
+from goemo.training.prepared import Prepared, prepare
+from tune.engine.schedulers import goes_on, judged_at
 from tune.forecast.simulation import TrialTimeline, simulate
-from tune.ranking import leaderboard
-from tune.records import SearchFolder, TrialRecord, search_names
-from tune.spec import SearchSpec, load_spec
+from tune.spec import SearchSpec, configuration, load_spec, rungs
+
+MIDDLE = 50  # per cent of a training, from which the rules for ties hold
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A search that has ended.
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One trial of the grid, trained to its end.
 
     Attributes:
-        folder: Its records.
-        records: Its trials by id.
-        wall: Seconds, with the start and the end of Ray; None where it went on after an interrupt.
+        progress: Per cent at each report.
+        steps: Optimizer steps from the report before to each.
+        seconds: Of a core, likewise.
+        objective: Of each report.
+        draws: The objective in each resample of the validation rows, a row a report.
     """
 
-    folder: SearchFolder
-    records: dict[str, TrialRecord]
-    wall: float | None
+    progress: tuple[int, ...]
+    steps: tuple[int, ...]
+    seconds: tuple[float, ...]
+    objective: tuple[float, ...]
+    draws: NDArray[np.float64]
 
-    def steps(self) -> float:
-        """Return how many steps its trials have trained."""
-        examples = self.folder.facts["data"]["splits"]["train"]["examples"]
-        return sum(
-            ceil(examples / r.config["batch_size"]) * r.config["epochs"] * r.progress / 100
-            for r in self.records.values()
+    def at(self, progress: float) -> int:
+        """Return which report stands for a rung: the first that has come to it."""
+        return next(place for place, reached in enumerate(self.progress) if reached >= progress)
+
+    @property
+    def best(self) -> int:
+        """Which report is the best."""
+        return int(np.argmax(self.objective))
+
+
+Others = Sequence[Trial]
+Rule = Callable[[float, Trial, Others, float], bool]  # rung, trial, others there, reduction factor
+
+
+def paper(rung: float, trial: Trial, others: Others, factor: float) -> bool:
+    """Li et al. 2020: the best ``1 / factor`` of all that have come, itself included, at least one."""
+    known = {str(place): other.objective[other.at(rung)] for place, other in enumerate(others)}
+    return goes_on(trial.objective[trial.at(rung)], known, factor)
+
+
+def quantile(rung: float, trial: Trial, others: Others, factor: float) -> bool:
+    """As Ray's scheduler: up to the quantile of the others' objectives, interpolated."""
+    known = [other.objective[other.at(rung)] for other in others]
+    return not known or trial.objective[trial.at(rung)] >= np.percentile(known, 100 * (1 - 1 / factor))
+
+
+def is_tied(rung: float, trial: Trial, others: Others) -> bool:
+    """Whether the paired interval of the difference to the best of the rung holds zero."""
+    leader = max(others, key=lambda other: other.objective[other.at(rung)])
+    mine, best = trial.at(rung), leader.at(rung)
+    difference = leader.objective[best] - trial.objective[mine]
+    return not compare_draws(difference, leader.draws[best], trial.draws[mine]).can_tell_apart
+
+
+def ties(rung: float, trial: Trial, others: Others, factor: float) -> bool:
+    """The paper's; from the middle on, who is tied with the rung's leader goes on too."""
+    return paper(rung, trial, others, factor) or (rung >= MIDDLE and is_tied(rung, trial, others))
+
+
+def ties_anywhere(rung: float, trial: Trial, others: Others, factor: float) -> bool:
+    """The same at every rung."""
+    return paper(rung, trial, others, factor) or is_tied(rung, trial, others)
+
+
+def extrapolated(rung: float, trial: Trial, others: Others, factor: float) -> bool:
+    """The paper's, of where each curve will be at its end, if it goes on as a line over log progress."""
+
+    def end(one: Trial) -> float:
+        place = one.at(rung)
+        if place == 0:
+            return one.objective[0]
+        slope = (one.objective[place] - one.objective[place - 1]) / math.log(
+            one.progress[place] / one.progress[place - 1]
+        )
+        return one.objective[place] + slope * math.log(100 / one.progress[place])
+
+    known = {str(place): end(other) for place, other in enumerate(others)}
+    return goes_on(end(trial), known, factor)
+
+
+RULES: Mapping[str, Rule] = {
+    "the paper's": paper,
+    "Ray's": quantile,
+    "the paper's, and ties from the middle on": ties,
+    "the paper's, and ties at every rung": ties_anywhere,
+    "the paper's, on extrapolated curves": extrapolated,
+}
+PLACES = ((10, 3), (20, 3), (10, 4), (10, 2))  # grace, reduction factor
+
+
+def train_grid(spec: SearchSpec, source: str, work: Path) -> list[Trial]:
+    """Train every trial of a grid to its end, or read what an earlier call has left in WORK."""
+    splits = load_splits(source, spec.data.taxonomy, seed=spec.seed)
+    configurations = [configuration(spec, member) for member in spec.members]
+    first = configurations[0]
+    prepared = prepare(
+        splits,
+        first.checkpoint,
+        trainable=first.trainable,
+        pooling=first.pooling,
+        max_lengths=sorted({one.max_length for one in configurations}),
+        cache=work / "cache",
+    )
+    trials = []
+    for number, one in enumerate(configurations, start=1):
+        path = work / f"{spec.name}-{number}.npz"
+        if not path.exists():
+            say(f"{spec.name}: trial {number} of {len(configurations)}")
+            np.savez_compressed(path, **trained(TrainingRun(one, prepared, threads=1), prepared))
+        trials.append(read(path, splits.validation.targets, one.metric))
+    return trials
+
+
+def trained(run: TrainingRun, prepared: Prepared) -> dict[str, NDArray[np.generic]]:
+    """Return progress, steps, seconds of a core and the cross-fitted predictions of every report."""
+    targets = np.asarray(prepared.targets["validation"])
+    options = threshold_options(run.configuration.thresholds)
+    rows = []
+    while not run.is_finished:
+        started = time.process_time()
+        report = run.advance()
+        seconds = time.process_time() - started
+        predicted = cross_fitted_predictions(report.scores.astype(np.float32), targets, **options)
+        rows.append((report.progress, report.step, seconds, np.packbits(predicted)))
+    names = ("progress", "step", "seconds", "predicted")
+    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def read(path: Path, targets: NDArray[np.bool_], metric: str) -> Trial:
+    """Return a trial as `trained` has left it."""
+    with np.load(path) as kept:
+        predicted = [
+            np.unpackbits(packed, count=targets.size).reshape(targets.shape).view(np.bool_)
+            for packed in kept["predicted"]
+        ]
+        drawn = bootstrap(targets, *predicted)
+        return Trial(
+            tuple(kept["progress"].tolist()),
+            tuple(np.diff(kept["step"], prepend=0).tolist()),
+            tuple(kept["seconds"].tolist()),
+            tuple(one.estimate(metric) for one in drawn),
+            np.array([one.draws(metric) for one in drawn]),
         )
 
 
-def run(spec: SearchSpec) -> Finished:
-    """Run a search, or go on with it where an earlier call of the benchmark was interrupted.
-
-    Raises:
-        SystemExit: A trial ended neither completed nor stopped early.
-    """
-    started = time.perf_counter()
-    is_new = spec.name not in search_names()
-    if is_new:
-        run_search(spec, tracking_uri="none")
-    else:
-        resume_search(spec.name, tracking_uri="none")
-    wall = time.perf_counter() - started if is_new else None
-    folder = SearchFolder.open(spec.name)
-    records = {record.trial_id: record for record in folder.snapshot().trials}
-    reasons = {r.outcome.stop_reason if r.outcome else "unfinished" for r in records.values()}
-    if len(records) != spec.total or reasons - {"completed", "stopped_early"}:
-        raise SystemExit(f"{spec.name}: {len(records)} of {spec.total} trials, ended as {sorted(reasons)}")
-    return Finished(folder, records, wall)
-
-
-def in_order(spec: SearchSpec, seed: int) -> SearchSpec:
-    """Return the search with its trials in the order that a seed gives, and nothing else changed."""
-    order = np.random.default_rng(seed).permutation(len(spec.members))
-    first = tuple(spec.members[int(place)] for place in order)
-    return replace(spec, name=f"{spec.name}-{seed}", search=replace(spec.search, enqueue=first))
-
-
-def check_equal(full: Finished, cut: Finished) -> None:
-    """Make sure that every report of the second search is that of the first.
-
-    Raises:
-        SystemExit: A training differs.
-    """
-    measured = {"time", "seconds", "train/samples_per_second", "train/peak_memory_gb"}  # of the machine
-    for trial_id, record in cut.records.items():
-        for row, expected in zip(record.history, full.records[trial_id].history, strict=False):
-            if {k: v for k, v in row.items() if k not in measured} != {
-                k: v for k, v in expected.items() if k not in measured
-            }:
-                raise SystemExit(f"{trial_id} at {row['progress']} %: not what the full grid has there")
-
-
-def compare(full: Finished, cut: Finished, order: int) -> tuple[list[str], float]:
-    """Return a line of the table, and the share of the full grid's steps."""
-    check_equal(full, cut)
-    board = leaderboard.build(full.folder.snapshot())
-    chosen = board.row(leaderboard.build(cut.folder.snapshot()).best.trial_id)
-    tied = [row.trial_id for row in board.rows if row.tied_with_best]
-    completed = [trial_id for trial_id, record in cut.records.items() if record.progress == 100]
-    share = cut.steps() / full.steps()
-    line = [
-        str(order),
-        f"{100 * share:.1f} %",
-        str(len(completed)),
-        f"{len(set(tied) & set(completed))} of {len(tied)}",
-        f"{chosen.trial_id}, place {chosen.rank}",
-        f"{chosen.objective - board.best.objective:+.4f}",
-        "yes" if chosen.tied_with_best else "no",
-        seconds(cut.wall),
-    ]
-    return line, share
-
-
-def seconds(wall: float | None) -> str:
-    """Return a wall time as text."""
-    return "interrupted" if wall is None else f"{wall:,.0f} s"
-
-
-class AsRay(Asha):
-    """ASHA that decides as Ray's own class does."""
-
-    def __init__(self, unfinished: Sequence[TrialRecord], spec: SearchSpec) -> None:
-        super().__init__(unfinished, spec)
-        for bracket in self._brackets:
-            bracket.cutoff = functools.partial(_Bracket.cutoff, bracket)
-
-
-@dataclass(frozen=True)
-class Way:
-    """Who decides, and from where on."""
-
-    name: str
-    asha: type[Asha]
-    grace: int
-    reduction_factor: float
-
-
-WAYS = (
-    Way("ours", Asha, 10, 3),
-    Way("ours", Asha, 20, 3),
-    Way("ours", Asha, 10, 4),
-    Way("Ray's", AsRay, 10, 3),
-    Way("Ray's", AsRay, 20, 3),
-    Way("Ray's", AsRay, 10, 4),
-)
-
-
-def replayed(full: Finished, spec: SearchSpec, way: Way, order: Sequence[int]) -> tuple[float, float, bool]:
-    """Run the full grid's reports again in simulated time, two trials at once, in some order.
+def replayed(
+    grid: Sequence[Trial], order: Sequence[int], rule: Rule, grace: float, factor: float
+) -> tuple[float, float, bool]:
+    """Run the reports of a grid again in simulated time, two trials at once, in some order.
 
     Returns:
-        The share of the steps, how far the best trial that ended lies behind the grid's best, and whether it
-        is tied with it.
+        The share of the steps, how far the best trial that was seen lies behind the grid's best, and whether
+        it is tied with it.
     """
-    records = [list(full.records.values())[place] for place in order]
-    timelines = [timeline(full, record) for record in records]
-    scheduler = replace(spec.scheduler, grace=way.grace, reduction_factor=way.reduction_factor)
-    asha = way.asha([], replace(spec, scheduler=scheduler))
-    trials = [SimpleNamespace(trial_id=record.trial_id) for record in records]
-    for trial in trials:
-        asha.on_trial_add(None, trial)
-    best: dict[str, float] = defaultdict(float)
+    trials = [grid[place] for place in order]
+    come: dict[float, dict[str, float]] = {rung: {} for rung in rungs(grace, factor)}
+    seen: dict[int, int] = {}  # the best report of each trial so far
 
-    def goes_on(number: int, progress: int) -> bool:
-        record, trial = records[number], trials[number]
-        objective = next(row[record.objective_name] for row in record.history if row["progress"] == progress)
-        best[record.trial_id] = max(best[record.trial_id], objective)
-        result = {PROGRESS: progress, OBJECTIVE: objective}
-        return progress < 100 and asha.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE
+    def decide(number: int, progress: int) -> bool:
+        trial = trials[number]
+        place = trial.progress.index(progress)
+        if number not in seen or trial.objective[place] > trial.objective[seen[number]]:
+            seen[number] = place
+        rung = judged_at(come, str(number), progress)
+        if rung is None:
+            return True
+        others = [trials[int(other)] for other in come[rung]]
+        come[rung][str(number)] = trial.objective[place]
+        return not others or rule(rung, trial, others, factor)
 
-    steps = simulate(timelines, 2, goes_on).steps
-    board = leaderboard.build(full.folder.snapshot())
-    chosen = max(best, key=lambda trial_id: best[trial_id])
-    behind = board.best.objective - best[chosen]
-    return steps / sum(sum(one.steps) for one in timelines), behind, board.row(chosen).tied_with_best
-
-
-def timeline(full: Finished, record: TrialRecord) -> TrialTimeline:
-    """Return what a trial of the full grid took to each of its reports."""
-    examples = full.folder.facts["data"]["splits"]["train"]["examples"]
-    total = ceil(examples / record.config["batch_size"]) * record.config["epochs"]
-    progress = tuple(int(row["progress"]) for row in record.history)
-    seconds = np.diff([0.0, *(row["seconds"] for row in record.history)])
-    steps = np.diff([0, *(total * at // 100 for at in progress)])
-    return TrialTimeline(progress, tuple(seconds.tolist()), tuple(steps.tolist()))
+    timelines = [TrialTimeline(trial.progress, trial.seconds, trial.steps) for trial in trials]
+    steps = simulate(timelines, 2, decide).steps
+    best = max(grid, key=lambda trial: trial.objective[trial.best])
+    number = max(seen, key=lambda number: trials[number].objective[seen[number]])
+    found, place = trials[number], seen[number]
+    behind = best.objective[best.best] - found.objective[place]
+    tied = (
+        found is best or not compare_draws(behind, best.draws[best.best], found.draws[place]).can_tell_apart
+    )
+    return steps / sum(sum(trial.steps) for trial in grid), behind, tied
 
 
-def replay(full: Finished, spec: SearchSpec, orders: int) -> str:
-    """Return a table of the ways, each over the same orders drawn at random."""
-    drawn = [np.random.default_rng((7, i)).permutation(spec.total).tolist() for i in range(orders)]
+def replay(grid: Sequence[Trial], orders: int) -> str:
+    """Return a table of the rules at several graces and factors, each over the same orders."""
+    drawn = [np.random.default_rng((7, i)).permutation(len(grid)).tolist() for i in range(orders)]
     lines = []
-    for way in WAYS:
-        found = [replayed(full, spec, way, order) for order in drawn]
-        shares = [100 * share for share, _, _ in found]
-        low, high = np.percentile(shares, [5, 95])
-        lines.append(
-            [
-                way.name,
-                f"{way.grace} %, {way.reduction_factor:g}",
-                f"{np.mean(shares):.1f} % ({low:.1f} to {high:.1f})",
-                f"{100 * np.mean([share > 45 for share in shares]):.0f} %",
-                f"{100 * np.mean([tied for _, _, tied in found]):.1f} %",
-                f"{np.mean([behind for _, behind, _ in found]):.4f}",
-            ]
-        )
-    header = ["rule", "grace, factor", "training steps (5 to 95 %)", "orders above 45 %"]
-    return table([*header, "orders whose best is tied", "behind, mean"], lines)
+    for grace, factor in PLACES:
+        for name, rule in RULES.items():
+            found = [replayed(grid, order, rule, grace, factor) for order in drawn]
+            shares, behind, tied = (np.array(column) for column in zip(*found, strict=True))
+            low, high = np.percentile(100 * shares, [5, 95])
+            lines.append(
+                [
+                    name,
+                    f"{grace} %, {factor}",
+                    f"{100 * shares.mean():.1f} % ({low:.1f} to {high:.1f})",
+                    f"{100 * tied.mean():.1f} %",
+                    f"{behind.mean():.4f}",
+                    f"{np.percentile(behind, 95):.4f}",
+                ]
+            )
+    header = ["rule", "grace, factor", "steps (5 to 95 % of the orders)", "tied", "behind, mean"]
+    return table([*header, "behind, 95 %"], lines)
 
 
 def main() -> None:
-    """Run the searches and print the table."""
+    """Train the grid where that was not done yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of the published files")
+    parser.add_argument("--source", help="other data, as in a search space: sample:")
     parser.add_argument("--space", default="minilm_head", help="a grid; default: minilm_head")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--orders", type=int, default=5, help="how many orders of the trials")
-    parser.add_argument(
-        "--replay", type=int, default=400, help="orders in which the full grid's reports are replayed"
-    )
-    parser.add_argument("--work", type=Path, help="folder of the searches; default: a new temporary one")
+    parser.add_argument("--orders", type=int, default=400, help="orders in which the reports are replayed")
+    parser.add_argument("--work", type=Path, help="folder of what was trained; default: a new temporary one")
     options = parser.parse_args()
     work = (options.work or Path(tempfile.mkdtemp(prefix="asha-"))).resolve()
-    os.environ["GOEMO_RUNS"] = str(work)
-    source = f"dir:{find_goemotions(options.data)}"
+    work.mkdir(parents=True, exist_ok=True)
+    source = options.source or f"dir:{find_goemotions(options.data)}"
     spec = load_spec(options.space, overrides=options.overrides, data=source)
-    asha = f"ASHA from {spec.scheduler.grace} %, reduction factor {spec.scheduler.reduction_factor:g}"
-
-    say(f"the full grid of {spec.total} trials, in {work}")
-    full = run(replace(spec, name=f"{spec.name}-full", scheduler=replace(spec.scheduler, algorithm="none")))
-    lines, shares = [], []
-    for order in range(options.orders):
-        say(f"{asha}, order {order}")
-        line, share = compare(full, run(in_order(spec, order)), order)
-        lines.append(line)
-        shares.append(100 * share)
-    print(f"{hardware()}\n{spec.name}, {asha}; full grid {seconds(full.wall)}")
-    print(leaderboard.summary(leaderboard.build(full.folder.snapshot())))
-    header = ["order", "training steps", "completed", "tied kept", "chosen", "behind", "tied", "wall time"]
-    print(table(header, lines))
-    print(f"steps: {spread(shares)} % of those of the full grid")
-    print(f"\nThe reports of the full grid, replayed in {options.replay} orders, two trials at once:\n")
-    print(replay(full, spec, options.replay))
+    say(f"the grid of {spec.total} trials, in {work}")
+    grid = train_grid(spec, source, work)
+    best = max(trial.objective[trial.best] for trial in grid)
+    print(f"{hardware(1)}\n{spec.name}, {len(grid)} trials, best {best:.4f}, {options.orders} orders\n")
+    print(replay(grid, options.orders))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def _both_classes(targets: Targets) -> np.ndarray:
 
 def _note(settings: WordsSettings, rows: int, total: int) -> str:
     of = f"{rows:,} of {total:,} training rows" if rows < total else f"{rows:,} training rows"
-    features = f"words in rows of up to {settings.word_ngrams}"
+    features = f"word 1- to {settings.word_ngrams}-grams"
     if settings.char_ngrams:
-        features += f" and characters in rows of 2 to {settings.char_ngrams}"
+        features += f", character 2- to {settings.char_ngrams}-grams"
     return f"{features}, C {settings.C:g}: chosen on {of}, a third of which judged"

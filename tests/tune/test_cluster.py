@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import socket
@@ -167,6 +168,23 @@ def test_a_temporary_folder_that_is_too_long_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     assert alone.room_for_sockets(said.append) == Path("/tmp")
     assert len(said) == 1
+
+
+def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path):
+    """A living driver's folder, one that is just being made, and strangers' folders stay."""
+    held, just_made, orphan, other = (tmp_path / f"goemo-{name}" for name in ("held", "new", "dead", "other"))
+    for folder in (held, just_made, orphan, other):
+        (folder / "r").mkdir(parents=True)
+    for folder in (held, just_made, orphan):
+        (folder / "driver.lock").touch()
+    for folder in (held, orphan):
+        os.utime(folder / "driver.lock", (1.0, 1.0))
+    with (held / "driver.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        alone._remove_orphans(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([held, just_made, other])
+    alone._remove_orphans(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([just_made, other])
 
 
 def test_relative_paths_for_modules_mean_the_same_from_anywhere(tmp_path, monkeypatch):

@@ -6,13 +6,16 @@ that everybody may write to, and its workers look for modules in the driver's cu
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 
 from goemo.errors import GoemoError
@@ -22,6 +25,8 @@ from tune.engine.cluster.groups import servers_in_groups_of_their_own
 # Of a socket's path, in bytes; Linux allows 107, macOS 103.
 _SOCKET_LIMIT = 107 if sys.platform == "linux" else 103
 _PREFIX = "goemo-"
+_LOCK = "driver.lock"
+_JUST_MADE_S = 60.0  # its driver may not hold it yet
 # What Ray and we put between the temporary folder and a socket's name, at its longest.
 _BELOW = len(f"/{_PREFIX}12345678/r/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
 
@@ -40,7 +45,12 @@ def private_ray(say: Callable[[str], None]) -> Iterator[None]:
     """
     keep_token_private()
     room = room_for_sockets(say)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=room, ignore_cleanup_errors=True) as folder:
+    _remove_orphans(room)
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=room, ignore_cleanup_errors=True) as folder,
+        (Path(folder) / _LOCK).open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, however it does
         try:
             _start(folder, say)
             yield
@@ -48,6 +58,17 @@ def private_ray(say: Callable[[str], None]) -> Iterator[None]:
             import ray
 
             ray.shutdown(wait_for_processes=True)
+
+
+def _remove_orphans(room: Path) -> None:
+    """Remove the folders of this user's drivers that were killed and could not do so themselves."""
+    for path in room.glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError):
+            if path.lstat().st_uid != os.getuid() or time.time() - path.lstat().st_mtime < _JUST_MADE_S:
+                continue
+            with path.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an OSError where its driver lives
+                shutil.rmtree(path.parent)
 
 
 def _start(folder: str, say: Callable[[str], None]) -> None:

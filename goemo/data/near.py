@@ -20,6 +20,10 @@ class _Spaces(dict[int, str]):
 
 
 _SPACES = _Spaces()
+# The same for ASCII alone, many times as fast, with all signs at which `str.split` splits.
+_ASCII_SPACES = bytes(
+    ord(" ") if code < 128 and (chr(code).isspace() or _SPACES[code] == " ") else code for code in range(256)
+)
 
 
 def plain_text(text: str) -> str:
@@ -27,6 +31,10 @@ def plain_text(text: str) -> str:
 
     Emojis are symbols and go too; a text of nothing but punctuation and symbols keeps them.
     """
+    if text.isascii():
+        words = text.encode().lower().translate(_ASCII_SPACES).split()
+        if words:
+            return b" ".join(words).decode()
     folded = text.casefold()
     return " ".join(folded.translate(_SPACES).split()) or " ".join(folded.split())
 

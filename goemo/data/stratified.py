@@ -34,16 +34,16 @@ def deal(
     dealing.deal_labels()
     dealing.deal_rest()
     dealing.mend()
-    return dealing.of_group[groups]
+    return np.array(dealing.of_group, dtype=np.int64)[groups]
 
 
 class _Dealing:
-    """Groups on their way into splits.
+    """Groups on their way into splits; plain lists, because a group has one or two labels.
 
     Attributes:
-        of_group: Split of each group, -1 while it has none; shape (n_groups,).
+        of_group: Split of each group, -1 while it has none.
         room: Rows that each split still takes; below 0 where rare labels asked for more.
-        positives: Positives of each label in each split so far, shape (n_labels, n_splits).
+        positives: Of each label, how many each split has so far.
     """
 
     def __init__(
@@ -54,41 +54,45 @@ class _Dealing:
         random: np.random.Generator,
     ) -> None:
         self._random = random
-        self._size = np.bincount(groups, minlength=0)
+        self._size: list[int] = np.bincount(groups, minlength=0).tolist()
         counts = targets.sum(axis=0, dtype=np.int64)
         self._labels = _labels_of_groups(groups, targets, len(self._size))
-        self.of_group = np.full(len(self._size), -1, dtype=np.int64)
+        self.of_group = [-1] * len(self._size)
         self.room = list(sizes)
         shares = np.array(sizes) / max(sum(sizes), 1)
-        self._least = np.where(counts >= LEAST_POSITIVES * 3, LEAST_POSITIVES, 0)
-        self._wanted = _wanted(counts, shares, self._least)
-        self._left = counts.copy()  # positives in groups that are not dealt yet
-        self.positives = np.zeros((len(counts), len(sizes)), dtype=np.int64)
-        self._by_label = _groups_of_labels(self._labels, len(counts))
+        least = np.where(counts >= LEAST_POSITIVES * 3, LEAST_POSITIVES, 0)
+        self._least: list[int] = least.tolist()
+        self._wanted: list[list[float]] = _wanted(counts, shares, least).tolist()
+        self._left: list[int] = counts.tolist()  # positives in groups that are not dealt yet
+        self.positives = [[0] * len(sizes) for _ in counts]
+        self._by_label: list[list[int]] = [[] for _ in counts]
+        for group, labels in enumerate(self._labels):
+            for label, _ in labels:
+                self._by_label[label].append(group)
 
     def deal_labels(self) -> None:
         """Deal the groups that have labels: of those left, the rarest label's first."""
-        while True:
-            waiting = np.flatnonzero(self._left > 0)
-            if not len(waiting):
-                return
-            label = int(waiting[np.argmin(self._left[waiting])])
+        while any(self._left):
+            label = min((label for label, left in enumerate(self._left) if left), key=self._left.__getitem__)
             groups = [group for group in self._by_label[label] if self.of_group[group] < 0]
-            for index in self._random.permutation(len(groups)).tolist():
-                self._put(groups[index], self._best(label, int(self._size[groups[index]])))
+            order = self._random.permutation(len(groups)).tolist()
+            chances = self._random.random((len(groups), len(self.room))).tolist()
+            for index, chance in zip(order, chances, strict=True):
+                self._put(groups[index], self._best(label, self._size[groups[index]], chance))
 
     def deal_rest(self) -> None:
         """Deal the groups without labels to where there is most room, large ones first."""
-        rest = self._random.permutation(np.flatnonzero(self.of_group < 0))
-        for group in rest[np.argsort(-self._size[rest], kind="stable")].tolist():
-            self._put(group, int(np.argmax(self.room)))
+        rest = self._random.permutation(np.flatnonzero(np.array(self.of_group) < 0))
+        sizes = np.array(self._size)[rest]
+        for group in rest[np.argsort(-sizes, kind="stable")].tolist():
+            self._put(group, self.room.index(max(self.room)))
 
     def mend(self) -> None:
         """Move or swap groups where a split lacks positives of a label, as long as fewer are lacking then."""
-        for label in np.flatnonzero((self.positives < self._least[:, None]).any(axis=1)).tolist():
-            for split in np.flatnonzero(self.positives[label] < self._least[label]).tolist():
+        for label, (positives, least) in enumerate(zip(self.positives, self._least, strict=True)):
+            for split in [split for split, has in enumerate(positives) if has < least]:
                 for group in self._by_label[label]:
-                    if self.positives[label, split] >= self._least[label]:
+                    if positives[split] >= least:
                         break
                     if self.of_group[group] != split and self._is_spare(group):
                         self._exchange(group, split)
@@ -98,11 +102,11 @@ class _Dealing:
         """Swap groups for others of the split until it lacks no positives of a label, or no swap helps."""
         tried = 0
         for group in self._by_label[label]:
-            origin = int(self.of_group[group])
+            origin = self.of_group[group]
             if origin == split:
                 continue
-            for other in np.flatnonzero(self.of_group == split).tolist():
-                if self.positives[label, split] >= self._least[label] or tried >= _MOST_SWAPS:
+            for other in [other for other, where in enumerate(self.of_group) if where == split]:
+                if self.positives[label][split] >= self._least[label] or tried >= _MOST_SWAPS:
                     return
                 tried += 1
                 before = self._lacking()
@@ -115,68 +119,61 @@ class _Dealing:
 
     def _lacking(self) -> int:
         """Return how many positives are missing in all splits."""
-        return int(np.maximum(self._least[:, None] - self.positives, 0).sum())
+        pairs = zip(self.positives, self._least, strict=True)
+        return sum(max(least - has, 0) for positives, least in pairs if least for has in positives)
 
-    def _best(self, label: int, size: int) -> int:
+    def _best(self, label: int, size: int, chance: Sequence[float]) -> int:
         """Return the split for a group: one that lacks the label, else the one that wants it most."""
-        has, wanted = self.positives[label].tolist(), self._wanted[label].tolist()
-        least = int(self._least[label])
-        chance = self._random.random(len(self.room)).tolist()
-        lacks = [max(least - count, 0) if split else 0 for split, count in enumerate(has)]
-        if any(lacks):  # the first split is the largest and gets its share anyway
-            return max(range(len(has)), key=lambda split: (lacks[split], chance[split]))
-        fits = [split for split, room in enumerate(self.room) if room >= size]
+        has, wanted, least = self.positives[label], self._wanted[label], self._least[label]
+        splits = range(len(has))
+        if min(has[1:], default=least) < least:  # the first split is the largest and gets its share anyway
+            return max((least - has[split], chance[split], split) for split in splits[1:])[-1]
+        fits = [split for split in splits if self.room[split] >= size]
         return max(
-            fits or [int(np.argmax(self.room))],
-            key=lambda split: (wanted[split] - has[split], self.room[split], chance[split]),
-        )
+            (wanted[split] - has[split], self.room[split], chance[split], split)
+            for split in fits or [self.room.index(max(self.room))]
+        )[-1]
 
     def _put(self, group: int, split: int) -> None:
-        before = int(self.of_group[group])
-        labels, counts = self._labels[group]
+        before, size = self.of_group[group], self._size[group]
+        for label, count in self._labels[group]:
+            self.positives[label][split] += count
+            if before >= 0:
+                self.positives[label][before] -= count
+            else:
+                self._left[label] -= count
         if before >= 0:
-            self.room[before] += int(self._size[group])
-            self.positives[labels, before] -= counts
-        else:
-            self._left[labels] -= counts
+            self.room[before] += size
         self.of_group[group] = split
-        self.room[split] -= int(self._size[group])
-        self.positives[labels, split] += counts
+        self.room[split] -= size
 
     def _is_spare(self, group: int) -> bool:
         """Say whether every label keeps its least positives where the group is taken away."""
-        labels, counts = self._labels[group]
-        left = self.positives[labels, self.of_group[group]] - counts
-        return bool((left >= self._least[labels]).all())
+        split = self.of_group[group]
+        return all(
+            self.positives[label][split] - count >= self._least[label] for label, count in self._labels[group]
+        )
 
     def _exchange(self, group: int, split: int) -> None:
         """Move a group, and one of the same size the other way where that can be done."""
-        origin = int(self.of_group[group])
+        origin, size = self.of_group[group], self._size[group]
         self._put(group, split)
-        alike = np.flatnonzero((self.of_group == split) & (self._size == self._size[group]))
-        back = next((other for other in alike.tolist() if other != group and self._is_spare(other)), None)
-        if back is not None:
-            self._put(back, origin)
+        for other, where in enumerate(self.of_group):
+            if where == split and other != group and self._size[other] == size and self._is_spare(other):
+                self._put(other, origin)
+                return
 
 
 def _labels_of_groups(
     groups: NDArray[np.int64], targets: NDArray[np.bool_], n_groups: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the labels of each group, and in how many of its rows each applies."""
+) -> list[list[tuple[int, int]]]:
+    """Return the labels of each group, each with the number of its rows that have it."""
     rows, labels = np.nonzero(targets)
     width = max(targets.shape[1], 1)
     keys, counts = np.unique(groups[rows] * width + labels, return_counts=True)
-    ends = np.searchsorted(keys, np.arange(1, n_groups) * width)
-    return list(zip(np.split(keys % width, ends), np.split(counts, ends), strict=True)) if n_groups else []
-
-
-def _groups_of_labels(
-    labels: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], n_labels: int
-) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in range(n_labels)]
-    for group, (of_group, _) in enumerate(labels):
-        for label in of_group.tolist():
-            found[label].append(group)
+    found: list[list[tuple[int, int]]] = [[] for _ in range(n_groups)]
+    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+        found[key // width].append((key % width, count))
     return found
 
 

@@ -423,6 +423,15 @@ def test_python_m_goemo_says_whose_package_stands_in_its_place(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+def test_what_a_command_is_for_stands_whole_in_80_columns(capsys, monkeypatch):
+    """No sentence of the overview ends in dots."""
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines[1:] if line.endswith("...")] == []
+    assert "  search       Run the trials of a search space." in lines
+
+
 def test_the_help_lists_every_command_under_a_heading(capsys):
     """A command whose module has no heading would be left out of the help."""
     main(["--help"])

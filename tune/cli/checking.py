@@ -35,7 +35,7 @@ def spaces() -> None:
 @cli.command(example="goemo schema -o schema.json")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: stdout).")
 def schema(output: Path | None) -> None:
-    """Write the JSON Schema of a search space, with which editors complete and check it."""
+    """Write the JSON Schema of a search space, for editors."""
     from tune.spec.documents import schema_text
 
     if output is None:
@@ -54,7 +54,10 @@ def schema(output: Path | None) -> None:
 @format_option("text", "json")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write an HTML page with charts.")
 def look_at_data(data: Data, checkpoint: str | None, form: str, output: Path | None) -> None:
-    """Look at data: splits, labels, lengths, duplicates, contradictions, scripts."""
+    """Look at data: splits, labels, lengths, duplicates.
+
+    Also contradicting labels of the same text, and scripts.
+    """
     data.check()
     from tune.cli.data_looking import look_at
 
@@ -64,7 +67,10 @@ def look_at_data(data: Data, checkpoint: str | None, form: str, output: Path | N
 @cli.command(example="goemo doctor")
 @store_option
 def doctor(tracking_uri: str | None) -> None:
-    """Say what is installed, which GPUs and which store there are, and what is wrong."""
+    """Say what is installed and what is wrong.
+
+    Packages, GPUs, disk, weights, and the MLflow store.
+    """
     from tune.cli.doctor import examine
 
     findings = examine(tracking_uri)

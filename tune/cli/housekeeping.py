@@ -88,7 +88,7 @@ def searches_table(found: list[Summary]) -> Listing:
 @_yes_option
 @store_option
 def delete(name: str, yes: bool, tracking_uri: str | None) -> None:
-    """Delete a search: its records, and its runs with their artifacts in MLflow.
+    """Delete a search: its records, and its runs in MLflow.
 
     The name must be exact. Models that were retrained from it stay. A deletion that was cut short can be
     repeated. With --tracking-uri none, the runs stay where they are.
@@ -145,9 +145,9 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and stop.")
 @_yes_option
 def clean(older_than: float | None, keep: int, models: bool, dry_run: bool, yes: bool) -> None:
-    """Remove what is made again when it is needed: caches, and what was left half done.
+    """Remove caches, and what was left half done.
 
-    Searches with their results stay.
+    They are made again when they are needed. Searches with their results stay.
     """
     from tune import housekeeping
     from tune.durations import duration

@@ -23,7 +23,10 @@ from tune.live.plain import echo
 @click.option("--trial", metavar="ID", help="A trial (default: the best by validation).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
 def export(name: str, trial: str | None, output: Path) -> None:
-    """Write a trial's configuration, where it came from and its expected score, as YAML."""
+    """Write the configuration of a trial as YAML, for retrain.
+
+    With where it came from, and the score that it should have again.
+    """
     from tune.models.export import write_export
     from tune.records import SearchFolder
     from tune.records.holding import is_held
@@ -38,7 +41,10 @@ def export(name: str, trial: str | None, output: Path) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write its export, for retrain.")
 def blend(names: tuple[str, ...], output: Path | None) -> None:
-    """Blend the best models of searches on the same data, and say what it gains over the best alone."""
+    """Blend the best models of searches on the same data.
+
+    Says what the blend gains over the best model alone, paired on the same validation rows.
+    """
     from tune.answer.blend import blend_across
     from tune.models.export import write_export_across
     from tune.records import SearchFolder
@@ -88,8 +94,9 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     no_register: bool,
     tracking_uri: str | None,
 ) -> None:
-    """Train an exported configuration into a model folder, test it once, and register it in MLflow.
+    """Train an exported configuration into a model folder.
 
+    The model is tested once, and registered in MLflow.
     The new version becomes the champion if there is none, or if it beats the present one on validation by the
     paired bootstrap; else it becomes the challenger.
     """
@@ -125,7 +132,10 @@ def retrain(  # noqa: PLR0917 - click passes them by name
 @click.option("--log-only", is_flag=True, help="Log the model, but register no version of it.")
 @store_option
 def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str | None) -> None:
-    """Log and register a model that retrain wrote, where the store was away or another one shall have it."""
+    """Log and register a model that retrain wrote.
+
+    For when the store was away, or another one is to have it.
+    """
     from tune.models.registry import register as register_bundle
 
     done = register_bundle(folder, name=name, is_registered=not log_only, tracking_uri=tracking_uri)
@@ -143,8 +153,9 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
 )
 @format_option("table", "json")
 def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form: str) -> None:
-    """Measure a model on a split: at 0.5, with its validation thresholds, and the test-tuned bound.
+    """Measure a model on a split, or on other data.
 
+    At 0.5, with its thresholds from validation, and the test-tuned upper bound.
     Labels are matched by name; those that other data lacks are left out of the averages, and named.
     """
     data.check()
@@ -233,8 +244,9 @@ def predict(  # noqa: PLR0917 - click passes them by name
     "-o", "--output", type=click.Path(path_type=Path), help="Where to (default: model.onnx in DIR)."
 )
 def onnx(folder: Path, output: Path | None) -> None:
-    """Write a model as ONNX, for other runtimes, once its scores are found to be the same.
+    """Write a model as ONNX, for other runtimes.
 
+    It is kept only if its scores are found to be the same.
     Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
     both free; the output is logits, whose sigmoid the scores are. Needs: pip install "goemo[onnx]".
     """

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
 @format_option("table", "json", "csv")
 def leaderboard(names: tuple[str, ...], form: str) -> None:
-    """Rank the trials of a search by validation, with intervals; works while it runs.
+    """Rank the trials of a search by validation, with intervals.
 
+    Works while it runs.
     With several names, compare the best trial of each search on the same validation rows.
     """
     from tune.records import SearchFolder
@@ -79,7 +80,10 @@ def _show_comparison(found: list[Snapshot], form: str) -> None:
 @click.argument("name", type=SearchName(is_read=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: NAME.html).")
 def report(name: str, output: Path | None) -> None:
-    """Write a search as one self-contained HTML page, with a JSON twin beside it."""
+    """Write a search as one self-contained HTML page.
+
+    A JSON twin stands beside it. Works while the search runs.
+    """
     from tune.records import SearchFolder
     from tune.reporting.report import write_report
 

@@ -48,7 +48,10 @@ def search(  # noqa: PLR0917 - click passes them by name
     dry_run: bool,
     no_probe: bool,
 ) -> None:
-    """Run the trials of a search space: a file, or the name of a shipped one (see goemo spaces)."""
+    """Run the trials of a search space.
+
+    SPACE is a file, or the name of a shipped one: see goemo spaces.
+    """
     data.check()
     from goemo.data.places import check_source
     from tune.spec import load_spec
@@ -94,7 +97,10 @@ def search(  # noqa: PLR0917 - click passes them by name
 @running
 @trials_option
 def resume(name: str, running: Running, trials: int | None) -> None:
-    """Go on with a search after a crash, an interrupt, a reboot, or the end of a budget."""
+    """Go on with a search that has stopped.
+
+    After a crash, an interrupt, a reboot, or the end of a budget.
+    """
     with _stoppable():
         from tune.driver import resume_search
 
@@ -113,7 +119,10 @@ def resume(name: str, running: Running, trials: int | None) -> None:
 @click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
 @running
 def extend(name: str, trials: int, running: Running) -> None:
-    """Add trials to a random or TPE search, a complete one too, and run them; a grid has all it can have."""
+    """Add trials to a random or TPE search, and run them.
+
+    A complete search can be extended too. A grid has all the trials it can have.
+    """
     with _stoppable():
         from tune.driver import extend_search
 

@@ -23,8 +23,9 @@ LOOK_EVERY_S = 3.0
 )
 @click.option("--follow", is_flag=True, help="Add the trials of a running search as they end.")
 def optuna(name: str, output: Path | None, follow: bool) -> None:
-    """Write a search as an Optuna study, for optuna-dashboard: history, importance, parallel coordinates.
+    """Write a search as an Optuna study, for optuna-dashboard.
 
+    There: history, importance, parallel coordinates, timeline.
     The dashboard is an extra: pip install "goemo[dashboard]".
     """
     from tune.records import SearchFolder, runs_folder

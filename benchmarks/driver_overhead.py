@@ -145,7 +145,7 @@ def run_engine(space: Path, ends: Ends) -> None:
             run_trials(
                 spec,
                 search,
-                prepared="",
+                prepared={},
                 per_trial={"cpu": 1.0, "gpu": 0.0},
                 suggestions=suggestions(spec, []),
                 spending=BudgetUse(Budget(), started=time.monotonic(), gpus_per_trial=0.0),

@@ -38,6 +38,7 @@ def search_page(
     test_results: Mapping[str, Any] | None = None,
     comparison: Mapping[str, Any] | None = None,
     confirmed: Sequence[Mapping[str, Any]] = (),
+    encoders: Sequence[Mapping[str, Any]] = (),
     early_stops: Sequence[Mapping[str, Any]] = (),
     risk: str = "",
     intervals: Picture | None = None,
@@ -70,6 +71,8 @@ def search_page(
         comparison: A `goemo.published.Comparison` in plain values; None where they are not about this data.
         confirmed: The leaders with several seeds, best mean first, in the shape of the same JSON. Once none
             of their seeds is ``waiting``, the first of them is the answer.
+        encoders: The best trial of each encoder against the best of all, in the shape of
+            `tune.ranking.comparison.Contender`.
         early_stops: The trials that the scheduler stopped early, in the shape of
             `tune.ranking.early_stops.Cut`.
         risk: What may have been lost with them, in words.
@@ -127,6 +130,9 @@ def search_page(
         confirmed=list(confirmed),
         seeds_scale=_seeds_scale(confirmed),
         lost=[lost for leader in confirmed for lost in leader["lost"]],
+        encoders=list(encoders),
+        has_costs=any(trial.get("ms_per_text") is not None for trial in ranked),
+        has_front=sum(bool(trial.get("is_on_front")) for trial in ranked) > 1,
         early_stops=list(early_stops),
         risk=risk,
         intervals=intervals,

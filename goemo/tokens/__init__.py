@@ -1,5 +1,6 @@
 """Text as ragged token arrays, tokenized once per tokenizer and content, and the batches made of them."""
 
+from goemo.tokens.some import evenly, some_texts, spread
 from goemo.tokens.texts import (
     Batch,
     Side,
@@ -12,4 +13,7 @@ __all__ = [
     "Side",
     "Template",
     "TokenStore",
+    "evenly",
+    "some_texts",
+    "spread",
 ]

@@ -23,7 +23,7 @@ import pytest
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "mlflow"
 PROGRAMS = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
 LONGEST_START_S = 180
-TIMED = {"duration_s", "train/samples_per_second", "train/peak_memory_gb"}
+TIMED = {"duration_s", "train/samples_per_second", "train/peak_memory_gb", "cost/ms_per_text"}
 OWN_TAGS = {"goemo.search_id", "goemo.record", "mlflow.parentRunId"}  # of ids and times
 
 pytestmark = [

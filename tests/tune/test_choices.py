@@ -6,9 +6,15 @@ import pytest
 
 from goemo.errors import InputError
 from tune.driver.plan import plan
-from tune.engine.preparation import found_checkpoint
+from tune.engine.preparation import (
+    ModelCheck,
+    dearest,
+    found_checkpoints,
+    max_lengths,
+    trial_resources,
+)
 from tune.space import suggestions
-from tune.spec import SearchSpec, configuration, load_spec
+from tune.spec import SearchSpec, configuration, load_spec, models, possible_values
 
 MODEL = {
     "checkpoint": {"choice": ["albert-base-v2", "xlnet-base-cased"]},
@@ -76,14 +82,73 @@ def test_one_value_is_no_choice():
     assert (spec.model.checkpoint, spec.total) == ("c", 1)
 
 
-def test_several_models_are_shown_and_refused_before_anything_starts():
-    """The plan shows the choice; a search is refused in one line that names the keys."""
+def test_several_models_are_shown():
+    """The plan shows the choice."""
+    assert "model one of albert-base-v2, xlnet-base-cased, trainable one of head, all" in plan(make_spec())
+    assert make_spec().model.words == "one of albert-base-v2, xlnet-base-cased (one of head, all)"
+
+
+def test_the_models_of_a_space_are_those_of_its_members():
+    """Each model that a member of the grid has is there once, and no other: only a head has a pooling."""
     spec = make_spec()
-    assert "model one of albert-base-v2, xlnet-base-cased, trainable one of head, all" in plan(spec)
+    of_members = {
+        tuple(getattr(configuration(spec, member), name) for name in MODEL) for member in spec.members
+    }
+    found = [(one.checkpoint, one.trainable, one.pooling) for one in models(spec)]
+    assert len(found) == len(set(found)) == 6
+    assert set(found) == of_members
+
+
+def test_a_model_that_a_hyperparameter_decides_may_be_the_default_too():
+    """Whether the mean is read depends on the loss: both poolings are prepared for."""
+    pooling = {"choice": ["mean"], "only_if": {"loss": ["focal"]}}
+    spec = make_spec(
+        model={"checkpoint": "c", "pooling": pooling}, space={"loss": {"choice": ["bce", "focal"]}}
+    )
+    assert {one.pooling for one in models(spec)} == {"first", "mean"}
+
+
+def test_values_are_those_that_trials_of_a_model_may_have():
+    """A length for one encoder alone is prepared for that one; the others have the default."""
+    lengths = {
+        "max_length": {"choice": [16, 32], "only_if": {"checkpoint": ["albert-base-v2"]}},
+        "batch_size": {"choice": [8], "only_if": {"pooling": ["mean"]}},
+    }
+    spec = make_spec(space=lengths)
+    for one in models(spec):
+        is_albert = one.checkpoint == "albert-base-v2"
+        assert max_lengths(spec, one) == ([16, 32] if is_albert else [64])
+        assert possible_values(spec, "batch_size", one) == ((8, 32) if one.pooling == "mean" else (32,))
+
+
+def test_the_dearest_model_decides():
+    """Of weights, trained weights and memory the most; whose memory does not do is named."""
+    small = ModelCheck(
+        weights=3, trained=1, trial_bytes=2e9, gpu_bytes=(), least_bytes=1e9, name="small (all)"
+    )
+    large = ModelCheck(
+        weights=2, trained=2, trial_bytes=9e9, gpu_bytes=(), least_bytes=8e9, name="large (all)"
+    )
+    found = dearest([small, large])
+    assert (found.weights, found.trained, found.trial_bytes) == (3, 2, 9e9)
+    nodes = [{"CPU": 2.0, "memory": 7e9}]
+    assert trial_resources(make_spec(), small, nodes)["cpu"] == 1.0
     with pytest.raises(
-        InputError, match=r"model\.checkpoint, model\.trainable, model\.pooling: a search prep"
+        InputError, match=r"^large \(all\): its weights .* about 8.0 GB, and the largest machine"
     ):
-        found_checkpoint(spec)
+        trial_resources(make_spec(), found, nodes)
+    gpus = [{"CPU": 2.0, "GPU": 1.0, "memory": 1e12, "gpu_bytes": 6e9}]
+    with pytest.raises(InputError, match=r"the largest GPU has 6\.0 GB"):
+        trial_resources(make_spec(), found, gpus)
+
+
+def test_an_encoder_that_is_missing_is_told_of_before_the_data_is_read(tmp_path, monkeypatch):
+    """One line that names it, whichever of the two it is."""
+    monkeypatch.setenv("GOEMO_RUNS", str(tmp_path))
+    model = {"checkpoint": {"choice": ["scratch:albert-tiny", "./no-encoder"]}}
+    with pytest.raises(InputError, match=r"^\./no-encoder: ") as caught:
+        found_checkpoints(make_spec(model=model, space={}))
+    assert len(caught.value.problems) == 1
 
 
 WRONG = {

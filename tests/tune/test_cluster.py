@@ -80,7 +80,9 @@ def test_an_address_at_which_nobody_answers_ends_a_search_before_it_reads_anythi
     command = SimpleNamespace(address=given, spec=None)
     with pytest.raises(InputError, match=message):
         inputs.check(command, lambda: pytest.fail("the data was read"), is_new=True)
-    monkeypatch.setattr(forecasting, "found_checkpoint", lambda _: pytest.fail("a checkpoint was looked for"))
+    monkeypatch.setattr(
+        forecasting, "found_checkpoints", lambda _: pytest.fail("a checkpoint was looked for")
+    )
     with pytest.raises(InputError, match=message):
         forecasting.forecast(None, address=given)
 

@@ -14,6 +14,7 @@ from goemo.errors import GoemoError, InputError
 from goemo.evaluation import validation_metrics
 from goemo.significance import paired_difference
 from goemo.thresholds import cross_fitted_predictions, threshold_options
+from tune.cli.tables import comparison_table
 from tune.ranking import comparison, leaderboard
 from tune.records import Outcome, SearchFolder
 
@@ -59,6 +60,29 @@ def make(
 def compared(searches):
     """Compare searches as their records stand now."""
     return comparison.compare([search.snapshot() for search in searches])
+
+
+def test_the_encoders_of_one_search_stand_in_the_order_of_their_best_trials():
+    """Each encoder has its best trial, and is behind the best of all by what two searches would say."""
+    search = make("both", "a", [0.3, 0.25])
+    make("other", "x", [0.35, 0.15, 0.3]).trial("t002").path.rename(search.path / "trials" / "t004")
+    found = comparison.compare([search.snapshot()], by="checkpoint")
+    assert [(c.group, c.trial_id, c.trials) for c in found.contenders] == [("x", "t004", 1), ("a", "t002", 2)]
+    best, other = found.contenders
+    apart = paired_difference(TARGETS, *(predictions(search, c.trial_id) for c in (best, other)))
+    assert (other.behind, other.behind_low, other.behind_high) == pytest.approx(
+        (apart.difference, apart.low, apart.high)
+    )
+    assert found.to_dict()["by"] == "checkpoint"
+    assert "Best: t004 of x, " in comparison.summary(found)
+    table = comparison_table(found)
+    assert table.columns[0].name == "checkpoint"
+    assert [row[0] for row in table.rows] == ["x", "a"]
+
+
+def predictions(search, trial_id):
+    scores = search.trial(trial_id).read().scores()
+    return cross_fitted_predictions(scores, TARGETS, **threshold_options("exact"))
 
 
 def test_searches_stand_in_the_order_of_their_best_trials():

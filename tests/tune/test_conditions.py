@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +11,11 @@ from hypothesis import strategies as st
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.errors import InputError
-from tune.engine.preparation import max_lengths, memory_needed
+from tune.engine.preparation import max_lengths
 from tune.ranking.insight import hyperparameter_importance
 from tune.records import Outcome, TrialRecord
 from tune.space import suggestions
-from tune.spec import SearchSpec, asked_for, configuration, load_spec
+from tune.spec import SearchSpec, asked_for, configuration, load_spec, models, possible_values
 from tune.tracking.content import space_params
 
 SPACE = {
@@ -176,22 +175,25 @@ def test_lengths_are_prepared_for_trials_that_are_not_asked_for_one():
         "batch_size": {"grid": [16, 32]},
         "max_length": {"grid": [16, 32], "only_if": {"batch_size": [32]}},
     }
-    assert max_lengths(make_spec(space=space)) == [16, 32, HYPERPARAMETER_DEFAULTS["max_length"]]
+    spec = make_spec(space=space)
+    assert max_lengths(spec, models(spec)[0]) == [16, 32, HYPERPARAMETER_DEFAULTS["max_length"]]
 
 
-def test_memory_is_that_of_the_largest_trial(monkeypatch):
+def test_memory_is_that_of_the_largest_trial():
     """Sizes that are asked for under a condition count with their default too."""
-    monkeypatch.setattr(
-        "goemo.training.memory_estimate.estimate_memory",
-        lambda _, config, in_bfloat16: SimpleNamespace(total=(config.batch_size, config.max_length)),
-    )
     space = {
         "batch_size": {"grid": [8, 48]},
         "max_length": {"grid": [16, 32], "only_if": {"batch_size": [48]}},
     }
-    assert memory_needed(make_spec(space=space), None) == (48, HYPERPARAMETER_DEFAULTS["max_length"])
+
+    def largest(space, name):
+        spec = make_spec(space=space)
+        return max(possible_values(spec, name, models(spec)[0]))
+
+    assert largest(space, "batch_size") == 48
+    assert largest(space, "max_length") == HYPERPARAMETER_DEFAULTS["max_length"]
     free = {name: {"grid": domain["grid"]} for name, domain in space.items()}
-    assert memory_needed(make_spec(space=free), None) == (48, 32)
+    assert (largest(free, "batch_size"), largest(free, "max_length")) == (48, 32)
 
 
 def test_importance_is_of_what_all_trials_were_asked_for():

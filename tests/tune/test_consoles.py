@@ -12,7 +12,8 @@ import pytest
 from tune.cli.tables import leaderboard_table
 from tune.live.consoles import discard, progress_console, results_console
 from tune.live.progress import ProgressView, SearchState
-from tune.ranking.leaderboard import Leaderboard, Row
+from tune.ranking.leaderboard import Leaderboard
+from tune.ranking.rows import Row
 from tune.records import SearchFolder
 
 VARIED = {

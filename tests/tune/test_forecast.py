@@ -14,6 +14,7 @@ from goemo.configuration import Configuration
 from goemo.data import load_splits
 from goemo.errors import InputError
 from goemo.frozen.output import missing_output
+from goemo.tokens import some_texts, spread
 from goemo.training import TrainingRun
 from goemo.training.prepared import Prepared, prepare
 from tune.engine.preparation import checked_model, told_by
@@ -23,12 +24,12 @@ from tune.forecast.disk_need import DiskNeed
 from tune.forecast.forecasting import ERROR, LOG_S, REPORT_S, START_S, _wall_s, assemble, timeline
 from tune.forecast.measuring import Probed, _training
 from tune.forecast.probe import Probe, Timings, corners
-from tune.forecast.sample import sample_of, some_sequences, some_texts, spread
+from tune.forecast.sample import sample_of, some_sequences
 from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import TrialTimeline, simulate
 from tune.forecast.stopping import expected_runs
 from tune.forecast.work import Work, epoch_shapes, visits, work_of
-from tune.spec import load_spec
+from tune.spec import load_spec, models
 
 SPACE = """\
 name: small
@@ -65,14 +66,16 @@ def setting(spec, tmp_path):
         max_lengths=[8, 16],
         cache=tmp_path / "mlruns" / "cache",
     )
-    model = checked_model(spec, splits)
+    (settings,) = models(spec)
+    model = checked_model(spec, settings, splits)
     return Setting(
         spec=spec,
+        settings=settings,
         splits=splits,
         prepared=prepared,
         missing=None,
         model=model,
-        check=told_by(spec, model),
+        check=told_by(spec, settings, model),
         nodes=[{"CPU": 2.0, "memory": 8e9}],
         per_trial={"cpu": 1.0, "gpu": 0.0},
     )
@@ -358,7 +361,7 @@ PROBED = Probed(
     files_s=0.3,
     encoder_s=40.0,
     test_s=7.0,
-    peak=(configuration(batch_size=32, max_length=16), 1e9),
+    memory_bytes=1e9,
 )
 
 
@@ -377,7 +380,7 @@ def test_a_course_is_work_times_prices(setting):
 
 def test_a_forecast_adds_up(setting):
     """The wall time is the sum of its phases, in the middle of its range; hours are those of the trials."""
-    f = assemble(setting, PROBED, 5.0, ["a note"], probe_s=20.0)
+    f = assemble([(setting, PROBED)], 5.0, ["a note"], probe_s=20.0)
     assert f.trials == 12
     assert f.at_once == 2
     assert (f.phases.opening, f.phases.encoder) == (5.0 + START_S + 3.0, 40.0)
@@ -403,10 +406,10 @@ def test_the_driver_shares_the_cores_with_the_trials(setting, cpus, expected):
 @pytest.mark.parametrize(("top", "leaders"), [(2, 2), (20, 12)])
 def test_confirmations_take_time_too(setting, top, leaders):
     """Two leaders with two further seeds each are four trials more; 20 asked for are all twelve."""
-    before = assemble(setting, PROBED, 5.0, [], probe_s=20.0)
+    before = assemble([(setting, PROBED)], 5.0, [], probe_s=20.0)
     confirm = replace(setting.spec.confirm, top=top, seeds=3)
     after = assemble(
-        replace(setting, spec=replace(setting.spec, confirm=confirm)), PROBED, 5.0, [], probe_s=20.0
+        [(replace(setting, spec=replace(setting.spec, confirm=confirm)), PROBED)], 5.0, [], probe_s=20.0
     )
     mean_s = sum(timeline(setting, PROBED, c).total_s for c in setting.configurations) / 12
     assert math.isclose(after.phases.confirming, leaders * mean_s)
@@ -416,7 +419,7 @@ def test_confirmations_take_time_too(setting, top, leaders):
 def test_without_early_stopping_nothing_is_saved(setting):
     """There is no share of steps to speak of, and the lines leave it out."""
     none = replace(setting.spec, scheduler=replace(setting.spec.scheduler, algorithm="none"))
-    f = assemble(replace(setting, spec=none), PROBED, 5.0, [], probe_s=20.0)
+    f = assemble([(replace(setting, spec=none), PROBED)], 5.0, [], probe_s=20.0)
     assert f.kept_steps is None
     assert f.saved_s == 0
     assert "early stopping" not in lines(f)
@@ -425,7 +428,7 @@ def test_without_early_stopping_nothing_is_saved(setting):
 def test_the_lines_tell_every_figure(setting):
     """Time with its range and parts, trials, early stopping, hours, memory and disk, each on a line."""
     f = replace(
-        assemble(setting, PROBED, 5.0, ["a note"], probe_s=33.0),
+        assemble([(setting, PROBED)], 5.0, ["a note"], probe_s=33.0),
         wall_s=Span(400.0, 500.0, 640.0),
         phases=Phases(20.0, 300.0, 160.0, 0.0, 20.0),
         kept_steps=Span(0.41, 0.5, 0.62),
@@ -453,7 +456,7 @@ def test_the_lines_tell_every_figure(setting):
 
 def test_budgets_that_end_a_search_first_are_told(setting):
     """Told of is the budget that is below what the search may take, and no other."""
-    f = replace(assemble(setting, PROBED, 5.0, [], probe_s=20.0), wall_s=Span(400.0, 500.0, 600.0))
+    f = replace(assemble([(setting, PROBED)], 5.0, [], probe_s=20.0), wall_s=Span(400.0, 500.0, 600.0))
     assert "--time-budget 9 min" in over_budget(f, 540.0, None)[0]
     assert over_budget(f, 601.0, None) == []
     with pytest.raises(InputError, match="--gpu-hours: trials of this search run without a GPU"):

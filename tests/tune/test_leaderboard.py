@@ -29,15 +29,17 @@ def search(tmp_path, monkeypatch):
     return made
 
 
-def add(search, trial_id, noise, reason, *, progress=100, message=""):
+def add(search, trial_id, noise, reason, *, progress=100, message="", config=None, cost=None):
     """Add a trial whose scores know the targets up to some noise."""
     targets, _ = search.validation()
     rng = np.random.default_rng(1)
     scores = np.clip(targets * 0.4 + 0.3 + noise * rng.normal(size=targets.shape), 0, 1).astype(np.float16)
     folder = search.trial(trial_id)
-    folder.write_config(CONFIG, {"batch_size": int(trial_id[1:])})
+    folder.write_config(CONFIG | (config or {}), {"batch_size": int(trial_id[1:])})
     metrics = validation_metrics(scores.astype(np.float32), targets)
-    folder.write_report({"progress": progress, "time": 1.0, "seconds": 2.0, **metrics}, scores)
+    folder.write_report(
+        {"progress": progress, "time": 1.0, "seconds": 2.0, **metrics, **(cost or {})}, scores
+    )
     if reason:
         folder.write_outcome(Outcome(reason, message))
     return metrics["val/macro_f1"]
@@ -63,6 +65,39 @@ def test_trials_rank_by_objective_with_intervals(search):
         "completed",
     ]
     assert board.best.config == CONFIG
+
+
+def test_the_front_is_what_no_better_trial_matches_in_cost(search):
+    """By hand: the best, the one that is faster by more than timings vary, and the smallest; no other."""
+    costs = {  # by encoder: milliseconds, megabytes; t001 is best, t006 worst
+        "t001": ("large", 10.0, 400.0),
+        "t002": ("large", 7.0, 400.0),  # the same encoder: it is as fast as the fastest of its timings
+        "t003": ("medium", 6.5, 400.0),  # within 10 %
+        "t004": ("fast", 6.2, 400.0),
+        "t005": ("small", 20.0, 40.0),
+        "t006": ("slow", 21.0, 40.0),
+    }
+    for place, (trial_id, (encoder, ms, mb)) in enumerate(costs.items()):
+        cost = {"cost/ms_per_text": ms, "cost/megabytes": mb}
+        add(search, trial_id, 0.1 + 0.05 * place, "completed", config={"checkpoint": encoder}, cost=cost)
+    board = leaderboard.build(search.snapshot())
+    assert [row.trial_id for row in board.rows] == list(costs)
+    assert [row.ms_per_text for row in board.rows] == [7.0, 7.0, 6.5, 6.2, 20.0, 21.0]
+    assert [row.trial_id for row in board.rows if row.is_on_front] == ["t001", "t004", "t005"]
+    told = json.loads(board.to_json())["trials"][4]
+    assert (told["ms_per_text"], told["megabytes"], told["is_on_front"]) == (20.0, 40.0, True)
+    assert "ms_per_text,megabytes,is_on_front" in board.to_csv().splitlines()[0]
+    table = leaderboard_table(board)
+    assert [row[1].endswith("*") for row in table.rows] == [True, False, False, True, True, False]
+    assert table.rows[4][-3:] == ("2 s", "20", "40")
+
+
+def test_costs_of_an_earlier_version_are_not_known(search):
+    """Nothing is on a front, and the table has no columns for them."""
+    add(search, "t001", 0.1, "completed")
+    board = leaderboard.build(search.snapshot())
+    assert not board.rows[0].is_on_front
+    assert [column.name for column in leaderboard_table(board).columns][-1] == "ended"
 
 
 def test_labels_without_a_validation_positive_are_named(search):

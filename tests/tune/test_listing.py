@@ -19,7 +19,8 @@ from tune.live.consoles import CommandConsole, results_console
 from tune.live.listing import Column, Listing, first_words
 from tune.live.plain import echo
 from tune.live.progress import Best, ProgressView, SearchState, TrialState
-from tune.ranking.leaderboard import Leaderboard, Row
+from tune.ranking.leaderboard import Leaderboard
+from tune.ranking.rows import Row
 from tune.short_names import short_name
 
 FIVE = {

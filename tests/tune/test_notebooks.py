@@ -17,7 +17,8 @@ from goemo.data import load_splits
 from goemo.errors import InputError
 from tune.notebooks import Results, functions
 from tune.notebooks.frames import source_of
-from tune.ranking.leaderboard import Leaderboard, Row
+from tune.ranking.leaderboard import Leaderboard
+from tune.ranking.rows import Row
 from tune.records import SearchFolder
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from goemo.errors import InputError
-from tune.engine.preparation import ModelCheck, memory_needed, told_by, trial_resources
+from tune.engine.preparation import ModelCheck, told_by, trial_resources
 from tune.engine.resources import per_trial, trials_on, trials_per_gpu
-from tune.spec import ResourcesSpec, SearchSpec, load_spec
+from tune.spec import ResourcesSpec, SearchSpec, load_spec, models
 
 
 @pytest.fixture
@@ -83,15 +83,19 @@ def test_the_largest_trial_decides(model):
     assert memory_needed(wide, model) > memory_needed(SearchSpec.from_dict(given), model)
 
 
+def memory_needed(given, model):
+    return told_by(given, models(given)[0], model).trial_bytes
+
+
 def test_what_building_the_model_tells(model):
     """The weights, those that train, and the memory of the largest trial."""
     given = load_spec("quickstart_scratch")
     for parameter in model.base_model.parameters():
         parameter.requires_grad_(requires_grad=False)
-    check = told_by(given, model)
+    check = told_by(given, models(given)[0], model)
     assert check.weights == sum(p.numel() for p in model.parameters())
     assert check.trained == check.weights - sum(p.numel() for p in model.base_model.parameters())
-    assert check.trial_bytes == memory_needed(given, model)
+    assert check.least_bytes == 4 * check.weights + 12 * check.trained
     assert len(check.gpu_bytes) == torch.cuda.device_count()
 
 

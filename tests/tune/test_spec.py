@@ -13,12 +13,20 @@ from goemo.configuration import HYPERPARAMETER_DEFAULTS, HYPERPARAMETERS, Config
 from goemo.data.taxonomy import TAXONOMIES
 from goemo.errors import InputError
 from tune import spec as spec_module
-from tune.spec import SearchSpec, configuration, load_spec, report_progress, shipped_spaces
+from tune.spec import (
+    SearchSpec,
+    configuration,
+    load_spec,
+    one_or_several,
+    report_progress,
+    shipped_spaces,
+)
 
 MINIMAL = "model: {checkpoint: scratch:albert-tiny}\n"
 SHIPPED = [
     "minilm_full",
     "minilm_head",
+    "paper",
     "paper_albert",
     "paper_xlnet",
     "quickstart",
@@ -77,7 +85,7 @@ def test_every_shipped_space_gives_whole_configurations(path):
     spec = load_spec(str(path))
     for end in (0, -1):
         config = configuration(spec, {name: domain.values[end] for name, domain in spec.varying.items()})
-        assert config.checkpoint == spec.model.checkpoint
+        assert config.checkpoint in one_or_several(spec.model.checkpoint)
         for name, hyperparameter in HYPERPARAMETERS.items():
             value = getattr(config, name)
             assert type(value) is hyperparameter.type or value is HYPERPARAMETER_DEFAULTS[name] is None
@@ -93,6 +101,15 @@ def test_the_paper_spaces_are_the_published_grid(name):
     config = configuration(spec, {n: d.values[0] for n, d in spec.varying.items()})
     assert (config.epochs, config.weight_decay, config.warmup_fraction) == (5, 1e-4, 0.1)
     assert config.trainable == "all"
+
+
+def test_the_paper_space_is_both_published_grids():
+    """Its trials are those of the two single spaces, each once."""
+    whole = load_spec("paper")
+    both = [load_spec(name) for name in ("paper_albert", "paper_xlnet")]
+    members = [{configuration(spec, member) for member in spec.members} for spec in (whole, *both)]
+    assert whole.total == len(members[0]) == 54
+    assert members[0] == members[1] | members[2]
 
 
 def test_quickstart_has_at_least_twelve_trials_and_early_stopping():

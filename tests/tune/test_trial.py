@@ -56,7 +56,7 @@ def actor(folder, prepared, *, checkpoint_every_s=1e9, timeout_s=None, with_test
     made.setup(
         {
             "folder": str(folder.path),
-            "prepared": str(prepared.folder),
+            "prepared": {CONFIGURATION.checkpoint: str(prepared.folder)},
             "here": str(Path.cwd()),
             "threads": 1,
             "device": "cpu",
@@ -153,7 +153,7 @@ def test_a_trial_that_cannot_go_on_says_why(folder, prepared, monkeypatch, error
 def test_a_broken_start_is_a_failed_trial(folder, prepared):
     """A trial whose shared data is gone ends as failed instead of killing its worker."""
     trial = actor(folder, prepared)
-    trial.task["prepared"] = str(prepared.folder / "missing")
+    trial.task["prepared"] = {CONFIGURATION.checkpoint: str(prepared.folder / "missing")}
     assert trial.step()[ENDED].stop_reason == "failed"
 
 

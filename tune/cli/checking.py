@@ -25,9 +25,9 @@ def spaces() -> None:
         except InputError as error:
             wrong.append(str(error))
             continue
-        model = f"{spec.model.checkpoint} ({spec.model.trainable})"
         varies = ", ".join(spec.varying)
-        echo(f"{path.stem:<18} {spec.total:>4} trials  {spec.search.algorithm:<6} {model}  over {varies}")
+        size = f"{spec.total:>4} trials  {spec.search.algorithm:<6}"
+        echo(f"{path.stem:<18} {size} {spec.model.words}  over {varies}")
     if wrong:
         raise InputError("search spaces", wrong)
 

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 @cli.command(
     example="goemo leaderboard minilm-head --format csv > trials.csv\n"
+    "goemo leaderboard paper --by checkpoint\n"
     "goemo leaderboard paper-albert paper-xlnet"
 )
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
+@click.option(
+    "--by",
+    type=click.Choice(["search", "checkpoint", "trainable", "pooling"]),
+    help="Compare the best trial of each search, encoder, part that trains or pooling.",
+)
 @format_option("table", "json", "csv")
-def leaderboard(names: tuple[str, ...], form: str) -> None:
+def leaderboard(names: tuple[str, ...], by: str | None, form: str) -> None:
     """Rank the trials of a search by validation, with intervals.
 
     Works while it runs.
@@ -31,8 +37,8 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
     from tune.records import SearchFolder
 
     found = [SearchFolder.open(name).snapshot() for name in names]
-    if len(found) > 1:
-        _show_comparison(found, form)
+    if by or len(found) > 1:
+        _show_comparison(found, by or "search", form)
         return
     from tune.cli.tables import beyond_edges, confirmed_table, leaderboard_table, left_out
     from tune.ranking import leaderboard as boards
@@ -60,12 +66,12 @@ def leaderboard(names: tuple[str, ...], form: str) -> None:
             console.print("no trial has started yet")
 
 
-def _show_comparison(found: list[Snapshot], form: str) -> None:
+def _show_comparison(found: list[Snapshot], by: str, form: str) -> None:
     from tune.cli.tables import comparison_table
     from tune.live.consoles import results_console
     from tune.ranking import comparison
 
-    compared = comparison.compare(found)
+    compared = comparison.compare(found, by=by)
     if form == "json":
         echo(compared.to_json(), is_data=True)
     elif form == "csv":

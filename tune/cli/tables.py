@@ -11,10 +11,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from tune.durations import duration
 from tune.live.listing import Column, Listing
-from tune.ranking.comparison import Comparison
+from tune.ranking.comparison import Comparison, Contender
 from tune.ranking.edges import edges_of, search_on
 from tune.ranking.leaderboard import Leaderboard
+from tune.ranking.rows import Row
 from tune.short_names import SHORT_NAMES, short_value
 from tune.spec import SearchSpec
 
@@ -30,6 +32,9 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
     metric = board.objective.replace("_f1", "-F1")
     at_half = "at 0.5" if board.objective == "macro_f1" else "macro at 0.5"
     rows = board.rows[:most]
+    has_front = sum(row.is_on_front for row in board.rows) > 1
+    has_costs = any(row.ms_per_text is not None for row in rows)  # records of an earlier version have none
+    no_costs = ("",) * len(COSTS) if has_costs else ()
     cells = []
     for row in rows:
         reason = {"stopped_early": "stopped"}.get(row.stop_reason, row.stop_reason)
@@ -37,20 +42,24 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
         cells.append(
             (
                 str(row.rank),
-                row.trial_id + (" =" if row.tied_with_best and row.rank > 1 else ""),
+                row.trial_id
+                + (" =" if row.tied_with_best and row.rank > 1 else "")
+                + (" *" if has_front and row.is_on_front else ""),
                 score(row.objective),
                 interval(row.low, row.high),
                 score(row.val_macro_f1_at_half),
                 reason + early,
+                *(costs(row) if has_costs else ()),
             )
         )
     cells += [
-        ("", row.trial_id, score(row.objective), interval(row.low, row.high), "", beside)
+        ("", row.trial_id, score(row.objective), interval(row.low, row.high), "", beside, *no_costs)
         for row, beside in ((board.blend, "for all of it"), (board.baseline, "a bag of words"))
         if row is not None
     ]
     hidden = len(board.rows) - len(rows)
     caption = ["= statistically tied with the best"] if any(r.tied_with_best for r in rows[1:]) else []
+    caption += ["* on the front: no better trial is as fast and as small in use"] if has_front else []
     caption += _unseen(board.unseen)
     caption += [f"{hidden} more: goemo leaderboard {board.search}"] if hidden else []
     return Listing(
@@ -62,6 +71,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
             Column("95 % interval"),
             Column(at_half, is_number=True, spare=2),
             Column("ended", spare=1),
+            *(COSTS if has_costs else ()),
         ),
         rows=cells,
         settings=[*(_settings(row.varied) for row in rows), *({} for _ in cells[len(rows) :])],
@@ -69,6 +79,20 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
         caption=caption,
         elsewhere="--format csv",
     )
+
+
+COSTS = (
+    Column("trained", is_number=True, spare=5),
+    Column("ms a text", is_number=True, spare=3),
+    Column("MB", is_number=True, spare=4),
+)
+
+
+def costs(row: Row | Contender) -> tuple[str, str, str]:
+    """Return what a trial took to train, and what its model takes in use, in the order of `COSTS`."""
+    ms = "" if row.ms_per_text is None else f"{row.ms_per_text:.3g}"
+    mb = "" if row.megabytes is None else f"{row.megabytes:,.{0 if row.megabytes >= 10 else 1}f}"
+    return duration(row.seconds), ms, mb
 
 
 def _unseen(labels: Sequence[str], most: int = 5) -> list[str]:
@@ -81,33 +105,35 @@ def _unseen(labels: Sequence[str], most: int = 5) -> list[str]:
 
 
 def comparison_table(comparison: Comparison) -> Listing:
-    """Return the best trial of each search and how far it is behind the best of all."""
+    """Return the best trial of each group and how far it is behind the best of all."""
     metric = comparison.objective.replace("_f1", "-F1")
     cells = []
     for contender in comparison.contenders:
         is_first = contender.probability_best_beats_it is None
         cells.append(
             (
-                contender.search + ("" if is_first or not contender.is_tied else " ="),
+                contender.group + ("" if is_first or not contender.is_tied else " ="),
                 contender.model,
                 f"{contender.trial_id} of {contender.trials}",
                 score(contender.objective),
                 interval(contender.low, contender.high),
                 "" if is_first else score(contender.behind),
                 "" if is_first else interval(contender.behind_low, contender.behind_high),
+                *costs(contender),
             )
         )
     tied = any(c.is_tied for c in comparison.contenders[1:])
     return Listing(
-        title=f"best of each search: {metric} on validation, thresholds cross-fitted",
+        title=f"best of each {comparison.by}: {metric} on validation, thresholds cross-fitted",
         columns=(
-            Column("search"),
+            Column(comparison.by),
             Column("model", spare=1),
             Column("best trial", spare=2),
             Column(metric, is_number=True),
             Column("95 % interval"),
-            Column("behind", is_number=True, spare=3),
-            Column("95 % interval of that", spare=4),
+            Column("behind", is_number=True, spare=6),
+            Column("95 % interval of that", spare=7),
+            *COSTS,
         ),
         rows=cells,
         caption=[

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from goemo.data import Splits
 from tune.driver.command import Command
-from tune.engine.preparation import ModelCheck, check_model, found_checkpoint, prepare, trial_resources
+from tune.engine.preparation import (
+    ModelCheck,
+    check_models,
+    found_checkpoints,
+    prepare,
+    trial_resources,
+)
 from tune.environment import describe
 from tune.forecast.disk_need import check_disk
 from tune.live.progress import progress_bars
@@ -26,12 +32,12 @@ class CheckedInputs:
 
     Attributes:
         splits: The data.
-        checkpoint: Where the checkpoint is; empty where it is made from the data.
-        model: What building the model has shown.
+        checkpoints: Where the checkpoints are; without those that are made from the data.
+        model: What building the models has shown.
     """
 
     splits: Splits
-    checkpoint: Sequence[Path]
+    checkpoints: Sequence[Path]
     model: ModelCheck
 
 
@@ -41,14 +47,14 @@ class SearchInputs:
 
     Attributes:
         splits: The data.
-        prepared: The folder of what all trials share.
+        prepared: For each checkpoint the folder of what its trials share.
         environment: What runs it: hardware and versions.
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``; empty where no trial will run.
         spending: What the command may spend, and has.
     """
 
     splits: Splits
-    prepared: Path
+    prepared: Mapping[str, Path]
     environment: Mapping[str, Any]
     per_trial: Mapping[str, float]
     spending: BudgetUse
@@ -75,10 +81,10 @@ def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> Chec
     store = find_store(command.tracking_uri)
     if is_new:
         store.check()
-    checkpoint = found_checkpoint(spec)
+    checkpoints = found_checkpoints(spec)
     command.log.phase("reading the data")
     splits = read()
-    return CheckedInputs(splits=splits, checkpoint=checkpoint, model=check_model(spec, splits))
+    return CheckedInputs(splits=splits, checkpoints=checkpoints, model=check_models(spec, splits))
 
 
 @contextmanager
@@ -105,7 +111,7 @@ def ready_for_trials(
     command.log.phase("starting Ray")
     with connect(command.address, command.view.say) as nodes:
         command.signals.take_back()
-        resources = nodes(shared=shared, needed=checked.checkpoint, note=command.view.say)
+        resources = nodes(shared=shared, needed=checked.checkpoints, note=command.view.say)
         per_trial = trial_resources(spec, checked.model, resources)
         spending = BudgetUse(
             command.budget, started=command.started, gpus_per_trial=per_trial["gpu"], records=records or ()
@@ -138,8 +144,8 @@ def basis_without_trials(command: Command, splits: Splits) -> SearchInputs:
     )
 
 
-def _prepared(command: Command, splits: Splits, *, reserved: float = 0) -> Path:
-    """Prepare what trials share, with its progress shown; return the folder."""
+def _prepared(command: Command, splits: Splits, *, reserved: float = 0) -> dict[str, Path]:
+    """Prepare what trials share, with its progress shown; return the folder of each checkpoint."""
     console = command.view.console
 
     def note(line: str) -> None:

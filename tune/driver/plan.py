@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from goemo.configuration.thresholds import words
 from tune import space
 from tune.short_names import short_name, short_value
-from tune.spec import Domain, SearchSpec, advice, order_in_words, scheduler_in_words
+from tune.spec import Domain, SearchSpec, advice, one_or_several, order_in_words, scheduler_in_words
 
 
 def plan(spec: SearchSpec, most: int = 30) -> str:
@@ -22,7 +20,7 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
     lines = [
         f"{spec.name}: {spec.total} trials by {spec.search.algorithm}, {order_in_words(spec)}",
         scheduler_in_words(spec),
-        ", ".join(f"{name} {_shown(value)}" for name, value in model.items()),
+        ", ".join(f"{name} {one_or_several(value)}" for name, value in model.items()),
         f"data {spec.data.source}, taxonomy {spec.data.taxonomy}",
         f"objective {objective}, {words(spec.objective.thresholds)} thresholds, cross-fitted",
         *([again] if confirm.top else []),
@@ -51,8 +49,3 @@ def in_words(domain: Domain) -> str:
         told = f"{values[0]} to {values[1]}, {kinds.get(domain.kind, domain.kind.replace('_', '-'))}"
     conditions = [f"{name} is {' or '.join(map(str, given))}" for name, given in domain.only_if.items()]
     return f"{told}, only if {' and '.join(conditions)}" if conditions else told
-
-
-def _shown(value: Any) -> str:
-    """Return a value of the model, or what it is chosen from."""
-    return f"one of {', '.join(map(str, value.values))}" if isinstance(value, Domain) else str(value)

@@ -143,7 +143,7 @@ def _run_remaining(
     report = inputs.splits.report
     for line in inputs.splits.notes if report is None else report_lines(report.to_dict()):
         view.say(f"data: {line}")
-    view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.checkpoint}")
+    view.say(f"{spec.name}: {spec.total} trials, {spec.data.source}, {spec.model.words}")
     for sentence in advice(spec):
         view.say(f"note: {sentence}")
 
@@ -163,7 +163,7 @@ def _run_remaining(
             run_trials(
                 of_stage,
                 search,
-                prepared=str(inputs.prepared),
+                prepared=inputs.prepared,
                 per_trial=inputs.per_trial,
                 suggestions=suggestions,
                 spending=spending,
@@ -209,7 +209,7 @@ def _report(
         board = leaderboard.build(now)
         best = board.best.trial_id
         view.say(f"opening the test split for {best}")
-        if not open_test_split(search, board, inputs.prepared):
+        if not open_test_split(search, board, inputs.prepared[board.best.config["checkpoint"]]):
             view.say(f"weights of {best} were not kept; to test it: goemo export, then goemo retrain")
     view.say("writing the report")
     write_search_artifacts(now, board, inputs.splits)

@@ -6,15 +6,19 @@ What takes seconds to import is imported in the functions, so that a wrong call 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from goemo.configuration import Configuration
+from goemo.configuration.settings import ModelSettings
 from goemo.data import Splits
 from goemo.errors import InputError
+from goemo.files import amount
 from tune.engine.resources import per_trial, trials_per_gpu
 from tune.records import runs_folder
-from tune.spec import SearchSpec, asked_for, configuration, possible_values
+from tune.spec import SearchSpec, models, possible_values
 
 if TYPE_CHECKING:
     from goemo.training.prepared import StageProgress
@@ -25,42 +29,42 @@ _SIZES = ("batch_size", "max_length")
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """What building a model of the search has shown.
+    """What building a model has shown; of several models, the most of each.
 
     Attributes:
         weights: How many it has.
         trained: How many of them are trained.
         trial_bytes: Of a GPU, for the largest trial.
         gpu_bytes: Memory of each GPU of this machine.
+        least_bytes: Of any device, for weights, gradients and AdamW's moments, however small the batch.
+        name: The model that takes the most of these.
     """
 
     weights: int
     trained: int
     trial_bytes: float
     gpu_bytes: tuple[int, ...]
+    least_bytes: float = 0.0
+    name: str = ""
 
 
-def found_checkpoint(spec: SearchSpec) -> list[Path]:
-    """Find the folder of the checkpoint before any data is read; one made from the data has none yet.
+def found_checkpoints(spec: SearchSpec) -> list[Path]:
+    """Find the folders of the checkpoints before any data is read; those made from the data have none yet.
 
     Raises:
-        InputError: It is not there, or the search chooses among several models.
+        InputError: One is not there.
     """
-    if choices := spec.model.choices:
-        keys = ", ".join(f"model.{name}" for name in choices)
-        problem = (
-            f"{keys}: a search prepares its data for one model; give one value, and start a search for each"
-        )
-        raise InputError(spec.name, [problem])
-    if spec.model.checkpoint.startswith("scratch:"):
+    names = dict.fromkeys(model.checkpoint for model in models(spec))
+    named = [name for name in names if not name.startswith("scratch:")]
+    if not named:
         return []
     from goemo.models import resolve_checkpoint
 
-    return [resolve_checkpoint(spec.model.checkpoint, texts=None, cache=runs_folder() / "cache").folder]
+    return [resolve_checkpoint(name, texts=None, cache=runs_folder() / "cache").folder for name in named]
 
 
-def checked_model(spec: SearchSpec, splits: Splits) -> Any:
-    """Build the model once, before any trial is started, and return it.
+def checked_model(spec: SearchSpec, settings: ModelSettings, splits: Splits) -> Any:
+    """Build a model of the search once, before any trial is started, and return it.
 
     Raises:
         InputError: The checkpoint is not there or is damaged, or cannot be trained or pooled as asked.
@@ -68,54 +72,61 @@ def checked_model(spec: SearchSpec, splits: Splits) -> Any:
     from goemo.models import build_model, resolve_checkpoint
 
     checkpoint = resolve_checkpoint(
-        spec.model.checkpoint, texts=splits.train.texts, cache=runs_folder() / "cache"
+        settings.checkpoint, texts=splits.train.texts, cache=runs_folder() / "cache"
     )
     return build_model(
         checkpoint,
         labels=splits.labels,
-        trainable=spec.model.trainable,
+        trainable=settings.trainable,
         seed=spec.seed,
-        pooling=spec.model.pooling,
+        pooling=settings.pooling,
     )
 
 
-def check_model(spec: SearchSpec, splits: Splits) -> ModelCheck:
-    """Build the model once, before any trial is started, and tell what it takes.
+def check_models(spec: SearchSpec, splits: Splits) -> ModelCheck:
+    """Build each model of the search once, before any trial is started, and tell what they take at most.
 
     Raises:
         InputError: As of ``checked_model``.
     """
-    return told_by(spec, checked_model(spec, splits))
+    return dearest([told_by(spec, one, checked_model(spec, one, splits)) for one in models(spec)])
 
 
-def told_by(spec: SearchSpec, model: Any) -> ModelCheck:
-    """Tell what a model from ``checked_model`` takes."""
-    import torch
-
-    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
-    parameters = list(model.parameters())
-    return ModelCheck(
-        weights=sum(p.numel() for p in parameters),
-        trained=sum(p.numel() for p in parameters if p.requires_grad),
-        trial_bytes=memory_needed(spec, model),
-        gpu_bytes=tuple(gpus),
+def dearest(checks: Sequence[ModelCheck]) -> ModelCheck:
+    """Return the most of everything that models take."""
+    heaviest = max(checks, key=lambda check: check.least_bytes)
+    return replace(
+        heaviest,
+        weights=max(check.weights for check in checks),
+        trained=max(check.trained for check in checks),
+        trial_bytes=max(check.trial_bytes for check in checks),
     )
 
 
-def memory_needed(spec: SearchSpec, model: Any) -> float:
-    """Estimate the bytes of a GPU that the largest trial of a search takes.
+def told_by(spec: SearchSpec, settings: ModelSettings, model: Any) -> ModelCheck:
+    """Tell what a model from ``checked_model`` takes."""
+    import torch
 
-    Args:
-        spec: The search.
-        model: From ``checked_model``.
-    """
     from goemo.training.memory_estimate import estimate_memory
 
-    first = asked_for(spec.varying, {name: domain.values[0] for name, domain in spec.varying.items()})
-    largest = {name: max(possible_values(spec, name)) for name in _SIZES}
-    c = replace(configuration(spec, first), **largest)
+    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
+    parameters = list(model.parameters())
+    largest = {name: max(possible_values(spec, name, settings)) for name in _SIZES}
     # This machine need not be the one with the GPUs: they are taken to have bfloat16.
-    return estimate_memory(model, c, in_bfloat16=c.mixed_precision != "none").total
+    estimate = estimate_memory(
+        model,
+        Configuration(**asdict(settings), **largest),
+        in_bfloat16=settings.mixed_precision != "none",
+    )
+    weights, trained = (sum(p.numel() for p in parameters if p.requires_grad or not only) for only in (0, 1))
+    return ModelCheck(
+        weights=weights,
+        trained=trained,
+        trial_bytes=estimate.total,
+        gpu_bytes=tuple(gpus),
+        least_bytes=4.0 * weights + 12.0 * trained,
+        name=f"{settings.checkpoint} ({settings.trainable})",
+    )
 
 
 def trial_resources(
@@ -127,17 +138,26 @@ def trial_resources(
     has, of this machine's.
 
     Raises:
-        InputError: No node has what a trial asks for.
+        InputError: No node has what a trial asks for, or a model does not fit into the memory of any.
     """
     gpus = [node["gpu_bytes"] for node in nodes if node.get("gpu_bytes")] or check.gpu_bytes
     sharing = trials_per_gpu(check.trial_bytes, min(gpus)) if gpus else 1
-    return per_trial(spec, nodes, sharing=sharing)
+    found = per_trial(spec, nodes, sharing=sharing)
+    there = gpus if found["gpu"] else [node["memory"] for node in nodes if node.get("memory")]
+    if there and check.least_bytes > max(there):
+        device = "GPU" if found["gpu"] else "machine"
+        problem = (
+            f"its weights and what trains them need about {amount(check.least_bytes)}, and the largest "
+            f"{device} has {amount(max(there))}; leave it out, or train less of it with model.trainable"
+        )
+        raise InputError(check.name, [problem])
+    return found
 
 
-def max_lengths(spec: SearchSpec) -> list[int]:
-    """Return every maximum length that a trial of the search may ask for, ascending."""
+def max_lengths(spec: SearchSpec, settings: ModelSettings) -> list[int]:
+    """Return every maximum length that a trial of a model may ask for, ascending."""
     domain = spec.space.get("max_length")
-    values = {int(value) for value in possible_values(spec, "max_length")}
+    values = {int(value) for value in possible_values(spec, "max_length", settings)}
     if domain is not None and not domain.is_listed:
         values |= set(range(domain.values[0], domain.values[1] + 1))
     return sorted(values)
@@ -150,35 +170,47 @@ def prepare(
     reserved: float = 0,
     on_progress: StageProgress | None = None,
     on_note: Callable[[str], None] | None = None,
-) -> Path:
-    """Tokenize the splits and, for a frozen encoder, compute its output; what exists is reused.
+) -> dict[str, Path]:
+    """Tokenize the splits for each encoder and, for a frozen one, compute its output; what exists is reused.
 
     Args:
         spec: The search.
         splits: Its data.
         reserved: Bytes of the disk that must be left for the trials.
         on_progress: As of `goemo.training.prepared.prepare`.
-        on_note: Likewise.
+        on_note: Likewise; where there are several encoders, each line names its own.
 
     Returns:
-        The folder, for `goemo.training.prepared.Prepared.open`.
+        The folder of each checkpoint, for `goemo.training.prepared.Prepared.open`.
     """
     import torch
 
     from goemo.training.prepared import prepare as prepare_shared
 
-    prepared = prepare_shared(
-        splits,
-        spec.model.checkpoint,
-        trainable=spec.model.trainable,
-        pooling=spec.model.pooling,
-        max_lengths=max_lengths(spec),
-        cache=runs_folder() / "cache",
-        prefix_limit_gb=spec.resources.prefix_limit_gb,
-        reserved=reserved,
-        on_progress=on_progress,
-        on_note=on_note,
-    )
+    found: dict[str, Path] = {}
+    told: set[str] = set()
+    are_several = bool(spec.model.choices)
+
+    def note(of: str, line: str) -> None:
+        line = f"{of}: {line}" if are_several else line
+        if on_note is not None and line not in told:
+            told.add(line)
+            on_note(line)
+
+    for one in models(spec):
+        prepared = prepare_shared(
+            splits,
+            one.checkpoint,
+            trainable=one.trainable,
+            pooling=one.pooling,
+            max_lengths=max_lengths(spec, one),
+            cache=runs_folder() / "cache",
+            prefix_limit_gb=spec.resources.prefix_limit_gb,
+            reserved=reserved,
+            on_progress=on_progress,
+            on_note=partial(note, one.checkpoint),
+        )
+        found[one.checkpoint] = prepared.folder
     # What this process holds of a GPU is the trials' from here on.
     torch.cuda.empty_cache()
-    return prepared.folder
+    return found

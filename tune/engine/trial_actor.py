@@ -15,6 +15,7 @@ import shutil
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,9 @@ class _AskedToStopError(Exception):
 class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no types
     """Runs trials, one after the other.
 
-    Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what all trials share), ``here`` (the
-    driver's current folder), ``threads``, ``device``, ``gpus``, ``checkpoint_every_s``, ``timeout_s`` and
-    ``with_test``.
+    Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what trials share, by checkpoint),
+    ``here`` (the driver's current folder), ``threads``, ``device``, ``gpus``, ``checkpoint_every_s``,
+    ``timeout_s`` and ``with_test``.
     """
 
     training: TrainingRun | None = None
@@ -65,7 +66,8 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
             os.chdir(config["here"])
         # Here, where what takes seconds to import does not count as the first trial's time.
         import goemo.bundle.encoder
-        import goemo.training.prepared  # noqa: F401
+        import goemo.training.prepared
+        import goemo.training.reading_cost  # noqa: F401
 
         self.reset_config(config)
         _keep_to_share(config["gpus"])
@@ -232,6 +234,8 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
             record: Of the trial, before it.
             began: When the trial began, by the monotonic clock, had it run in one go.
         """
+        from goemo.training.reading_cost import reading_cost
+
         assert self.training is not None
         seconds = time.monotonic() - began
         gpu_seconds = record.gpu_seconds + (seconds - record.seconds) * self.task["gpus"]
@@ -241,6 +245,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
             "seconds": seconds,
             "gpu_seconds": gpu_seconds,
             **report.metrics,
+            **{f"cost/{name}": value for name, value in asdict(reading_cost(self.training)).items()},
         }
         may_lead = report.is_best and record.confirms is None  # the weights of a leader are there already
         if may_lead and leaders_beaten_by(self.folder, report.metrics[record.objective_name]):
@@ -257,7 +262,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         from goemo.training.prepared import Prepared
 
         configuration = Configuration.from_dict(record.config)
-        prepared = Prepared.open(Path(self.task["prepared"]))
+        prepared = Prepared.open(Path(self.task["prepared"][configuration.checkpoint]))
         checkpoint = self.folder.path / "checkpoint"
         where = {"device": self.task["device"], "threads": self.task["threads"]}
         training = None

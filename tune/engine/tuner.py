@@ -232,7 +232,7 @@ def run_trials(
     spec: SearchSpec,
     search: SearchFolder,
     *,
-    prepared: str,
+    prepared: Mapping[str, Path],
     per_trial: Mapping[str, float],
     suggestions: Suggestions | Confirmations,
     spending: BudgetUse,
@@ -245,7 +245,7 @@ def run_trials(
     Args:
         spec: The search.
         search: Its records, written as the trials go.
-        prepared: Folder of what all trials share.
+        prepared: For each checkpoint the folder of what its trials share.
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
         suggestions: The configurations that remain, of the search or of what confirms its leaders.
         spending: Says when the budget is over.
@@ -260,7 +260,7 @@ def run_trials(
     """
     recorder = Recorder(spec, search, suggestions, view, notice)
     task = {
-        "prepared": prepared,
+        "prepared": {checkpoint: str(folder) for checkpoint, folder in prepared.items()},
         "here": str(Path.cwd()),
         "threads": threads_per_trial(spec),
         "device": None if per_trial["gpu"] else "cpu",

@@ -55,6 +55,7 @@ class Forecast:
         probe_s: What the probe took.
         notes: What a reader should know of these figures.
         data: What was read, line by line.
+        models: What each model's share of that is, a line each, where the search chooses among several.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Forecast:
     probe_s: float
     notes: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def gpu_hours(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
@@ -13,24 +14,29 @@ from rich.console import Console
 
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits, report_lines
+from goemo.files import amount
 from goemo.frozen.output import missing_output
-from goemo.models.architectures import encoder_width
 from goemo.training import report_progress, report_step
-from goemo.training.memory_estimate import estimate_memory
-from goemo.training.precision import uses_bfloat16
 from goemo.training.prepared import prepare as prepare_shared
-from tune.engine.preparation import checked_model, found_checkpoint, max_lengths, told_by, trial_resources
+from tune.durations import duration
+from tune.engine.preparation import (
+    check_models,
+    checked_model,
+    found_checkpoints,
+    max_lengths,
+    trial_resources,
+)
 from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.measuring import Probed, look_work, measure
-from tune.forecast.setting import Setting
+from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import Run, TrialTimeline, simulate
 from tune.forecast.stopping import Span, expected_runs
 from tune.forecast.work import work_of
 from tune.live.consoles import progress_console
 from tune.live.progress import progress_bars
 from tune.records import runs_folder
-from tune.spec import SearchSpec
+from tune.spec import SearchSpec, models
 
 # What no probe sees, on two cores of an AMD EPYC: the imports of the command and MLflow's store before the
 # first trial; the leaderboard, the figures and the page after the last; and what MLflow takes for a trial.
@@ -66,65 +72,81 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     started = time.perf_counter()
-    checkpoint = found_checkpoint(spec)
+    checkpoints = found_checkpoints(spec)
     with connect(address, tell) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
-        model = checked_model(spec, splits)
-        resources = nodes(shared=runs_folder(), needed=checkpoint, note=tell)
+        check = check_models(spec, splits)
+        resources = nodes(shared=runs_folder(), needed=checkpoints, note=tell)
+        per_trial = trial_resources(spec, check, resources)
         opening_s = time.perf_counter() - started
-        with progress_bars(console) as on_progress:
-            prepared = prepare_shared(
-                splits,
-                spec.model.checkpoint,
-                trainable="all",  # the tokens alone
-                max_lengths=max_lengths(spec),
-                cache=runs_folder() / "cache",
-                on_progress=on_progress,
+        chosen = models(spec)
+        parts: list[tuple[Setting, Probed]] = []
+        notes = []
+        for one in chosen:
+            with progress_bars(console) as on_progress:
+                prepared = prepare_shared(
+                    splits,
+                    one.checkpoint,
+                    trainable="all",  # the tokens alone
+                    max_lengths=max_lengths(spec, one),
+                    cache=runs_folder() / "cache",
+                    on_progress=on_progress,
+                )
+            counting = time.perf_counter()
+            missing = missing_output(
+                prepared.folder,
+                prepared.checkpoint,
+                prepared.labels,
+                prepared.tokens,
+                trainable=one.trainable,
+                pooling=one.pooling,
+                max_lengths=max_lengths(spec, one),
             )
-        counting = time.perf_counter()
-        missing = missing_output(
-            prepared.folder,
-            prepared.checkpoint,
-            prepared.labels,
-            prepared.tokens,
-            trainable=spec.model.trainable,
-            pooling=spec.model.pooling,
-            max_lengths=max_lengths(spec),
-        )
-        opening_s += time.perf_counter() - counting
-        obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)
-        check = told_by(spec, model)
-        setting = Setting(
-            spec=spec,
-            splits=splits,
-            prepared=prepared,
-            missing=None if obstacle else missing,
-            model=model,
-            check=check,
-            nodes=resources,
-            per_trial=trial_resources(spec, check, resources),
-        )
-        probed = measure(setting, tell)
-        notes = [f"frozen encoder output: {obstacle}"] if obstacle else []
-        return assemble(setting, probed, opening_s, notes, probe_s=time.perf_counter() - started)
+            opening_s += time.perf_counter() - counting
+            obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)
+            if obstacle:
+                notes.append(f"frozen encoder output of {one.checkpoint}: {obstacle}")
+            setting = Setting(
+                spec=spec,
+                settings=one,
+                splits=splits,
+                prepared=prepared,
+                missing=None if obstacle else missing,
+                model=checked_model(spec, one, splits),
+                check=check,
+                nodes=resources,
+                per_trial=per_trial,
+            )
+            if setting.trials:  # a few random draws need not have one of each
+                tell(f"{one.checkpoint} ({one.trainable})")
+                probed = measure(setting, tell, share=1 / len(chosen))
+                parts.append((replace(setting, model=None), probed))
+        notes = list(dict.fromkeys(notes))
+        return assemble(parts, opening_s, notes, probe_s=time.perf_counter() - started)
 
 
 def assemble(
-    setting: Setting, probed: Probed, opening_s: float, notes: Sequence[str], *, probe_s: float
+    parts: Sequence[tuple[Setting, Probed]], opening_s: float, notes: Sequence[str], *, probe_s: float
 ) -> Forecast:
     """Work out a forecast from what was measured.
 
     Args:
-        setting: The search, and where it would run.
-        probed: What was measured.
+        parts: For each model of the search, where it would run and what was measured.
         opening_s: Seconds to read data and model, and to start Ray.
         notes: What a reader should know.
         probe_s: What the probe took.
     """
+    setting, probed = parts[0]
     spec, at_once = setting.spec, setting.at_once
-    timelines = [timeline(setting, probed, c) for c in setting.configurations]
-    by_id = dict(zip(setting.trials, timelines, strict=True))
+    of_models = [[timeline(s, p, c) for c in s.configurations] for s, p in parts]
+    known = {
+        trial_id: one
+        for (s, _), timelines in zip(parts, of_models, strict=True)
+        for trial_id, one in zip(s.trials, timelines, strict=True)
+    }
+    by_id = {trial_id: known[trial_id] for trial_id in drawn(spec)}
+    timelines = list(by_id.values())
     runs = expected_runs(spec, by_id, at_once)
     walls = [_wall_s(setting, probed, run) for run in runs]
     whole_s = _wall_s(setting, probed, simulate(timelines, at_once))
@@ -133,13 +155,12 @@ def assemble(
     # The leaders are not known yet: any trial may be one.
     again = [TrialTimeline((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials(spec.total)
     confirming_s = simulate(again, at_once).wall_s if again else 0.0
-    closing_s = probed.test_s + REPORT_S
-    opening_s += START_S + probed.workers_s
-    phases = Phases(opening_s, probed.encoder_s, median(walls), confirming_s, closing_s)
+    closing_s = max(p.test_s for _, p in parts) + REPORT_S
+    opening_s += START_S + max(p.workers_s for _, p in parts)
+    phases = Phases(opening_s, sum(p.encoder_s for _, p in parts), median(walls), confirming_s, closing_s)
     rest_s = phases.total - phases.trials
     kept = Span.of([run.steps / steps for run in runs]) if spec.scheduler.algorithm != "none" else None
     hours = (median([sum(run.trial_s) for run in runs]) + sum(one.total_s for one in again)) / 3600
-    memory, there = _memory(setting, probed)
     return Forecast(
         name=spec.name,
         trials=len(timelines),
@@ -147,27 +168,45 @@ def assemble(
         per_trial=dict(setting.per_trial),
         wall_s=Span.of([rest_s + wall for wall in walls]).widened(ERROR),
         phases=phases,
-        trial_s=(totals[0], median(totals), totals[-1]),
+        trial_s=_ends(timelines),
         steps=steps,
         kept_steps=kept,
         saved_s=max(0.0, whole_s - phases.trials),
         trial_hours=hours,
-        memory_bytes=memory,
-        memory_there=there,
+        memory_bytes=max(p.memory_bytes for _, p in parts),
+        memory_there=_memory_there(setting),
         disk=disk_needed(
             spec,
             setting.check,
             labels=len(setting.prepared.labels),
             rows=(len(setting.splits.validation), len(setting.splits.test)),
             at_once=at_once,
-            frozen_output=0 if setting.missing is None else setting.missing.bytes_needed,
+            frozen_output=sum(s.missing.bytes_needed for s, _ in parts if s.missing is not None),
             is_checkpointed=totals[-1] > spec.checkpoint_every_s,
         ),
         disk_free=free_bytes(runs_folder()),
         probe_s=probe_s,
         notes=(*notes, *_notes(spec)),
         data=_data_lines(setting.splits),
+        models=() if len(parts) == 1 else tuple(map(_share, parts, of_models)),
     )
+
+
+def _share(part: tuple[Setting, Probed], timelines: Sequence[TrialTimeline]) -> str:
+    """Return what one model takes of a search that chooses among several."""
+    setting, probed = part
+    one, (shortest, middle, longest) = setting.settings, map(duration, _ends(timelines))
+    encoder = f", {duration(probed.encoder_s)} for the frozen encoder" if probed.encoder_s >= 0.5 else ""
+    return (
+        f"{one.checkpoint} ({one.trainable}, {one.pooling}): {len(timelines)} trials, each {shortest} to "
+        f"{longest}, the median {middle}; {amount(probed.memory_bytes)} for the largest{encoder}"
+    )
+
+
+def _ends(timelines: Sequence[TrialTimeline]) -> tuple[float, float, float]:
+    """Return the seconds of the shortest, the median and the longest trial."""
+    totals = sorted(one.total_s for one in timelines)
+    return totals[0], median(totals), totals[-1]
 
 
 def _data_lines(splits: Splits) -> tuple[str, ...]:
@@ -202,21 +241,12 @@ def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:
     return max(run.wall_s, driver_s, work_s / setting.cpus)
 
 
-def _memory(setting: Setting, probed: Probed) -> tuple[float, float]:
-    """Return the bytes of the largest trial, and those that there are for it."""
-    is_gpu = setting.per_trial["gpu"] > 0
-    device, width = torch.device("cuda" if is_gpu else "cpu"), encoder_width(setting.model.config)
-    estimates = {
-        id(c): estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device, width))
-        for c in [probed.peak[0], *setting.configurations]
-    }
-    largest = max(estimates.values(), key=lambda estimate: estimate.total)
-    # What was measured, and what the largest has beyond that by the estimate.
-    needed = probed.peak[1] + max(0.0, largest.activations - estimates[id(probed.peak[0])].activations)
-    if is_gpu and torch.cuda.is_available():
-        return needed, torch.cuda.get_device_properties(0).total_memory * min(1.0, setting.per_trial["gpu"])
-    there = min(node["memory"] for node in setting.nodes)
-    return needed, there / max(1, setting.at_once // len(setting.nodes))
+def _memory_there(setting: Setting) -> float:
+    """Return the bytes that there are for a trial: its share of a GPU, or of the machine."""
+    if setting.per_trial["gpu"] > 0 and torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory * min(1.0, setting.per_trial["gpu"])
+    there: float = min(node["memory"] for node in setting.nodes)
+    return there / max(1, setting.at_once // len(setting.nodes))
 
 
 def _notes(spec: SearchSpec) -> list[str]:

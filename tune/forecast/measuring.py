@@ -14,12 +14,15 @@ from goemo.configuration import Configuration
 from goemo.fast import faster_on_cpu
 from goemo.inference import choose_device, predict_logits
 from goemo.models.architectures import LAYERS, encoder_width, first_of
+from goemo.tokens import some_texts, spread
+from goemo.training.memory_estimate import estimate_memory
+from goemo.training.precision import uses_bfloat16
 from goemo.training.prepared import Prepared
 from tune.engine.resources import threads_per_trial
 from tune.forecast.costs import CostModel, fit_costs
 from tune.forecast.harness import trial_files
 from tune.forecast.probe import Probe, Timings, corners, measure_at_once
-from tune.forecast.sample import sample_of, some_texts, spread
+from tune.forecast.sample import sample_of
 from tune.forecast.setting import Setting
 from tune.forecast.work import StepShape, Work, visits, work_of
 from tune.records import runs_folder
@@ -51,8 +54,8 @@ class Probed:
         files_s: Seconds of the driver for the files of a trial.
         encoder_s: Seconds of the frozen encoder.
         test_s: Seconds to score the test split.
-        peak: The configuration with the largest steps that was trained, and the bytes of its process, or on
-            its GPU, at their peak.
+        memory_bytes: Of the largest trial at its peak: what was measured of the largest that was trained, and
+            what the largest of all has beyond that by an estimate.
     """
 
     train: CostModel
@@ -64,21 +67,23 @@ class Probed:
     files_s: float
     encoder_s: float
     test_s: float
-    peak: tuple[Configuration, float]
+    memory_bytes: float
 
 
-def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
-    """Measure a search.
+def measure(setting: Setting, tell: Callable[[str], None], *, share: float = 1.0) -> Probed:
+    """Measure the trials of one model.
 
     Args:
         setting: The search, and where it would run; Ray is connected.
         tell: Called with a line on what comes next.
+        share: Of the usual time that the measuring may take.
     """
     spec = setting.spec
     is_gpu = setting.per_trial["gpu"] > 0
     device = choose_device(None)
+    read_s, train_s = _READ_S * share, _TRAIN_S * share
     if setting.missing is not None:
-        tell(f"the frozen encoder reads for about {_READ_S:.0f} s")
+        tell(f"the frozen encoder reads for about {read_s:.0f} s")
     # Where trials read vectors, a whole split is scored in no time.
     rows = len(setting.prepared.tokens["validation"])
     if not all(setting.reads_vectors(c.max_length) for c in setting.configurations):
@@ -87,14 +92,14 @@ def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
         setting.prepared,
         setting.missing,
         rows=rows,
-        seconds=_READ_S,
+        seconds=read_s,
         device=device,
         parent=runs_folder() / "cache",
     ) as sample:
         test_s = _test_s(setting, device)
         files_s = trial_files(spec, setting.splits, next(iter(setting.trials.values())))
         workers = min(setting.at_once, _MOST_WORKERS)
-        tell(f"{workers} trial{'s' * (workers > 1)} at once for at most {_TRAIN_S:.0f} s")
+        tell(f"{workers} trial{'s' * (workers > 1)} at once for at most {train_s:.0f} s")
         chosen = corners(setting.configurations, _MOST_CORNERS)
         probe = Probe(
             sample=str(sample.folder),
@@ -104,7 +109,7 @@ def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
             device=None if is_gpu else "cpu",
             threads=threads_per_trial(spec),
             gpus=setting.per_trial["gpu"],
-            seconds=_TRAIN_S,
+            seconds=train_s,
         )
         findings, workers_s = measure_at_once(probe, dict(setting.per_trial), workers)
         measured = [one for found, _ in findings for one in found]
@@ -123,8 +128,20 @@ def measure(setting: Setting, tell: Callable[[str], None]) -> Probed:
         files_s=files_s,
         encoder_s=sample.encoder_s,
         test_s=test_s,
-        peak=(largest.configuration, max(one.peak_bytes for one in measured)),
+        memory_bytes=_needed(setting, largest.configuration, max(one.peak_bytes for one in measured)),
     )
+
+
+def _needed(setting: Setting, measured: Configuration, peak: float) -> float:
+    """Return the bytes of the largest trial, from those of one that was measured."""
+    device = torch.device("cuda" if setting.per_trial["gpu"] > 0 else "cpu")
+    width = encoder_width(setting.model.config)
+    of_measured, *others = (
+        estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device, width))
+        for c in [measured, *setting.configurations]
+    )
+    largest = max([of_measured, *others], key=lambda estimate: estimate.total)
+    return peak + max(0.0, largest.activations - of_measured.activations)
 
 
 def _training(setting: Setting, measured: Timings, *, is_recorded: bool) -> tuple[Work, float, float | None]:

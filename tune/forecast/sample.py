@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from goemo.frozen import Sequences, output_folders
 from goemo.frozen.output import MissingOutput, output_name, output_parent
-from goemo.tokens import TokenStore
+from goemo.tokens import evenly, some_texts, spread
 from goemo.training.prepared import Prepared
 
 Rows = NDArray[np.int64]
@@ -89,20 +89,6 @@ def sample_of(
         yield Sample(folder, taken_s / tokens * float(missing.sequences.lengths.sum()))
 
 
-def spread(store: TokenStore, rows: int) -> Rows:
-    """Return up to so many texts, evenly spread over their lengths, in the order of the store."""
-    order = np.argsort(np.diff(store.offsets), kind="stable")
-    return np.sort(order[_evenly(len(order), rows)])
-
-
-def some_texts(store: TokenStore, rows: Rows) -> TokenStore:
-    """Return a store of some of the texts."""
-    texts = [store.ids[store.offsets[row] : store.offsets[row + 1]] for row in rows]
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum([len(text) for text in texts], out=offsets[1:])
-    return TokenStore(np.concatenate(texts), offsets, store.template)
-
-
 def some_sequences(sequences: Sequences, most: int, chosen: Mapping[str, Rows]) -> Sequences:
     """Return a few of the sequences, with every text on one of about its length.
 
@@ -145,17 +131,11 @@ def some_sequences(sequences: Sequences, most: int, chosen: Mapping[str, Rows]) 
     )
 
 
-def _evenly(n: int, most: int) -> Rows:
-    """Return up to ``most`` of 0..n-1, in the middles of equal parts."""
-    count = min(n, most)
-    return (np.arange(count) * 2 + 1) * n // (2 * count)
-
-
 def _runs(n: int, most: int) -> Rows:
     """Return about ``most`` of 0..n-1 in runs of neighbours that are evenly spread."""
     if n <= most:
         return np.arange(n)
-    starts = _evenly(n // _BLOCK, max(1, most // _BLOCK)) * _BLOCK
+    starts = evenly(n // _BLOCK, max(1, most // _BLOCK)) * _BLOCK
     return np.concatenate([np.arange(start, min(start + _BLOCK, n)) for start in starts])
 
 

@@ -1,13 +1,14 @@
-"""The subject of a forecast: a search, its data, and the place where it would run."""
+"""The subject of a forecast: the trials of one model, its data, and the place where they would run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from goemo.configuration import Configuration
+from goemo.configuration.settings import ModelSettings
 from goemo.data import Splits
 from goemo.frozen.output import MissingOutput
 from goemo.training.prepared import Prepared
@@ -20,20 +21,22 @@ from tune.spec import SearchSpec, configuration
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A search that would run.
+    """What would run of a search with one of its models; most searches have but one.
 
     Attributes:
         spec: The search.
-        splits: Its data.
+        settings: The model.
+        splits: The data.
         prepared: The same, tokenized.
         missing: What the frozen encoder will compute before the first trial; None where that is nothing.
-        model: Of one of its configurations.
+        model: Of one of its configurations; None once it was measured.
         check: Of that model.
         nodes: Resources of each node by Ray's names, ``CPU``, ``GPU`` and ``memory``.
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
     """
 
     spec: SearchSpec
+    settings: ModelSettings
     splits: Splits
     prepared: Prepared
     missing: MissingOutput | None
@@ -44,8 +47,13 @@ class Setting:
 
     @cached_property
     def trials(self) -> dict[str, dict[str, Any]]:
-        """What the trials vary, by their ids, in the order in which they would start."""
-        return drawn(self.spec)
+        """What the trials of this model vary, by their ids, in the order in which they would start."""
+        own = asdict(self.settings).items()
+        return {
+            trial_id: varied
+            for trial_id, varied in drawn(self.spec).items()
+            if own <= asdict(configuration(self.spec, varied)).items()
+        }
 
     @cached_property
     def configurations(self) -> list[Configuration]:
@@ -54,8 +62,8 @@ class Setting:
 
     @property
     def at_once(self) -> int:
-        """How many trials run at a time."""
-        return max(1, min(sum(trials_on(node, self.per_trial) for node in self.nodes), len(self.trials)))
+        """How many trials of the search run at a time."""
+        return max(1, min(sum(trials_on(node, self.per_trial) for node in self.nodes), self.spec.total))
 
     @property
     def cpus(self) -> float:
@@ -78,11 +86,11 @@ class Setting:
 
     def reads_vectors(self, max_length: int) -> bool:
         """Whether trials of a maximum length read one cached vector a text, and no tokens."""
-        if self.spec.model.trainable != "head" or not self.prepared.checkpoint.has_weights:
+        if self.settings.trainable != "head" or not self.prepared.checkpoint.has_weights:
             return False
         if self.missing is not None and max_length in self.missing.max_lengths:
             return True
-        return self.prepared.frozen_features(self.spec.model.pooling, max_length) is not None
+        return self.prepared.frozen_features(self.settings.pooling, max_length) is not None
 
 
 def drawn(spec: SearchSpec) -> dict[str, dict[str, Any]]:

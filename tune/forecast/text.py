@@ -42,7 +42,7 @@ def lines(forecast: Forecast, width: int | None = None) -> str:
     }
     indent = 2 + max(map(len, facts)) + 2
     shown = [f"  {name:<{indent - 4}}  {text}" for name, text in facts.items() if text]
-    shown += [f"  {'note':<{indent - 4}}  {note}" for note in f.notes]
+    shown += [f"  {name:<{indent - 4}}  {line}" for name in ("model", "note") for line in vars(f)[f"{name}s"]]
     read = [f"  {line}" for line in f.data]
     if width is not None:
         read = [fill(line, width, subsequent_indent="    ", break_on_hyphens=False) for line in read]

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from goemo.configuration.declared import keys_of
+from goemo.configuration.settings import ModelSettings
 from goemo.errors import InputError
 from tune.answer.blend import BlendAcrossSearches
 from tune.engine.preparation import max_lengths
@@ -16,7 +18,8 @@ from tune.models.exported import read_export
 from tune.ranking import leaderboard
 from tune.ranking.answers import why_no_blend
 from tune.ranking.confirmed import Confirmed, with_interval
-from tune.ranking.leaderboard import Leaderboard, Row
+from tune.ranking.leaderboard import Leaderboard
+from tune.ranking.rows import Row
 from tune.records import BASELINE, BLEND, SearchFolder, Snapshot, write_text
 from tune.spec import SearchSpec
 
@@ -148,7 +151,7 @@ def _values(
             "trial": trial_id,
             "trials": len(board.rows),
             "threads": threads_per_trial(spec),
-            "max_lengths": max_lengths(spec),
+            "max_lengths": _max_lengths(spec, configuration),
             "prefix_limit_gb": spec.resources.prefix_limit_gb,
             **{key: environment.get(key) for key in ("platform", "gpus", "git_commit")},
         },
@@ -163,6 +166,14 @@ def _values(
         "configuration": dict(configuration),
         "versions": environment["versions"],
     }
+
+
+def _max_lengths(spec: SearchSpec, configuration: Mapping[str, Any]) -> list[int]:
+    """Return the maximum lengths that an encoder was prepared for in the search; none of other models."""
+    if "trainable" not in configuration:
+        return []
+    known = {name: configuration[name] for name in keys_of(ModelSettings) if name in configuration}
+    return max_lengths(spec, ModelSettings(**known))
 
 
 def _replaced(path: Path) -> str:

@@ -15,7 +15,8 @@ from tune.short_names import short_value
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tune.ranking.leaderboard import Leaderboard, Row
+    from tune.ranking.leaderboard import Leaderboard
+    from tune.ranking.rows import Row
 
 WIDTH = 100  # characters of the table as text
 SHOWN = ("objective_by_hyperparameter", "learning_curves", "importance")  # figures under the table

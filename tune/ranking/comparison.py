@@ -1,4 +1,4 @@
-"""Comparison of several searches on the same validation rows."""
+"""Comparison of several searches, or of the encoders of one, on the same validation rows."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from goemo.escaping import guarded_row
 from goemo.significance import PairedDifference
 from tune.ranking import leaderboard
 from tune.ranking.answers import BaselineRow, baseline_row
-from tune.ranking.leaderboard import Row, word_for_under_way
+from tune.ranking.leaderboard import word_for_under_way
+from tune.ranking.rows import Row
 from tune.records import BASELINE, Snapshot
 
 
 @dataclass(frozen=True)
 class Contender:
-    """The best trial of one search, against the best of all.
+    """The best trial of one group, a search or an encoder, against the best of all.
 
     Attributes:
+        group: What its trials have in common and others do not: the name of the search, or a checkpoint.
         search: Its search.
         trial_id: The trial.
         model: The checkpoint and the part of it that trains.
         thresholds: How its thresholds are fitted, in words.
         varied: The hyperparameters that the search varies, with the trial's values.
-        trials: How many trials of the search have a rank; the best of more of them is luckier.
+        trials: How many trials of the group have a rank; the best of more of them is luckier.
         objective: On validation, thresholds cross-fitted.
         low: Lower end of the objective's 95 % interval.
         high: Upper end.
@@ -41,8 +43,12 @@ class Contender:
         behind_low: Lower end of that difference's 95 % interval, paired on the same rows.
         behind_high: Upper end.
         probability_best_beats_it: Share of the resamples in which the best of all is ahead; None for itself.
+        seconds: Training and evaluation took, as far as it came.
+        ms_per_text: Milliseconds that its model takes for a text in use; None where that was not measured.
+        megabytes: Of its model's weights; likewise.
     """
 
+    group: str
     search: str
     trial_id: str
     model: str
@@ -56,6 +62,9 @@ class Contender:
     behind_low: float
     behind_high: float
     probability_best_beats_it: float | None
+    seconds: float
+    ms_per_text: float | None
+    megabytes: float | None
 
     @property
     def is_tied(self) -> bool:
@@ -65,15 +74,17 @@ class Contender:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Searches in the order of their best trials.
+    """Groups of trials in the order of the best of each.
 
     Attributes:
+        by: What makes a group: ``search``, or a key of the model such as ``checkpoint``.
         objective: The metric by which all of them rank.
-        contenders: The best trial of each search, best first.
+        contenders: The best trial of each group, best first.
         rows: All ranked trials of all searches in one ranking.
         baseline: The bag of words against the best of all; None where no search has fitted it.
     """
 
+    by: str
     objective: str
     contenders: tuple[Contender, ...]
     rows: tuple[Row, ...]
@@ -82,7 +93,8 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "searches": [contender.search for contender in self.contenders],
+            "searches": list(dict.fromkeys(contender.search for contender in self.contenders)),
+            "by": self.by,
             "objective": self.objective,
             "baseline": None if self.baseline is None else asdict(self.baseline),
             "best_of_each": [asdict(contender) for contender in self.contenders],
@@ -113,8 +125,12 @@ class Comparison:
         return sink.getvalue()
 
 
-def compare(searches: Sequence[Snapshot]) -> Comparison:
-    """Rank the trials of several searches together.
+def compare(searches: Sequence[Snapshot], *, by: str = "search") -> Comparison:
+    """Rank the trials of one or several searches together, and take the best of each group.
+
+    Args:
+        searches: At least one.
+        by: What makes a group: ``search``, or a key of a trial's configuration such as ``checkpoint``.
 
     Raises:
         InputError: Two have the same name, they rank by different metrics, or their validation rows differ;
@@ -123,18 +139,22 @@ def compare(searches: Sequence[Snapshot]) -> Comparison:
     """
     check_same_rows(searches, "goemo leaderboard")
     ranked = [record for search in searches for record in search.trials if record.is_ranked]
-    trials = Counter(record.search for record in ranked)
+    with_rank = {record.search for record in ranked}
     for search in searches:
-        if not trials[search.name]:
+        if search.name not in with_rank:
             raise GoemoError(f"{search.name}: no trial has a score to rank by")
     under_way = {search.name: word_for_under_way(search) for search in searches}
     found = [
         (replace(row, stop_reason=under_way[row.search]) if row.stop_reason == "unfinished" else row, behind)
         for row, behind in leaderboard.rank(ranked, searches[0].validation()[0])
     ]
+    trials = Counter(_group(row, by) for row, _ in found)
     return Comparison(
+        by=by,
         objective=searches[0].asked("objective")["metric"],
-        contenders=tuple(_contender(row, behind, trials[row.search]) for row, behind in _best_of_each(found)),
+        contenders=tuple(
+            _contender(row, behind, group, trials[group]) for group, row, behind in _best_of_each(found, by)
+        ),
         rows=tuple(row for row, _ in found),
         baseline=_baseline(searches, found[0][0]),
     )
@@ -166,18 +186,24 @@ def check_same_rows(searches: Sequence[Snapshot], command: str) -> None:
 
 
 def _best_of_each(
-    ranked: Iterable[tuple[Row, PairedDifference]],
-) -> Iterator[tuple[Row, PairedDifference]]:
-    """Yield the first trial of each search."""
+    ranked: Iterable[tuple[Row, PairedDifference]], by: str
+) -> Iterator[tuple[str, Row, PairedDifference]]:
+    """Yield the first trial of each group."""
     seen = set()
     for row, behind in ranked:
-        if row.search not in seen:
-            seen.add(row.search)
-            yield row, behind
+        group = _group(row, by)
+        if group not in seen:
+            seen.add(group)
+            yield group, row, behind
 
 
-def _contender(row: Row, behind: PairedDifference, trials: int) -> Contender:
+def _group(row: Row, by: str) -> str:
+    return row.search if by == "search" else str(row.config.get(by, ""))
+
+
+def _contender(row: Row, behind: PairedDifference, group: str, trials: int) -> Contender:
     return Contender(
+        group=group,
         search=row.search,
         trial_id=row.trial_id,
         model=f"{row.config['checkpoint']} ({row.config['trainable']})",
@@ -191,6 +217,9 @@ def _contender(row: Row, behind: PairedDifference, trials: int) -> Contender:
         behind_low=behind.low,
         behind_high=behind.high,
         probability_best_beats_it=None if row.rank == 1 else behind.probability_a_beats_b,
+        seconds=row.seconds,
+        ms_per_text=row.ms_per_text,
+        megabytes=row.megabytes,
     )
 
 
@@ -228,19 +257,19 @@ def _digest(search: Snapshot) -> str | None:
 
 
 def summary(comparison: Comparison) -> str:
-    """Return the answer in a sentence a search."""
+    """Return the answer in a sentence a group."""
     best, *others = comparison.contenders
     score = f"{best.objective:.4f} [{best.low:.4f}, {best.high:.4f}]"
-    parts = [f"Best: {best.trial_id} of {best.search}, validation {comparison.objective} {score}."]
+    parts = [f"Best: {best.trial_id} of {best.group}, validation {comparison.objective} {score}."]
     for other in others:
         gap = f"{other.behind:.4f} [{other.behind_low:.4f}, {other.behind_high:.4f}]"
         if other.is_tied:
-            parts.append(f"{other.search} ({other.trial_id}) is statistically tied with it: behind by {gap}.")
+            parts.append(f"{other.group} ({other.trial_id}) is statistically tied with it: behind by {gap}.")
         else:
-            parts.append(f"{other.search} ({other.trial_id}) is behind by {gap}.")
-    methods = {contender.search: contender.thresholds for contender in comparison.contenders}
+            parts.append(f"{other.group} ({other.trial_id}) is behind by {gap}.")
+    methods = {contender.group: contender.thresholds for contender in comparison.contenders}
     if len(set(methods.values())) > 1:
-        told = ", ".join(f"{search} by {method}" for search, method in methods.items())
+        told = ", ".join(f"{group} by {method}" for group, method in methods.items())
         parts.append(f"Part of the difference may be how thresholds are fitted: {told}.")
     if comparison.baseline is not None:
         parts.append(comparison.baseline.sentence)

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from goemo.report.savings import seconds_saved
-from tune.ranking.leaderboard import Leaderboard, Row
+from tune.ranking.leaderboard import Leaderboard
+from tune.ranking.rows import Row
 from tune.records import TrialRecord
 from tune.spec import bar, rungs
 

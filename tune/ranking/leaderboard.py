@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,83 +21,11 @@ from goemo.tokens.batches import steps_per_epoch
 from tune.ranking.answers import BaselineRow, BlendRow, baseline_row, blend_row, why_no_blend
 from tune.ranking.confirmed import Confirmed, rank_confirmed, with_interval
 from tune.ranking.resampled import resampled
+from tune.ranking.rows import Row, Unranked, front, model_in_use
 from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot, TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Row:
-    """One ranked trial.
-
-    Attributes:
-        rank: From 1; equal objectives rank by trial id.
-        search: The search that it belongs to.
-        trial_id: The trial.
-        config: Its whole configuration.
-        varied: The hyperparameters that the space varies.
-        stop_reason: ``completed``, ``stopped_early``, ``running``, or ``unfinished`` in a search that was
-            interrupted.
-        progress: Per cent of its training that it has reported.
-        best_progress: Where its best report stands.
-        objective: The best report's objective: on validation, thresholds cross-fitted.
-        val_macro_f1: Macro-F1 of the best report, likewise.
-        val_weighted_f1: Mean of the labels' F1 weighted by support, likewise.
-        val_micro_f1: Micro-F1, likewise.
-        val_macro_f1_at_half: Macro-F1 of the best report with every threshold at 0.5.
-        low: Lower end of the objective's 95 % bootstrap interval over examples.
-        high: Upper end.
-        tied_with_best: Whether the paired bootstrap cannot tell the trial from the best.
-        seconds: From the trial's first to last report, training and evaluation.
-        steps: Optimizer steps that it has reported; None where the size of the data is not known.
-        total_steps: Of its whole training; likewise.
-        message: Why it was stopped early, where that was not the scheduler's doing; else empty.
-    """
-
-    rank: int
-    search: str
-    trial_id: str
-    config: dict[str, Any]
-    varied: dict[str, Any]
-    stop_reason: str
-    progress: int
-    best_progress: int
-    objective: float
-    val_macro_f1: float
-    val_weighted_f1: float
-    val_micro_f1: float
-    val_macro_f1_at_half: float
-    low: float
-    high: float
-    tied_with_best: bool
-    seconds: float
-    steps: int | None = None
-    total_steps: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Unranked:
-    """One trial that has ended without a rank.
-
-    Attributes:
-        trial_id: The trial.
-        config: Its whole configuration.
-        varied: The hyperparameters that the space varies.
-        stop_reason: ``failed``, ``diverged``, ``out_of_memory``, or ``stopped_early`` before any report.
-        progress: Per cent of its training that it has reported.
-        seconds: That it took.
-        message: Why, in a line.
-    """
-
-    trial_id: str
-    config: dict[str, Any]
-    varied: dict[str, Any]
-    stop_reason: str
-    progress: int
-    seconds: float
-    message: str
 
 
 @dataclass(frozen=True)
@@ -319,9 +248,15 @@ def rank(
     """
     ranked = in_order(records)
     worth = resampled(ranked, targets)
+    fastest: dict[tuple[Any, ...], float] = {}  # what runs beside a timing can only make it longer
+    for record in ranked:
+        kind, best = model_in_use(record.config), record.ranked_report()
+        if "cost/ms_per_text" in best:
+            fastest[kind] = min(best["cost/ms_per_text"], fastest.get(kind, math.inf))
     found = []
     for place, (record, drawn) in enumerate(zip(ranked, worth, strict=True), start=1):
         best = record.ranked_report()
+        steps = total_steps(record.config, (train_examples or {}).get(record.search))
         difference = compare_draws(worth[0].estimate - drawn.estimate, worth[0].draws, drawn.draws)
         row = Row(
             rank=place,
@@ -341,11 +276,15 @@ def rank(
             high=drawn.high,
             tied_with_best=not difference.can_tell_apart,
             seconds=record.seconds,
-            **_steps(record, (train_examples or {}).get(record.search)),
+            ms_per_text=fastest.get(model_in_use(record.config)),
+            megabytes=best.get("cost/megabytes"),
+            steps=None if steps is None else round(steps * record.progress / 100),
+            total_steps=steps,
             message=record.outcome.message if record.outcome else "",
         )
         found.append((row, difference))
-    return found
+    on_front = front([row for row, _ in found])
+    return [(replace(row, is_on_front=row in on_front), behind) for row, behind in found]
 
 
 def summary(board: Leaderboard) -> str:
@@ -408,14 +347,6 @@ def _gone(board: Leaderboard) -> list[tuple[str, int]]:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
-
-
-def _steps(record: TrialRecord, examples: int | None) -> dict[str, int | None]:
-    """Return the optimizer steps of a trial: those it has reported, and those of its whole training."""
-    total = total_steps(record.config, examples)
-    if total is None:
-        return {"steps": None, "total_steps": None}
-    return {"steps": round(total * record.progress / 100), "total_steps": total}
 
 
 def total_steps(config: Mapping[str, Any], examples: int | None) -> int | None:

@@ -67,7 +67,8 @@ class TrialRecord:
         varied: The hyperparameters that the space varies, as asked for.
         history: One mapping per report: ``progress`` (per cent), ``time`` (seconds since the epoch),
             ``seconds`` (of training so far), ``gpu_seconds`` (these times its GPUs) and the metrics by their
-            names in MLflow (``val/macro_f1``).
+            names in MLflow (``val/macro_f1``); among them what `goemo.training.reading_cost` measures
+            (``cost/ms_per_text``), which records of an earlier version lack.
         outcome: None while the trial has not ended.
         folder: Where all this stands.
         confirms: The trial whose configuration this one repeats with another seed; None for a trial of the

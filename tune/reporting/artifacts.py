@@ -211,7 +211,7 @@ class TrialArtifacts:
 def _csv(rows: tuple[dict[str, float], ...]) -> str:
     sink = io.StringIO()
     guarded = [guarded_row(row) for row in rows]
-    writer = csv.DictWriter(sink, fieldnames=list(guarded[0]))
+    writer = csv.DictWriter(sink, fieldnames=list(dict.fromkeys(key for row in guarded for key in row)))
     writer.writeheader()
     writer.writerows(guarded)
     return sink.getvalue()

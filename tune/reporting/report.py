@@ -20,6 +20,7 @@ from goemo.metrics import averages
 from goemo.report.savings import savings_sentence, seconds_saved
 from goemo.significance.threshold_stability import threshold_band, threshold_draws
 from tune.ranking import leaderboard
+from tune.ranking.comparison import compare
 from tune.ranking.early_stops import EarlyStops, early_stops
 from tune.ranking.edges import Edge, edges_of, repeated, search_on
 from tune.ranking.insight import Importance, hyperparameter_importance
@@ -35,7 +36,7 @@ from tune.reporting.artifacts import (
     write_figures,
 )
 from tune.reporting.charts import Band, interval_picture, search_charts, search_pictures, trial_pictures
-from tune.spec import SearchSpec
+from tune.spec import SearchSpec, one_or_several
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Findings:
         commands: What to type next.
         errors: The texts that it gets most wrong; empty where the data cannot be read.
         early_stops: The trials that the scheduler stopped early.
+        encoders: The best trial of each checkpoint against the best of all; empty where there is but one.
     """
 
     now: Snapshot
@@ -61,6 +63,7 @@ class Findings:
     commands: list[str]
     errors: list[dict[str, Any]]
     early_stops: EarlyStops
+    encoders: list[dict[str, Any]]
 
 
 def write_search_artifacts(now: Snapshot, board: Leaderboard, splits: Splits) -> None:
@@ -86,7 +89,7 @@ def open_test_split(search: SearchFolder, board: Leaderboard, prepared: Path) ->
     Args:
         search: The records.
         board: Its leaderboard.
-        prepared: The folder of what its trials were trained from.
+        prepared: The folder of what the chosen trial was trained from.
 
     Returns:
         False where the trial's weights were not kept: there is no bundle, or one of another report than its
@@ -165,7 +168,14 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
         commands=_commands(now, search_on(spec, now.path, edges)),
         errors=[] if texts is None else worst_errors(tables, texts),
         early_stops=early_stops(board, now.trials, now.asked("scheduler")),
+        encoders=_encoders(now, spec),
     )
+
+
+def _encoders(now: Snapshot, spec: SearchSpec) -> list[dict[str, Any]]:
+    if "checkpoint" not in spec.model.choices:
+        return []
+    return [asdict(contender) for contender in compare([now], by="checkpoint").contenders]
 
 
 def _chosen(now: Snapshot, board: Leaderboard) -> TrialRecord:
@@ -192,6 +202,7 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         test_results=test,
         comparison=_beside_published(test),
         confirmed=[asdict(leader) for leader in board.confirmed],
+        encoders=findings.encoders,
         early_stops=[asdict(stop) for stop in findings.early_stops.stops],
         risk=findings.early_stops.risk(),
         intervals=interval_picture(board),
@@ -229,6 +240,7 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         **board.to_dict(),
         "question": _question(now, board.best.varied),
         "summary": leaderboard.summary(board),
+        "encoders": findings.encoders,
         "edge_warnings": [edge.sentence for edge in findings.edges],
         "early_stopping": {
             "summary": savings_sentence(everyone),
@@ -303,7 +315,8 @@ def _question(now: Snapshot, varied: Iterable[str]) -> str:
         else "How good is"
     )
     parts = {"all": "all of it trained", "last_layer": "last layer and head trained", "head": "head trained"}
-    encoder = f"{model['checkpoint']} ({parts[model['trainable']]})"
+    trained = parts.get(model["trainable"], "") if isinstance(model["trainable"], str) else ""
+    encoder = f"{one_or_several(model['checkpoint'])}{f' ({trained})' if trained else ''}"
     best = " best" if names else ""
     return f"{sought} {encoder}{best} on {data['source']}, and how sure can we be?"
 

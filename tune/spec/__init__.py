@@ -5,7 +5,7 @@ Nothing heavy is imported here, because `goemo --help` and `goemo spaces` read t
 
 from tune.spec.advice import advice
 from tune.spec.conditions import asked_for, conditions_first, is_asked
-from tune.spec.configurations import configuration, hyperparameters, possible_values
+from tune.spec.configurations import configuration, hyperparameters, models, possible_values
 from tune.spec.domain import Domain
 from tune.spec.extending import extended
 from tune.spec.finding import shipped_spaces
@@ -22,6 +22,7 @@ from tune.spec.sections import (
     ObjectiveSpec,
     ResourcesSpec,
     SchedulerSpec,
+    one_or_several,
     report_progress,
 )
 from tune.spec.wording import order_in_words, scheduler_in_words
@@ -47,6 +48,8 @@ __all__ = [
     "hyperparameters",
     "is_asked",
     "load_spec",
+    "models",
+    "one_or_several",
     "order_in_words",
     "possible_values",
     "report_progress",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
 from goemo.configuration.declared import keys_of
 from goemo.configuration.settings import ModelSettings
-from tune.spec.conditions import is_asked
+from tune.spec.conditions import asked_for, is_asked, members
 from tune.spec.domain import Domain
 from tune.spec.search_spec import SearchSpec
 
@@ -47,8 +48,23 @@ def hyperparameters(spec: SearchSpec, varied: Mapping[str, Any]) -> dict[str, An
     return {**HYPERPARAMETER_DEFAULTS, **constant, **varied}
 
 
-def possible_values(spec: SearchSpec, name: str) -> tuple[Any, ...]:
-    """Return the values that a hyperparameter may have in a trial: all of them, or the ends of their range.
+def models(spec: SearchSpec) -> list[ModelSettings]:
+    """Return every model that a trial of the search may be of, each once, in the order of the product."""
+    choices = spec.model.choices
+    among = {
+        name: replace(domain, only_if={k: v for k, v in domain.only_if.items() if k in choices})
+        for name, domain in choices.items()
+    }
+    found = members(among)
+    for name, domain in choices.items():
+        if domain.only_if.keys() - choices.keys():  # what a hyperparameter decides may be its default as well
+            found += [asked_for(among, {k: v for k, v in one.items() if k != name}) for one in found]
+    fixed = {key: getattr(spec.model, key) for key in keys_of(ModelSettings) if key not in choices}
+    return list(dict.fromkeys(ModelSettings(**fixed, **one) for one in found))
+
+
+def possible_values(spec: SearchSpec, name: str, model: ModelSettings) -> tuple[Any, ...]:
+    """Return the values that a hyperparameter may have in trials of a model: all, or the ends of a range.
 
     Where it is not always asked for, its default is one of them.
     """
@@ -56,4 +72,8 @@ def possible_values(spec: SearchSpec, name: str) -> tuple[Any, ...]:
     domain = spec.space.get(name)
     if domain is None:
         return default
-    return domain.values + (default if domain.only_if else ())
+    of_model = {key: value for key, value in asdict(model).items() if key in domain.only_if}
+    if any(value not in domain.only_if[key] for key, value in of_model.items()):
+        return default
+    is_certain = all(key in of_model and not spec.domains[key].only_if for key in domain.only_if)
+    return domain.values if is_certain else domain.values + default

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from goemo.configuration.data import DataOptions
@@ -98,6 +98,19 @@ class ModelSpec(ModelSettings):
     def choices(self) -> dict[str, Domain]:
         """What the search chooses of the model."""
         return {name: value for name in MODEL_KEYS if isinstance(value := getattr(self, name), Domain)}
+
+    @property
+    def words(self) -> str:
+        """Which encoder, and what of it trains: ``roberta-base (all)``, ``one of a, b (all)``."""
+        return f"{one_or_several(self.checkpoint)} ({one_or_several(self.trainable)})"
+
+
+def one_or_several(value: Any, shown: Callable[[str], str] = str) -> str:
+    """Return a plain value, or the values that it is chosen from, each as it is to be shown."""
+    plain = value.to_yaml() if isinstance(value, Domain) else value
+    listed = next(iter(plain.values())) if isinstance(plain, dict) else [plain]
+    words = [shown(str(one)) for one in listed]
+    return f"one of {', '.join(words)}" if len(words) > 1 else "".join(words)
 
 
 @declared

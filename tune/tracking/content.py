@@ -16,6 +16,7 @@ from goemo.escaping import code, prose, without_folders
 from tune.ranking.leaderboard import in_order, total_steps
 from tune.records import ANSWERS, BLEND, Snapshot, TrialRecord
 from tune.short_names import short_name
+from tune.spec import one_or_several
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
 SYSTEM = "system"  # stands for the system metrics of the parent run
@@ -150,7 +151,8 @@ def best_by_ended(records: Sequence[TrialRecord]) -> list[tuple[int, int, dict[s
 def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the params of a parent run: the search space, one line a hyperparameter, and the rest of it."""
     params = {}
-    for name, domain in spec.get("space", {}).items():
+    chosen = {name: value for name, value in (spec.get("model") or {}).items() if isinstance(value, dict)}
+    for name, domain in {**chosen, **spec.get("space", {})}.items():
         kind, values = next(iter(domain.items())) if isinstance(domain, dict) else ("fixed", domain)
         condition = domain.get("only_if") if isinstance(domain, dict) else None
         params[f"space.{name}"] = f"{kind} {values}{f' only if {condition}' if condition else ''}"
@@ -159,7 +161,8 @@ def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
         sections.append("confirm")
     for section in sections:
         values = spec.get(section) or {}
-        params |= {f"{section}.{key}": str(value) for key, value in values.items() if value is not None}
+        told = {key: value for key, value in values.items() if value is not None}
+        params |= {f"{section}.{key}": str(value) for key, value in told.items() if key not in chosen}
     return params | {"seed": str(spec.get("seed"))}
 
 
@@ -214,7 +217,8 @@ def description(now: Snapshot, best_so_far: str | None = None, *, experiment_id:
 **Trials.** {len(records)}: {counts or "none yet"}. [All trials, best first]({ranked}). \
 Leaderboard, plots and report are under Artifacts.
 
-{code(without_folders(str(model.get("checkpoint"))))} (trains: {prose(model.get("trainable"))}) on \
+{code(one_or_several(model.get("checkpoint"), without_folders))} \
+(trains: {prose(one_or_several(model.get("trainable")))}) on \
 {code(without_folders(str(data.get("source"))))}, taxonomy {prose(data.get("taxonomy"))}; \
 ranked on the validation split.
 

@@ -16,7 +16,9 @@ model:
   trainable:  {{choice: [head, all]}}
 data: {{source: "sample:400"}}
 space:
-  learning_rate: {{grid: [1.0e-3, 1.0e-2], only_if: {{trainable: [head]}}}}
+  learning_rate:
+    - {{grid: [1.0e-3, 1.0e-2], only_if: {{trainable: [head]}}}}
+    - {{grid: [3.0e-3]}}
   max_length: 16
   epochs: 1
 objective: {{reports: 2}}

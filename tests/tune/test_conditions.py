@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.errors import InputError
-from tune.engine.preparation import max_lengths
 from tune.ranking.insight import hyperparameter_importance
 from tune.records import Outcome, TrialRecord
 from tune.space import suggestions
-from tune.spec import SearchSpec, asked_for, configuration, load_spec, models, possible_values
+from tune.spec import (
+    SearchSpec,
+    asked_for,
+    configuration,
+    load_spec,
+    models,
+    possible_lengths,
+    possible_values,
+)
 from tune.tracking.content import space_params
 
 SPACE = {
@@ -176,7 +183,7 @@ def test_lengths_are_prepared_for_trials_that_are_not_asked_for_one():
         "max_length": {"grid": [16, 32], "only_if": {"batch_size": [32]}},
     }
     spec = make_spec(space=space)
-    assert max_lengths(spec, models(spec)[0]) == [16, 32, HYPERPARAMETER_DEFAULTS["max_length"]]
+    assert possible_lengths(spec, models(spec)[0]) == [16, 32, HYPERPARAMETER_DEFAULTS["max_length"]]
 
 
 def test_memory_is_that_of_the_largest_trial():

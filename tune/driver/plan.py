@@ -41,6 +41,8 @@ def plan(spec: SearchSpec, most: int = 30) -> str:
 
 def in_words(domain: Domain) -> str:
     """Return what a hyperparameter is chosen from: ``one of 16, 32``, ``1e-05 to 0.0001, log-uniform``."""
+    if domain.kind == "cases":
+        return "; ".join(map(in_words, domain.cases))
     values = [short_value(value) for value in domain.values]
     if domain.is_listed:
         told = f"one of {', '.join(values)}" if len(values) > 1 else values[0]

@@ -18,7 +18,7 @@ from goemo.errors import InputError
 from goemo.files import amount
 from tune.engine.resources import per_trial, trials_per_gpu
 from tune.records import runs_folder
-from tune.spec import SearchSpec, models, possible_values
+from tune.spec import SearchSpec, models, possible_lengths, possible_values
 
 if TYPE_CHECKING:
     from goemo.training.prepared import StageProgress
@@ -154,15 +154,6 @@ def trial_resources(
     return found
 
 
-def max_lengths(spec: SearchSpec, settings: ModelSettings) -> list[int]:
-    """Return every maximum length that a trial of a model may ask for, ascending."""
-    domain = spec.space.get("max_length")
-    values = {int(value) for value in possible_values(spec, "max_length", settings)}
-    if domain is not None and not domain.is_listed:
-        values |= set(range(domain.values[0], domain.values[1] + 1))
-    return sorted(values)
-
-
 def prepare(
     spec: SearchSpec,
     splits: Splits,
@@ -203,7 +194,7 @@ def prepare(
             one.checkpoint,
             trainable=one.trainable,
             pooling=one.pooling,
-            max_lengths=max_lengths(spec, one),
+            max_lengths=possible_lengths(spec, one),
             cache=runs_folder() / "cache",
             prefix_limit_gb=spec.resources.prefix_limit_gb,
             reserved=reserved,

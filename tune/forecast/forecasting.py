@@ -23,7 +23,6 @@ from tune.engine.preparation import (
     check_models,
     checked_model,
     found_checkpoints,
-    max_lengths,
     trial_resources,
 )
 from tune.forecast.disk_need import disk_needed, free_bytes
@@ -36,7 +35,7 @@ from tune.forecast.work import work_of
 from tune.live.consoles import progress_console
 from tune.live.progress import progress_bars
 from tune.records import runs_folder
-from tune.spec import SearchSpec, models
+from tune.spec import SearchSpec, models, possible_lengths
 
 # What no probe sees, on two cores of an AMD EPYC: the imports of the command and MLflow's store before the
 # first trial; the leaderboard, the figures and the page after the last; and what MLflow takes for a trial.
@@ -89,7 +88,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
                     splits,
                     one.checkpoint,
                     trainable="all",  # the tokens alone
-                    max_lengths=max_lengths(spec, one),
+                    max_lengths=possible_lengths(spec, one),
                     cache=runs_folder() / "cache",
                     on_progress=on_progress,
                 )
@@ -101,7 +100,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
                 prepared.tokens,
                 trainable=one.trainable,
                 pooling=one.pooling,
-                max_lengths=max_lengths(spec, one),
+                max_lengths=possible_lengths(spec, one),
             )
             opening_s += time.perf_counter() - counting
             obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)

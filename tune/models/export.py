@@ -12,7 +12,6 @@ from goemo.configuration.declared import keys_of
 from goemo.configuration.settings import ModelSettings
 from goemo.errors import InputError
 from tune.answer.blend import BlendAcrossSearches
-from tune.engine.preparation import max_lengths
 from tune.engine.resources import threads_per_trial
 from tune.models.exported import read_export
 from tune.ranking import leaderboard
@@ -21,7 +20,7 @@ from tune.ranking.confirmed import Confirmed, with_interval
 from tune.ranking.leaderboard import Leaderboard
 from tune.ranking.rows import Row
 from tune.records import BASELINE, BLEND, SearchFolder, Snapshot, write_text
-from tune.spec import SearchSpec
+from tune.spec import SearchSpec, possible_lengths
 
 
 def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = None) -> str:
@@ -173,7 +172,7 @@ def _max_lengths(spec: SearchSpec, configuration: Mapping[str, Any]) -> list[int
     if "trainable" not in configuration:
         return []
     known = {name: configuration[name] for name in keys_of(ModelSettings) if name in configuration}
-    return max_lengths(spec, ModelSettings(**known))
+    return possible_lengths(spec, ModelSettings(**known))
 
 
 def _replaced(path: Path) -> str:

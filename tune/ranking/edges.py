@@ -13,7 +13,7 @@ from typing import Any
 from goemo.configuration.rules import Number
 from goemo.errors import InputError
 from tune.ranking.leaderboard import Leaderboard
-from tune.spec import SEARCHABLE, Domain, SearchSpec
+from tune.spec import SEARCHABLE, Domain, SearchSpec, case_of
 
 NEAR = 0.05  # of a range's width, on its own scale: closer than this to a bound is on the edge
 BEYOND = 2  # values of a list that are proposed beyond its edge
@@ -65,12 +65,14 @@ def edges(spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str,
             elsewhere, the sentence says so: the edge is then no proof.
     """
     found = []
-    for name, domain in spec.varying.items():
-        side = _side(domain, best[name]) if name in best else 0
-        values = _beyond(name, domain, side) if side else ()
-        if not values:
+    for name in spec.varying:
+        domain = case_of(name, spec.varying, best)
+        side = 0 if domain is None or name not in best else _side(domain, best[name])
+        values = _beyond(name, domain, side) if domain is not None and side else ()
+        if domain is None or not values:
             continue
-        elsewhere = [trial[name] for trial in tied if name in trial and _side(domain, trial[name]) != side]
+        alike = [one for one in tied if name in one and case_of(name, spec.varying, one) is domain]
+        elsewhere = [trial[name] for trial in alike if _side(domain, trial[name]) != side]
         sentence = _sentence(domain, f"{name} {best[name]:.3g}", side, elsewhere)
         found.append(Edge(name, sentence, replace(domain, values=values)))
     return found
@@ -79,13 +81,15 @@ def edges(spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str,
 def search_on(spec: SearchSpec, folder: Path, found: Sequence[Edge]) -> str:
     """Return the command that searches on beyond the edges; empty without one, or where it would be refused.
 
-    Settings that were to be tried first are left out of it, because they may lie outside the new space.
+    Settings that were to be tried first are left out of it, because they may lie outside the new space, and
+    hyperparameters with cases, whose domain no single override can say.
 
     Args:
         spec: The search.
         folder: Its records.
         found: The edges.
     """
+    found = [edge for edge in found if spec.varying[edge.name].kind != "cases"]
     if not found:
         return ""
     space = {**spec.space, **{edge.name: edge.domain for edge in found}}

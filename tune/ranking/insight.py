@@ -57,9 +57,9 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
     therefore importance for the start of the training. Trials that failed, or still run, are left out, and so
     are those that a budget stopped: no other trial has reported where they did.
 
-    A hyperparameter that some of the trials were not asked for is left out: its share would be that of its
-    condition as well. A logarithmic range is taken by its logarithm. Listed values are categories. Effects
-    of two hyperparameters together are not part of the shares.
+    A hyperparameter that some of the trials were not asked for, or that has cases, is left out: its share
+    would be that of its condition as well. A logarithmic range is taken by its logarithm. Listed values are
+    categories. Effects of two hyperparameters together are not part of the shares.
 
     Args:
         spec: The search, for the domains.
@@ -76,7 +76,9 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
     differing = {
         name: domain
         for name, domain in spec.varying.items()
-        if all(name in record.varied for record in ended) and len({r.varied[name] for r in ended}) > 1
+        if domain.kind != "cases"
+        and all(name in record.varied for record in ended)
+        and len({r.varied[name] for r in ended}) > 1
     }
     reason = _obstacle(spec, values, differing)
     shares = None if reason else _fanova(differing, [record.varied for record in ended], values)

@@ -260,8 +260,8 @@ class _Objective(BaseModel):
 class _Model(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    checkpoint: str | dict[str, Any]
-    trainable: str | dict[str, Any] = "all"
+    checkpoint: str | dict[str, Any] | list[Any]
+    trainable: str | dict[str, Any] | list[Any] = "all"
 
 
 class _Source(BaseModel):

@@ -10,7 +10,7 @@ import numpy as np
 
 from tune.records import TrialRecord
 from tune.space.suggestions import Suggestions
-from tune.spec import Domain, SearchSpec, asked_for
+from tune.spec import Domain, SearchSpec, case_of, conditions_first
 
 
 class RandomDraws(Suggestions):
@@ -37,8 +37,13 @@ class RandomDraws(Suggestions):
         """Return the draw of ``number``, once those of all lower numbers are known."""
         rng = np.random.default_rng((self._spec.seed, number))
         varying, enqueued = self._spec.varying, self._enqueued(number)
-        sampled = {name: _sample(domain, rng) for name, domain in varying.items()}
-        draw = asked_for(varying, sampled | enqueued)
+        sampled = {name: [_sample(case, rng) for case in domain.cases] for name, domain in varying.items()}
+        drawn = dict(enqueued)
+        for name in conditions_first(varying):
+            case = case_of(name, varying, drawn)
+            if case is not None and name not in enqueued:
+                drawn[name] = sampled[name][varying[name].cases.index(case)]
+        draw = {name: drawn[name] for name in varying if name in drawn}
         if tuple(draw.items()) not in self._drawn:
             return draw
         others = [

@@ -11,8 +11,8 @@ from typing import Any
 
 from goemo.errors import InputError
 from tune.records import Snapshot, TrialRecord
-from tune.space.tpe import quiet_optuna
-from tune.spec import Domain, SearchSpec
+from tune.space.tpe import label, quiet_optuna
+from tune.spec import Domain, SearchSpec, case_of
 
 TRIAL_ID = "goemo.trial_id"  # among the attributes of a trial
 STATES = {"completed": "COMPLETE", "stopped_early": "PRUNED"}  # the others: FAIL
@@ -77,10 +77,11 @@ def write_study(now: Snapshot, path: Path) -> Study:
 
 def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> Any:
     assert record.outcome is not None
+    cases = {name: case_of(name, domains, record.varied) for name in record.varied if name in domains}
     asked = {
-        name: value
-        for name, value in record.varied.items()
-        if name in domains and domains[name].holds(value)  # not what the space had before it was extended
+        label(name, domains[name], case): (record.varied[name], case)
+        for name, case in cases.items()
+        if case is not None and case.holds(record.varied[name])  # not what the space had before
     }
     state = STATES.get(record.outcome.stop_reason, "FAIL")
     ended = max(record.outcome.ended_at, 0.0)
@@ -91,8 +92,8 @@ def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> 
         value=None if state == "FAIL" else record.objective,
         datetime_start=datetime.fromtimestamp(min(ended, _started(record, ended))),  # noqa: DTZ006 - as Optuna's
         datetime_complete=datetime.fromtimestamp(ended),  # noqa: DTZ006
-        params=asked,
-        distributions={name: _distribution(optuna, domains[name]) for name in asked},
+        params={name: value for name, (value, _) in asked.items()},
+        distributions={name: _distribution(optuna, case) for name, (_, case) in asked.items()},
         user_attrs={
             TRIAL_ID: record.trial_id,
             "goemo.stop_reason": record.outcome.stop_reason,

@@ -13,7 +13,7 @@ from tune.records import TrialRecord
 from tune.space.earlier import EarlierTrial
 from tune.space.ids import number_of
 from tune.space.suggestions import Suggestions
-from tune.spec import Domain, SearchSpec, conditions_first, is_asked
+from tune.spec import Domain, SearchSpec, case_of, conditions_first
 
 
 class Tpe(Suggestions):
@@ -42,7 +42,7 @@ class Tpe(Suggestions):
         self._optuna = optuna
         self._trials: dict[int, Any] = {}  # those that have not ended, by number
         self._names = conditions_first(spec.varying)
-        self._has_conditions = any(domain.only_if for domain in spec.varying.values())
+        self._has_conditions = any(domain.depends_on for domain in spec.varying.values())
         with quiet_optuna():
             # The sampler of trials that already have all their values.
             self._knows_values = optuna.samplers.RandomSampler(seed=0)
@@ -80,7 +80,7 @@ class Tpe(Suggestions):
         """
         with quiet_optuna():
             if fixed := self._enqueued(number):
-                self._study.enqueue_trial(fixed)
+                self._study.enqueue_trial(self._labelled(fixed))
             trial, drawn = self._ask(self._sampler(number))
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         self._trials[number] = self._enter(drawn)
@@ -89,7 +89,7 @@ class Tpe(Suggestions):
     def _enter(self, varied: Mapping[str, Any]) -> Any:
         """Let the study know a trial that starts, in this run or in an earlier one."""
         with quiet_optuna():
-            self._study.enqueue_trial(dict(varied))
+            self._study.enqueue_trial(self._labelled(varied))
             trial, _ = self._ask(self._knows_values)
         return trial
 
@@ -97,10 +97,18 @@ class Tpe(Suggestions):
         """Return Optuna's next trial and its values, in the order of the search space."""
         self._study.sampler = sampler
         trial, varying = self._study.ask(), self._spec.varying
+        drawn: dict[str, Any] = {}
         for name in self._names:
-            if is_asked(name, varying, trial.params):
-                _suggest(trial, name, varying[name])
-        return trial, {name: trial.params[name] for name in varying if name in trial.params}
+            case = case_of(name, varying, drawn)
+            if case is not None:
+                drawn[name] = _suggest(trial, label(name, varying[name], case), case)
+        return trial, {name: drawn[name] for name in varying if name in drawn}
+
+    def _labelled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values by what Optuna calls them, given the values that they depend on."""
+        varying = self._spec.varying
+        cases = {name: case_of(name, varying, values) or varying[name] for name in values}
+        return {label(name, varying[name], cases[name]): value for name, value in values.items()}
 
     def _sampler(self, number: int) -> Any:
         seed = np.random.SeedSequence((self._spec.seed, number)).generate_state(1)[0]
@@ -116,16 +124,19 @@ class Tpe(Suggestions):
             )
 
 
-def _suggest(trial: Any, name: str, domain: Domain) -> None:
+def label(name: str, domain: Domain, case: Domain) -> str:
+    """Return what Optuna is to call a hyperparameter: one with several cases is as many to it."""
+    return name if domain.kind != "cases" else f"{name} ({domain.cases.index(case) + 1})"
+
+
+def _suggest(trial: Any, name: str, domain: Domain) -> Any:
     """Ask an Optuna trial for one hyperparameter; lists are categories, without an order."""
     if domain.is_listed:
-        trial.suggest_categorical(name, domain.values)
-        return
+        return trial.suggest_categorical(name, domain.values)
     low, high = domain.values
     if domain.kind == "int":
-        trial.suggest_int(name, low, high)
-    else:
-        trial.suggest_float(name, low, high, log=domain.kind == "log_uniform")
+        return trial.suggest_int(name, low, high)
+    return trial.suggest_float(name, low, high, log=domain.kind == "log_uniform")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from goemo.configuration.outcomes import RANKED
 from goemo.errors import InputError
 from tune.records import SearchFolder, TrialRecord
 from tune.space import EarlierTrial
-from tune.spec import SearchSpec, asked_for, configuration
+from tune.spec import SearchSpec, asked_for, case_of, configuration
 
 # What may differ between two configurations whose scores mean the same.
 _MAY_DIFFER = ("seed", "reports")
@@ -104,7 +104,8 @@ def _in_this_space(spec: SearchSpec, config: Mapping[str, Any]) -> dict[str, Any
     known = Configuration.from_dict(dict(config)).to_dict()
     values = {name: known[name] for name in spec.varying}
     varied = asked_for(spec.varying, values)
-    if not all(spec.varying[name].holds(value) for name, value in varied.items()):
+    cases = {name: case_of(name, spec.varying, varied) for name in varied}
+    if not all(case is not None and case.holds(varied[name]) for name, case in cases.items()):
         return None
     here = configuration(spec, varied).to_dict()
     return varied if all(here[key] == known[key] for key in known if key not in _MAY_DIFFER) else None

@@ -4,8 +4,14 @@ Nothing heavy is imported here, because `goemo --help` and `goemo spaces` read t
 """
 
 from tune.spec.advice import advice
-from tune.spec.conditions import asked_for, conditions_first, is_asked
-from tune.spec.configurations import configuration, hyperparameters, models, possible_values
+from tune.spec.conditions import asked_for, case_of, conditions_first, is_asked
+from tune.spec.configurations import (
+    configuration,
+    hyperparameters,
+    models,
+    possible_lengths,
+    possible_values,
+)
 from tune.spec.domain import Domain
 from tune.spec.extending import extended
 from tune.spec.finding import shipped_spaces
@@ -42,6 +48,7 @@ __all__ = [
     "advice",
     "asked_for",
     "bar",
+    "case_of",
     "conditions_first",
     "configuration",
     "extended",
@@ -51,6 +58,7 @@ __all__ = [
     "models",
     "one_or_several",
     "order_in_words",
+    "possible_lengths",
     "possible_values",
     "report_progress",
     "rungs",

@@ -1,7 +1,7 @@
 """Conditional hyperparameters: those that apply only for some values of others.
 
 A hyperparameter with ``only_if`` is asked for where each hyperparameter that it names is asked for itself and
-has one of the listed values.
+has one of the listed values. One with several cases has the first of them for which that holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ MOST_MEMBERS = 100_000  # a grid of more would take years, and is a slip: every 
 
 
 def is_asked(name: str, space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> bool:
-    """Return whether ``name`` is asked for, given the values of those it depends on.
+    """Return whether ``name`` is asked for, given the values of those it depends on; see `case_of`."""
+    return case_of(name, space, chosen) is not None
+
+
+def case_of(name: str, space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> Domain | None:
+    """Return the domain of ``name``, given the values of those it depends on; None where it is not asked for.
 
     Args:
         name: A hyperparameter of the space.
@@ -26,10 +31,13 @@ def is_asked(name: str, space: Mapping[str, Domain], chosen: Mapping[str, Any]) 
         chosen: Values of the hyperparameters, of those at least on which ``name`` depends and which are asked
             for; the values of those that are not are looked over.
     """
-    return all(
-        other in chosen and chosen[other] in values and is_asked(other, space, chosen)
-        for other, values in space[name].only_if.items()
-    )
+    for case in space[name].cases:
+        if all(
+            other in chosen and chosen[other] in values and is_asked(other, space, chosen)
+            for other, values in case.only_if.items()
+        ):
+            return case
+    return None
 
 
 def asked_for(space: Mapping[str, Domain], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +58,9 @@ def members(space: Mapping[str, Domain]) -> list[dict[str, Any]]:
     distinct: dict[tuple[Any, ...], dict[str, Any]] = {}
     for values in itertools.product(*listed):
         member = asked_for(space, dict(zip(space, values, strict=True)))
-        distinct.setdefault(tuple(member.items()), member)
+        cases = ((case_of(name, space, member), value) for name, value in member.items())
+        if all(case is not None and case.holds(value) for case, value in cases):
+            distinct.setdefault(tuple(member.items()), member)
     return list(distinct.values())
 
 
@@ -60,4 +70,4 @@ def conditions_first(space: Mapping[str, Domain]) -> list[str]:
     Raises:
         graphlib.CycleError: Conditions go in a circle, which its second argument names.
     """
-    return list(TopologicalSorter({name: domain.only_if for name, domain in space.items()}).static_order())
+    return list(TopologicalSorter({name: domain.depends_on for name, domain in space.items()}).static_order())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
 from goemo.configuration.declared import keys_of
 from goemo.configuration.settings import ModelSettings
-from tune.spec.conditions import asked_for, is_asked, members
+from tune.spec.conditions import conditions_first, is_asked
 from tune.spec.domain import Domain
 from tune.spec.search_spec import SearchSpec
 
@@ -50,17 +50,16 @@ def hyperparameters(spec: SearchSpec, varied: Mapping[str, Any]) -> dict[str, An
 
 def models(spec: SearchSpec) -> list[ModelSettings]:
     """Return every model that a trial of the search may be of, each once, in the order of the product."""
-    choices = spec.model.choices
-    among = {
-        name: replace(domain, only_if={k: v for k, v in domain.only_if.items() if k in choices})
-        for name, domain in choices.items()
-    }
-    found = members(among)
-    for name, domain in choices.items():
-        if domain.only_if.keys() - choices.keys():  # what a hyperparameter decides may be its default as well
-            found += [asked_for(among, {k: v for k, v in one.items() if k != name}) for one in found]
-    fixed = {key: getattr(spec.model, key) for key in keys_of(ModelSettings) if key not in choices}
-    return list(dict.fromkeys(ModelSettings(**fixed, **one) for one in found))
+    keys, choices = keys_of(ModelSettings), spec.model.choices
+    found = [{name: getattr(spec.model, name) for name in keys if name not in choices}]
+    for name in (name for name in conditions_first(spec.varying) if name in choices):
+        found = [
+            {**one, name: value}
+            for one in found
+            for case in _possible(spec, choices[name], keys[name].default, one)
+            for value in case.values
+        ]
+    return list(dict.fromkeys(ModelSettings(**one) for one in found))
 
 
 def possible_values(spec: SearchSpec, name: str, model: ModelSettings) -> tuple[Any, ...]:
@@ -68,12 +67,26 @@ def possible_values(spec: SearchSpec, name: str, model: ModelSettings) -> tuple[
 
     Where it is not always asked for, its default is one of them.
     """
-    default = (HYPERPARAMETER_DEFAULTS[name],)
-    domain = spec.space.get(name)
-    if domain is None:
-        return default
-    of_model = {key: value for key, value in asdict(model).items() if key in domain.only_if}
-    if any(value not in domain.only_if[key] for key, value in of_model.items()):
-        return default
-    is_certain = all(key in of_model and not spec.domains[key].only_if for key in domain.only_if)
-    return domain.values if is_certain else domain.values + default
+    return tuple(value for case in _cases(spec, name, model) for value in case.values)
+
+
+def possible_lengths(spec: SearchSpec, model: ModelSettings) -> list[int]:
+    """Return every maximum length that a trial of a model may ask for, ascending."""
+    return sorted({value for case in _cases(spec, "max_length", model) for value in case.members})
+
+
+def _cases(spec: SearchSpec, name: str, model: ModelSettings) -> list[Domain]:
+    default = Domain("value", (HYPERPARAMETER_DEFAULTS[name],))
+    return _possible(spec, spec.space.get(name, default), default.values[0], asdict(model))
+
+
+def _possible(spec: SearchSpec, domain: Domain, default: Any, known: Mapping[str, Any]) -> list[Domain]:
+    """Return the cases of a domain that may hold, given values of the model; the default where none must."""
+    found = []
+    for case in domain.cases:
+        of_model = {name: values for name, values in case.only_if.items() if name in known}
+        if all(known[name] in values for name, values in of_model.items()):
+            found.append(case)
+            if len(of_model) == len(case.only_if) and not any(spec.domains[n].depends_on for n in of_model):
+                return found
+    return [*found, Domain("value", (default,))]

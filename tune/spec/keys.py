@@ -21,6 +21,8 @@ ALIASES = {
 
 def known_at(path: KeyPath) -> tuple[str, ...]:
     """Return the keys that there are at a path; none where it goes on with values, or leads nowhere."""
+    if len(path) > 2 and path[0] in ("space", "model") and isinstance(path[2], int):
+        path = (*path[:2], *path[3:])  # a case has the keys of a domain
     match path:
         case ():
             return tuple(key for key in known_keys(SearchSpec, ()) if key != "text")

@@ -64,7 +64,7 @@ class Searchable(Rule):
             return self._rule.check(value)
         problems: FoundProblems = []
         domain = read_domain(self.key, value, problems)
-        if domain is not None and domain.only_if and not self.key.has_default:
+        if domain is not None and domain.depends_on and not self.key.has_default:
             problems.append(((ONLY_IF,), f"every trial needs a {self.key.name}: it can have no condition"))
         if problems:
             raise all_broken(problems, value)
@@ -117,6 +117,8 @@ def read_space(given: Any) -> tuple[dict[str, Domain], FoundProblems]:
 
 def read_domain(key: Key, given: Any, problems: FoundProblems) -> Domain | None:
     """Return the domain that a file gives to a key, or None after adding to ``problems``."""
+    if isinstance(given, list) and len(given) > 1 and any(isinstance(case, dict) for case in given):
+        return _cases(key, given, problems)
     if isinstance(given, list):
         kind = "grid" if key.name in HYPERPARAMETERS else "choice"
         problems.append(((), f"a list must say how it is meant: {{{kind}: {show(given)}}}"))
@@ -135,6 +137,19 @@ def read_domain(key: Key, given: Any, problems: FoundProblems) -> Domain | None:
     values = _listed(key, kind, given[kind], problems)
     condition = read_condition(given[ONLY_IF], problems) if ONLY_IF in given else {}
     return None if values is None or condition is None else Domain(kind, values, condition)
+
+
+def _cases(key: Key, given: list[Any], problems: FoundProblems) -> Domain | None:
+    """Return the domain with several cases."""
+    cases = []
+    for number, one in enumerate(given[:MOST_VALUES]):
+        found: FoundProblems = []
+        cases.append(None if isinstance(one, list) else read_domain(key, one, found))
+        if isinstance(one, list):
+            found.append(((), f"must be a domain with {ONLY_IF}, got {show(one)}"))
+        problems += [((number, *path), message) for path, message in found]
+    whole = tuple(case for case in cases if case is not None)
+    return Domain("cases", whole) if len(whole) == len(given) else None
 
 
 def _listed(key: Key, kind: DomainKind, given: Any, problems: FoundProblems) -> tuple[Any, ...] | None:
@@ -228,7 +243,10 @@ def domain_schema(key: Key) -> dict[str, Any]:
         "additionalProperties": False,
         "oneOf": [{"required": [kind]} for kind in kinds],
     }
-    return {"description": key.meaning, "anyOf": [value, domain]}
+    # Their values are checked when the file is read: in full here, the schema would be twice as long.
+    case = {"type": "object", "minProperties": 1, "propertyNames": {"enum": [*kinds, ONLY_IF]}}
+    cases = {"type": "array", "items": {"anyOf": [value, case]}, "minItems": 2, "maxItems": MOST_VALUES}
+    return {"description": key.meaning, "anyOf": [value, domain, cases]}
 
 
 def configurations(value: Any) -> tuple[dict[str, Any], ...]:

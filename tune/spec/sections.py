@@ -108,8 +108,9 @@ class ModelSpec(ModelSettings):
 def one_or_several(value: Any, shown: Callable[[str], str] = str) -> str:
     """Return a plain value, or the values that it is chosen from, each as it is to be shown."""
     plain = value.to_yaml() if isinstance(value, Domain) else value
-    listed = next(iter(plain.values())) if isinstance(plain, dict) else [plain]
-    words = [shown(str(one)) for one in listed]
+    cases = plain if isinstance(plain, list) else [plain]
+    listed = [v for case in cases for v in (next(iter(case.values())) if isinstance(case, dict) else [case])]
+    words = [shown(str(one)) for one in dict.fromkeys(listed)]
     return f"one of {', '.join(words)}" if len(words) > 1 else "".join(words)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from graphlib import CycleError
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from goemo.configuration.rules import KeyPath
 from goemo.configuration.wording import show
-from tune.spec.conditions import MOST_MEMBERS, conditions_first, is_asked
+from tune.spec.conditions import MOST_MEMBERS, case_of, is_asked
 from tune.spec.domain import ONLY_IF, Domain
 from tune.spec.problems import Problems
 from tune.spec.rungs import rungs
@@ -67,17 +67,17 @@ def check_together(
 def _check_conditions(domains: Mapping[str, Domain], *, wrong: set[Any], problems: Problems) -> None:
     """Add the conditions that can never hold, or never be asked; nothing about those on what is wrong."""
     for name, domain in domains.items():
-        for other, values in domain.only_if.items():
-            if other in wrong and other != name:
-                continue
-            for place, message in _condition_problems(name, other, values, domains):
-                problems.add((*place_of(name), ONLY_IF, other, *place), message)
-    others = {
-        name: replace(domain, only_if={n: v for n, v in domain.only_if.items() if n != name})
-        for name, domain in domains.items()
-    }
+        for number, case in enumerate(domain.cases):
+            at = (*place_of(name), *((number,) if domain.kind == "cases" else ()))
+            if case is not domain.cases[-1] and not case.only_if:
+                problems.add(at, f"must have {ONLY_IF}, for the cases after it would never hold")
+            for other, values in case.only_if.items():
+                if other in wrong and other != name:
+                    continue
+                for place, message in _condition_problems(name, other, values, domains):
+                    problems.add((*at, ONLY_IF, other, *place), message)
     try:
-        conditions_first(others)
+        TopologicalSorter({name: domain.depends_on - {name} for name, domain in domains.items()}).prepare()
     except CycleError as error:
         circle: list[str] = error.args[1][::-1]  # each depends on the next
         first = next(name for name in domains if name in circle)
@@ -97,11 +97,11 @@ def _condition_problems(
     elif domain is None or domain.is_constant:
         fixed = "is not in the space" if domain is None else f"is always {domain.values[0]!r}"
         yield (), f"must vary for {name} to depend on it; {other} {fixed}"
-    elif not domain.is_listed and domain.kind != "int":
+    elif not domain.members:
         rule = "must have listed values or whole numbers, for no draw of a real number hits a value"
         yield (), f"{rule}; it has {show(domain.to_yaml())}"
     else:
-        listed = show({domain.kind: list(domain.values)})
+        listed = show(replace(domain, only_if={}).to_yaml())
         for index, value in enumerate(values):
             if not domain.holds(value):
                 yield (index,), f"{value!r} is not in its domain, {listed}"
@@ -112,7 +112,7 @@ def _check_grid(search: Mapping[str, Any], domains: Mapping[str, Domain], proble
     for name, domain in domains.items():
         if not domain.is_listed:
             problems.add(
-                (*place_of(name), domain.kind),
+                place_of(name) if domain.kind == "cases" else (*place_of(name), domain.kind),
                 "a grid search needs listed values, {grid: [...]}; for a range, use search.algorithm "
                 "random or tpe",
             )
@@ -122,7 +122,7 @@ def _check_grid(search: Mapping[str, Any], domains: Mapping[str, Domain], proble
             f"a grid search runs its whole product, so trials has no meaning; remove it, or use "
             f"search.algorithm random, got {search['trials']}",
         )
-    product = math.prod(len(domain.values) for domain in domains.values())
+    product = math.prod(len(domain.members) for domain in domains.values())
     if product > MOST_MEMBERS:
         problems.add(
             ("space",),
@@ -173,6 +173,13 @@ def _misplaced(configuration: Mapping[str, Any], domains: Mapping[str, Domain]) 
             yield name, f"is not in the space; to try {value!r}, give it a domain there"
         elif not domains[name].holds(value):
             yield name, f"must lie in its domain, {show(domains[name].to_yaml())}, got {value!r}"
+        elif domains[name].kind == "cases":
+            unsaid = [other for other in domains[name].depends_on if other not in configuration]
+            case = case_of(name, domains, configuration)
+            if any(is_asked(other, domains, configuration) for other in unsaid):
+                yield name, f"needs {' and '.join(sorted(unsaid))} beside it, on which its values depend"
+            elif case is None or not case.holds(value):
+                yield name, f"has no case with {value!r} for the values beside it"
         elif not is_asked(name, domains, configuration):
             conditions = " and ".join(
                 f"{other} is one of {show(list(values))}" for other, values in domains[name].only_if.items()

@@ -151,11 +151,12 @@ def best_by_ended(records: Sequence[TrialRecord]) -> list[tuple[int, int, dict[s
 def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the params of a parent run: the search space, one line a hyperparameter, and the rest of it."""
     params = {}
-    chosen = {name: value for name, value in (spec.get("model") or {}).items() if isinstance(value, dict)}
+    chosen = {
+        name: value for name, value in (spec.get("model") or {}).items() if isinstance(value, dict | list)
+    }
     for name, domain in {**chosen, **spec.get("space", {})}.items():
-        kind, values = next(iter(domain.items())) if isinstance(domain, dict) else ("fixed", domain)
-        condition = domain.get("only_if") if isinstance(domain, dict) else None
-        params[f"space.{name}"] = f"{kind} {values}{f' only if {condition}' if condition else ''}"
+        cases = domain if isinstance(domain, list) else [domain]
+        params[f"space.{name}"] = "; ".join(map(_domain_words, cases))
     sections = ["model", "data", "search", "scheduler", "objective"]
     if (spec.get("confirm") or {}).get("top"):
         sections.append("confirm")
@@ -164,6 +165,12 @@ def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
         told = {key: value for key, value in values.items() if value is not None}
         params |= {f"{section}.{key}": str(value) for key, value in told.items() if key not in chosen}
     return params | {"seed": str(spec.get("seed"))}
+
+
+def _domain_words(domain: Any) -> str:
+    kind, values = next(iter(domain.items())) if isinstance(domain, dict) else ("fixed", domain)
+    condition = domain.get("only_if") if isinstance(domain, dict) else None
+    return f"{kind} {values}{f' only if {condition}' if condition else ''}"
 
 
 def trial_description(record: TrialRecord) -> str:

@@ -87,7 +87,7 @@ def test_the_best_of_each_encoder_is_ranked_exported_retrained_and_predicts(enco
         assert row["ms_per_text"] > 0
         name = row["trial_id"]
         encoders.run("export", "encoders", "--trial", name, "-o", f"{name}.yaml")
-        encoders.run("retrain", f"{name}.yaml", "-o", name)
+        encoders.run("retrain", f"{name}.yaml", "-o", name, timeout=600)
         facts = json.loads((encoders.folder / name / "provenance.json").read_text(encoding="utf-8"))
         assert facts["configuration"]["checkpoint"] == row["group"]
         metrics = facts["report"]["metrics"]

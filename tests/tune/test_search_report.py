@@ -121,6 +121,35 @@ def test_page_and_twin_tell_the_same(search, splits, tmp_path):
     assert len(page) < 5_000_000
 
 
+def test_a_search_over_encoders_has_a_row_for_each(search, tmp_path):
+    """The best of each with its cost and the gap to the best of all; a damaged trial is left out here too."""
+    albert, xlnet = "scratch:albert-tiny", "scratch:xlnet-tiny"
+    model = {**search.spec["model"], "checkpoint": {"choice": [albert, xlnet]}}
+    search.write_spec({**search.spec, "model": model})
+    for record in search.snapshot().trials:
+        checkpoint = {"checkpoint": xlnet if record.trial_id in ("t003", "t005") else albert}
+        folder = search.trial(record.trial_id)
+        folder.write_config(
+            {**record.config, **checkpoint, "trainable": "all"}, {**checkpoint, **record.varied}
+        )
+        for row in record.history:
+            folder.write_report({**row, "cost/ms_per_text": 2.5, "cost/megabytes": 43.25}, None)
+    page, twin = written(search, tmp_path)
+    assert [(row["group"], row["trial_id"]) for row in twin["encoders"]] == [
+        (albert, "t001"),
+        (xlnet, "t003"),
+    ]
+    best, other = (row["objective"] for row in twin["encoders"])
+    assert twin["encoders"][1]["behind"] == pytest.approx(best - other)
+    assert "Which encoder?" in page
+    assert page.count("<td>2.5</td><td>43.2</td>") == 2 + len(twin["trials"])
+    assert twin["question"].startswith(
+        "Which checkpoint, batch size and learning rate suit one of scratch:albert"
+    )
+    (search.trial("t003").path / "scores.npz").write_bytes(b"no archive")
+    assert [row["trial_id"] for row in written(search, tmp_path)[1]["encoders"]] == ["t001", "t005"]
+
+
 def test_a_record_of_an_older_version_still_makes_a_report(search, splits, tmp_path):
     """Test results without intervals per label are shown without them."""
     results = opened(search, splits)

@@ -58,7 +58,8 @@ def duplicates(
 
 def contradictions(groups: NDArray[np.int64], targets: NDArray[np.bool_]) -> list[list[int]]:
     """Return the rows of each group that has more than one set of labels, in the order of the groups."""
-    order = np.argsort(groups, kind="stable")
+    repeated = np.flatnonzero(np.bincount(groups)[groups] > 1)
+    order = repeated[np.argsort(groups[repeated], kind="stable")]
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     return [
         rows.tolist()

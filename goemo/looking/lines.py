@@ -69,7 +69,7 @@ def length_lines(looked: Mapping[str, Any]) -> list[str]:
     """Return lengths in tokens, what each maximum truncates, and which is suggested."""
     found = looked["lengths"]
     if found is None:
-        return ["lengths in tokens: --checkpoint NAME measures them"]
+        return [f"lengths in tokens: {unmeasured(looked)}"]
     of = f"a sample of {found['texts']:,} texts" if found["is_sample"] else f"{found['texts']:,} texts"
     quantiles = ", ".join(f"{length} at {at} %" for at, length in found["quantiles"].items())
     truncated = ", ".join(f"{most} truncates {share:.2%}" for most, share in found["truncated"].items())
@@ -78,6 +78,12 @@ def length_lines(looked: Mapping[str, Any]) -> list[str]:
         f"maximum length: {truncated}",
         f"suggestion: space.max_length {found['suggestion']}",
     ]
+
+
+def unmeasured(looked: Mapping[str, Any]) -> str:
+    """Return why there are no lengths: the checkpoint was out of reach, or none was given."""
+    name = looked["checkpoint"]
+    return f"not measured, for want of {name}" if name else "--checkpoint NAME measures them"
 
 
 def script_lines(looked: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ def look(splits: Splits, tokenizer: Any = None, checkpoint: str = "") -> dict[st
     Args:
         splits: Loaded with ``leaves_out_unreadable``, so that unreadable rows are told of.
         tokenizer: Of ``transformers``; None measures no lengths.
-        checkpoint: Its name.
+        checkpoint: Its name; without the tokenizer, of one that could not be reached.
 
     Returns:
         Plain values for JSON: ``source``, ``splitting``, ``splits``, ``labels``, ``labels_a_row``,

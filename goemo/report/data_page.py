@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from goemo.looking.lines import unmeasured
 from goemo.report.charts.data import label_counts, truncated_by_length
 from goemo.report.pictures import Picture
 from goemo.report.rendering import render
@@ -28,6 +29,7 @@ def data_page(looked: Mapping[str, Any], *, cache: Path | None = None) -> str:
         looked=looked,
         labels=labels,
         lengths=others,
+        unmeasured=unmeasured(looked),
         bundle=vega_bundle(cache),
         commands=[],
         environment={},

@@ -511,3 +511,37 @@ def test_data_that_is_not_there_is_told_before_anything_heavy_is_imported(argume
     assert done.stdout.split("\n")[:2] == ["2", "[]"]
     assert "no such file or folder" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+TWO = "thanks a lot\t15\tb1\nthanks\t15\tb2\n"
+
+
+def test_looking_at_data_as_text_json_and_page(tmp_path, capsys):
+    """All three tell the counts of the files."""
+    main(["data", str(data_folder(tmp_path, dev_tsv=TWO)), "-o", str(tmp_path / "page.html")])
+    text = capsys.readouterr()
+    assert "page.html: open it in a browser" in text.err
+    main(["data", str(tmp_path / "data"), "--format", "json"])
+    looked = json.loads(capsys.readouterr().out)
+    rows = {"train": 2, "validation": 2, "test": 1}
+    assert looked["splits"] == rows
+    page = (tmp_path / "page.html").read_text()
+    for split, count in rows.items():
+        assert f"{count} {split}" in text.out
+        assert f"{count} {split}" in page
+    assert "lengths in tokens: --checkpoint NAME measures them" in text.out
+    assert looked["lengths"] is None
+
+
+def test_a_checkpoint_out_of_reach_leaves_the_rest_of_a_look_at_data(tmp_path, capsys, monkeypatch):
+    """Everything else is shown, with a line for what is missing; then one line says why, and exit code 1."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    folder, page = str(data_folder(tmp_path, dev_tsv=TWO)), tmp_path / "page.html"
+    with pytest.raises(SystemExit) as ended:
+        main(["data", folder, "--checkpoint", "no-one/knows-this", "-o", str(page)])
+    told = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "lengths in tokens: not measured, for want of no-one/knows-this" in told.out
+    assert "labels a row: " in told.out
+    assert "no-one/knows-this: the hub cannot be reached" in told.err.splitlines()[-1]
+    assert "not measured, for want of no-one/knows-this" in page.read_text()

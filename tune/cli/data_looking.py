@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from goemo.data import load_splits
-from goemo.errors import InputError
+from goemo.errors import GoemoError, InputError
 from goemo.looking import look, looked_lines
 from tune.cli.data import Data
 from tune.live.plain import echo
@@ -24,16 +24,21 @@ def look_at(data: Data, checkpoint: str | None, form: str, output: Path | None) 
 
     Raises:
         InputError: The data or the checkpoint is wrong, or the page cannot be written.
-        GoemoError: The hub cannot be reached.
+        GoemoError: The hub cannot be reached: for the checkpoint, after all else was shown.
     """
     splits = load_splits(data.source or "", options=data.options, leaves_out_unreadable=True)
     cache = runs_folder() / "cache"
-    tokenizer = None
+    tokenizer = out_of_reach = None
     if checkpoint is not None:
         from goemo.models import load_tokenizer, resolve_checkpoint
 
         texts = splits.train.texts
-        tokenizer = load_tokenizer(resolve_checkpoint(checkpoint, texts=texts, cache=cache))
+        try:
+            tokenizer = load_tokenizer(resolve_checkpoint(checkpoint, texts=texts, cache=cache))
+        except InputError:
+            raise
+        except GoemoError as error:
+            out_of_reach = error
     looked = look(splits, tokenizer, checkpoint or "")
     if form == "json":
         echo(json.dumps(looked, indent=2, ensure_ascii=False))
@@ -48,3 +53,5 @@ def look_at(data: Data, checkpoint: str | None, form: str, output: Path | None) 
         except OSError as error:
             raise InputError(str(output), [error.strerror or str(error)]) from error
         echo(f"{output}: open it in a browser", err=True)
+    if out_of_reach is not None:
+        raise out_of_reach

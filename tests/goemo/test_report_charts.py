@@ -6,6 +6,8 @@ import itertools
 import json
 import math
 
+import altair as alt
+import jsonschema
 import numpy as np
 import pytest
 import vl_convert
@@ -101,7 +103,8 @@ def of_search(count):
 
 
 def compiled(chart):
-    """Return a chart as Vega, by the very version that the page carries."""
+    """Return a chart as Vega, by the very version that the page carries; it is valid Vega-Lite."""
+    jsonschema.validate(chart.spec, alt.load_schema())
     return vl_convert.vegalite_to_vega(json.dumps(chart.spec), vl_version=VEGA_LITE)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from goemo.arrays import Targets, Values, check_flags, check_scores, to_logits
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CalibrationMethod = Literal["platt", "isotonic", "temperature"]
 METHODS: tuple[str, ...] = get_args(CalibrationMethod)
@@ -239,6 +241,8 @@ def reliability(
         "mean_score": mean_score[label, bin_],
         "positive_share": share[label, bin_],
     }
+    import pandas as pd
+
     return pd.DataFrame(columns, columns=list(RELIABILITY_COLUMNS))
 
 

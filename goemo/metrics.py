@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from goemo.arrays import Values, check_flags
 from goemo.thresholds import FittedThresholds, threshold_values
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("label", "accuracy", "precision", "recall", "f1", "mcc", "support", "threshold")
 AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
@@ -128,6 +130,8 @@ def table_from_counts(
     Raises:
         ValueError: The number of names or thresholds is not that of the labels.
     """
+    import pandas as pd  # here, as lists of searches and leaderboards do without tables
+
     _check_names(labels, len(counts.tp))
     columns = {
         "label": list(labels),

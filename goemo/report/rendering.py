@@ -8,14 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from goemo import metrics
 from goemo.report.scripts import script_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
 LONGEST_TEXT = 400

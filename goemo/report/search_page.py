@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from goemo.configuration.outcomes import RANKED
 from goemo.configuration.thresholds import DEFAULT_METHOD
@@ -18,6 +16,9 @@ from goemo.report.rendering import label_rows, mean_rows, metric_words, render, 
 from goemo.report.savings import duration, savings_sentence, seconds_saved
 from goemo.report.scripts import vega_bundle
 from goemo.report.standing import standing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESULT_NAMES = {
     "validation": "fitted on validation (the result)",

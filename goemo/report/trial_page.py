@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from goemo.configuration.thresholds import DEFAULT_METHOD
 from goemo.configuration.thresholds import words as threshold_words
 from goemo.report.pictures import pictures_of
 from goemo.report.rendering import label_rows, mean_rows, metric_words, render
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Of a report, in the order of a reader's questions; other columns follow.
 HISTORY_FIRST = (

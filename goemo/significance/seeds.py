@@ -24,7 +24,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from goemo.significance.bootstrap import Bootstrap, Draws
 from goemo.significance.intervals import Interval, check_level, interval
@@ -139,4 +138,6 @@ def _welch(variance_a: float, seeds_a: int, variance_b: float, seeds_b: int, lev
 
 def _quantile(level: float, freedom: float) -> float:
     """Return how many standard errors either end of an interval of Student's is away from its middle."""
+    from scipy.special import stdtrit  # here, as only what has seeds waits for it
+
     return float(stdtrit(freedom, (1 + level) / 2))

@@ -380,6 +380,17 @@ def test_every_command_shows_an_example(capsys, name):
     assert f"goemo {name}" in capsys.readouterr().out.split("Example")[1]
 
 
+def test_lists_and_leaderboards_import_little():
+    """`goemo list` and `goemo leaderboard` take a second, because neither pandas nor SciPy is imported."""
+    code = (
+        "import sys, tune.cli.tables, tune.housekeeping\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'transformers', 'pandas', 'scipy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_help_imports_nothing_heavy():
     """`goemo --help` is instant because engines are imported inside commands only."""
     code = (

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from goemo.report.savings import seconds_saved
 from tune.ranking.leaderboard import Leaderboard
@@ -233,6 +232,8 @@ def _expected(course: Sequence[tuple[float, float]], at: float) -> tuple[float, 
     Returns:
         None of fewer than `FEWEST_TRIALS`.
     """
+    from scipy.special import stdtrit  # here, as most leaderboards do without it
+
     if len(course) < FEWEST_TRIALS:
         return None
     x, y = np.array(course).T

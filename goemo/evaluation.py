@@ -70,8 +70,15 @@ def validation_metrics(
         ValueError: As in :func:`goemo.thresholds.cross_fitted_predictions`.
         GoemoError: What another package adds gives no number from -1 to 1.
     """
+    return cross_fitted_metrics(scores, targets, method=method, **options)[1]
+
+
+def cross_fitted_metrics(
+    scores: ArrayLike, targets: ArrayLike, *, method: str = "exact", **options: Any
+) -> tuple[Targets, dict[str, float]]:
+    """Return the predictions that `validation_metrics` measures, shape of ``targets``, and these metrics."""
     cross_fitted = cross_fitted_predictions(scores, targets, method=method, **options)
-    return {
+    return cross_fitted, {
         **{f"val/{name}": _added(plugin, targets, cross_fitted) for name, plugin in plugins(METRIC).items()},
         "val/macro_f1": metrics.macro_f1(targets, cross_fitted),
         "val/weighted_f1": metrics.weighted_f1(targets, cross_fitted),

@@ -20,6 +20,8 @@ class Report:
             the report before), ``train/samples_per_second`` and ``train/peak_memory_gb``.
         scores: float16, shape (validation texts, labels); the thresholded metrics were computed from these.
         is_best: The configuration's metric is higher than in all reports before.
+        predictions: Cross-fitted, as in ``goemo.thresholds.cross_fitted_predictions``, shape as ``scores``;
+            None of a report that was read back, or that did not look at validation.
     """
 
     progress: int
@@ -27,6 +29,7 @@ class Report:
     metrics: dict[str, float]
     scores: NDArray[np.float16]
     is_best: bool
+    predictions: NDArray[np.bool_] | None = None
 
 
 def report_step(number: int, reports: int, total_steps: int) -> int:

@@ -24,7 +24,7 @@ from goemo.configuration import Configuration
 from goemo.configuration.schedules import learning_rate_factor
 from goemo.configuration.thresholds import threshold_options
 from goemo.errors import GoemoError
-from goemo.evaluation import validation_metrics
+from goemo.evaluation import cross_fitted_metrics
 from goemo.fast import reduce_vocabulary
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
 from goemo.models import learning_rate_scales, load_tokenizer
@@ -201,12 +201,12 @@ class TrainingRun:
         targets = np.asarray(self.prepared.targets["validation"])
         # From the rounded scores, which are what is kept: everybody can compute the same numbers from them.
         options = threshold_options(self.configuration.thresholds)
-        metrics = validation_metrics(scores.astype(np.float32), targets, **options)
+        predictions, metrics = cross_fitted_metrics(scores.astype(np.float32), targets, **options)
         metrics |= {"val/loss": cross_entropy(logits, targets), **training}
 
         objective = f"val/{self.configuration.metric}"
         is_best = self.best is None or metrics[objective] > self.best.metrics[objective]
-        report = Report(progress, self._step, metrics, scores, is_best)
+        report = Report(progress, self._step, metrics, scores, is_best, predictions)
         if is_best:
             self.best = report
             self._best_weights = {name: p.detach().cpu().clone() for name, p in self._trained.items()}

@@ -12,6 +12,7 @@ import pytest
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from tune.engine.schedulers import OBJECTIVE, PROGRESS, bracket_shares, build_scheduler, goes_on, judged_at
+from tune.engine.ties import Ties
 from tune.records import Outcome, SearchFolder
 from tune.space import suggestions
 from tune.spec import SchedulerSpec, load_spec, rungs
@@ -356,3 +357,75 @@ def test_a_worker_that_was_lost_makes_its_reports_again():
                         scheduler.on_trial_result(None, trial, result)
         for objective in (0.05, 0.25, 0.31, 0.33, 0.45, 0.6):
             assert decide(once, "t006", 40, objective) == decide(twice, "t006", 40, objective)
+
+
+def tied(*pairs):
+    """Know of pairs that are tied, a trial and the best of its rung, and of who was asked for."""
+    asked = []
+
+    def is_tied(trial_id, best_id, rung):
+        asked.append((trial_id, best_id, rung))
+        return (trial_id, best_id) in pairs
+
+    return is_tied, asked
+
+
+def test_who_is_tied_with_the_best_of_a_late_rung_goes_on():
+    """At 60 % the share alone would end it; at 20 % nobody is asked, and what is far behind is ended."""
+    is_tied, asked = tied(("t002", "t001"))
+    scheduler = build_scheduler(spec(algorithm="asha"), is_tied=is_tied)
+    for trial_id in ("t001", "t002", "t003"):
+        assert decide(scheduler, trial_id, 20, 0.3) == TrialScheduler.CONTINUE
+    assert decide(scheduler, "t004", 20, 0.2) == TrialScheduler.STOP
+    assert asked == []
+    assert decide(scheduler, "t001", 60, 0.456) == TrialScheduler.CONTINUE
+    assert decide(scheduler, "t002", 60, 0.450) == TrialScheduler.CONTINUE
+    assert decide(scheduler, "t003", 60, 0.30) == TrialScheduler.STOP
+    assert asked == [("t002", "t001", 60), ("t003", "t001", 60)]
+
+
+def test_ties_end_where_that_is_asked_for():
+    """The paper's rule alone."""
+    is_tied, asked = tied(("t002", "t001"))
+    scheduler = build_scheduler(spec(algorithm="asha", keep_ties=False), is_tied=is_tied)
+    decide(scheduler, "t001", 60, 0.456)
+    assert decide(scheduler, "t002", 60, 0.450) == TrialScheduler.STOP
+    assert asked == []
+
+
+@pytest.fixture
+def judged(search):
+    """Three trials at 60 % of 400 rows: two that differ in a few, and one that is far behind."""
+    targets = np.random.default_rng(0).random((400, 3)) < 0.3
+    search.write_validation(targets, ("a", "b", "c"))
+    search.write_spec({"objective": {"metric": "macro_f1"}})
+    for trial_id, wrong in [("t001", slice(0, 40)), ("t002", slice(2, 44)), ("t003", slice(0, 300))]:
+        predictions = targets.copy()
+        predictions[wrong] ^= True
+        search.trial(trial_id).write_config(CONFIG, {})
+        search.trial(trial_id).write_predictions(60, predictions)
+    return search
+
+
+def test_a_tie_is_an_interval_of_the_paired_difference_that_holds_zero(judged, caplog):
+    """What goes on for that is in the log; a trial that has kept nothing is not tied."""
+    caplog.set_level("INFO", "tune.engine.ties")
+    is_tied = Ties(judged)
+    assert is_tied("t002", "t001", 60)
+    assert caplog.messages == ["t002 goes on at 60 %: it is statistically tied with t001"]
+    assert not is_tied("t003", "t001", 60)
+    assert is_tied("t002", "t001", 58.8)
+    assert not is_tied("t002", "t001", 61)
+    assert not is_tied("t009", "t001", 60)
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", "short"])
+def test_damaged_predictions_tie_with_nobody(judged, caplog, content):
+    """The search goes on by the paper's rule, and the log names the file."""
+    path = judged.trial("t002").path / "predictions-060.npy"
+    if content == "short":
+        np.save(path, np.zeros(3, dtype=np.uint8))
+    else:
+        path.write_bytes(content)
+    assert not Ties(judged)("t002", "t001", 60)
+    assert "predictions-060.npy is damaged" in caplog.text

@@ -152,7 +152,7 @@ def test_defaults_fill_a_minimal_file(load):
         "data": {"source": "sample:", "taxonomy": "fine"},
         "space": {},
         "search": {"algorithm": "grid"},
-        "scheduler": {"algorithm": "asha", "grace": 20, "reduction_factor": 3, "brackets": 1},
+        "scheduler": {"algorithm": "asha", "grace": 20, "reduction_factor": 3, "brackets": 1, "keep_ties": True},
         "objective": {"metric": "macro_f1", "thresholds": "proportional", "reports": 5, "test": "chosen"},
         "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto", "prefix_limit_gb": 20.0},
         "confirm": {"top": 0, "seeds": 5},
@@ -278,6 +278,7 @@ WRONG = {
     "scheduler: {brackets: 4}": "scheduler.brackets: must be at most 3: one for each of the 2 rungs that "
     "grace 20 and reduction factor 3 make, and one that stops nobody; got 4",
     "scheduler: {algorithm: median, brackets: 2}": "scheduler.brackets: the median rule has no brackets",
+    "scheduler: {algorithm: median, keep_ties: false}": "scheduler.keep_ties: the median rule has no rungs",
     "scheduler: {algorithm: median, reduction_factor: 4}": "scheduler.reduction_factor: the median rule has",
     "scheduler: {algorithm: median, grace: 30}": "scheduler.grace: must be the progress of a report",
     "scheduler: {algorithm: hyperband, brackets: 2}": "scheduler.brackets: hyperband always uses all",

@@ -6,11 +6,14 @@ import errno
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from goemo.configuration import Configuration
+from goemo.configuration.thresholds import threshold_options
 from goemo.data import load_splits
+from goemo.thresholds import cross_fitted_predictions
 from goemo.training import Diverged, TrainingRun, train
 from goemo.training.prepared import prepare
 from tune.engine import trial_actor as trials
@@ -50,7 +53,7 @@ def folder(tmp_path, monkeypatch):
     return trial
 
 
-def actor(folder, prepared, *, checkpoint_every_s=1e9, timeout_s=None, with_test=False):
+def actor(folder, prepared, *, checkpoint_every_s=1e9, timeout_s=None, **tasks):
     """A trial actor outside Ray: the same methods in the same order."""
     made = TrialActor.__new__(TrialActor)
     made.setup(
@@ -63,7 +66,9 @@ def actor(folder, prepared, *, checkpoint_every_s=1e9, timeout_s=None, with_test
             "gpus": 0.0,
             "checkpoint_every_s": checkpoint_every_s,
             "timeout_s": timeout_s,
-            "with_test": with_test,
+            "with_test": False,
+            "with_predictions": False,
+            **tasks,
         }
     )
     return made
@@ -365,3 +370,24 @@ def test_test_scores_are_left_when_every_trial_is_tested(folder, prepared):
     while not trial.step()["done"]:
         assert not (folder.path / "test_scores.npz").exists()
     assert (folder.path / "test_scores.npz").is_file()
+
+
+def test_predictions_are_kept_from_the_middle_on(folder, prepared):
+    """Of each report before the last, for who is compared with the trial there; they are the report's own."""
+    reports = []
+    train(CONFIGURATION, prepared, on_report=reports.append, threads=1)
+    trial = actor(folder, prepared, with_predictions=True)
+    while not trial.step()["done"]:
+        pass
+    late = [report for report in reports if 50 <= report.progress < 100]
+    kept = sorted(path.name for path in folder.path.glob("predictions-*"))
+    assert kept == [f"predictions-{report.progress:03}.npy" for report in late] != []
+    for report in late:
+        shape = report.scores.shape
+        assert np.array_equal(folder.predictions(report.progress, shape), report.predictions)
+        expected = cross_fitted_predictions(
+            report.scores.astype(np.float32),
+            np.asarray(prepared.targets["validation"]),
+            **threshold_options(CONFIGURATION.thresholds),
+        )
+        assert np.array_equal(report.predictions, expected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune.records import TrialRecord
 from tune.space import number_of
-from tune.spec import SearchSpec, bar, rungs
+from tune.spec import TIES_FROM, SearchSpec, bar, rungs
 from tune.spec.advice import FEWEST_FOR_A_MEDIAN
 
 PROGRESS = "progress"
@@ -27,7 +27,19 @@ OBJECTIVE = "objective"
 _BRACKETS = 1  # tells the draw of a bracket from those of hyperparameters, with the same seed and number
 
 
-def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> TrialScheduler:
+# Called with the ids of a trial and of the best at a rung, and the rung.
+IsTied = Callable[[str, str, float], bool]
+
+
+def _none_is_tied(trial_id: str, best_id: str, rung: float) -> bool:
+    """Know of no predictions: a simulated trial has none."""
+    del trial_id, best_id, rung
+    return False
+
+
+def build_scheduler(
+    spec: SearchSpec, records: Iterable[TrialRecord] = (), is_tied: IsTied = _none_is_tied
+) -> TrialScheduler:
     """Return the scheduler that the search asks for, knowing what the trials have reported.
 
     It is filled again from the records, so that a resumed search stops whom an undisturbed one would have
@@ -37,6 +49,7 @@ def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> Tr
     Args:
         spec: The search.
         records: What an earlier run of it left.
+        is_tied: Says whether a trial is statistically tied with another one at a rung.
     """
     scheduler = spec.scheduler
     if scheduler.algorithm == "none":
@@ -47,7 +60,7 @@ def build_scheduler(spec: SearchSpec, records: Iterable[TrialRecord] = ()) -> Tr
     if scheduler.algorithm == "median":
         built = Median(unfinished, grace=scheduler.grace)
     else:
-        built = Asha(unfinished, spec=spec)
+        built = Asha(unfinished, spec=spec, is_tied=is_tied)
     told = sorted(
         (row["time"], record.trial_id, result)
         for record in records
@@ -157,6 +170,10 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
     far; the first always goes on. What a trial of bracket ``s`` is compared with begins at rung ``s``, and
     the last bracket stops nobody.
 
+    From the middle of its training on, a trial goes on too that is statistically tied with the best of its
+    rung: with few trials at a rung the share alone stops what nobody can tell from the best
+    (docs/decisions/010). What it has there counts for those that come later as any other's.
+
     Hyperband is the same with all brackets, in the shares that Hyperband gives them, which is asynchronous
     Hyperband (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", section 3). Ray's own
     `HyperBandScheduler` is the synchronous one: it pauses the trials of a bracket until the slowest of them
@@ -166,14 +183,16 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
 
     Args:
         spec: The search.
+        is_tied: See `build_scheduler`.
 
     Attributes:
         brackets: What trials had at the rungs of each bracket, below 100.
         bracket_of: Each trial's, by Ray's id.
     """
 
-    def __init__(self, spec: SearchSpec) -> None:
+    def __init__(self, spec: SearchSpec, is_tied: IsTied = _none_is_tied) -> None:
         super().__init__()
+        self._ties = is_tied if spec.scheduler.spares_ties else _none_is_tied
         self._factor, self._seed, self._shares = (
             spec.scheduler.reduction_factor,
             spec.seed,
@@ -184,6 +203,7 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
             {rung: {} for rung in below[number:]} for number in range(len(self._shares))
         ]
         self.bracket_of: dict[str, int] = {}
+        self._record_of: dict[str, str] = {}  # Ray's id of a trial to the search's own
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
         """Choose the bracket of a trial."""
@@ -204,9 +224,17 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         rung = judged_at(recorded, trial.trial_id, progress)
         is_over = progress >= 100
         if rung is not None:
-            is_over |= not goes_on(objective, recorded[rung], self._factor)
-            recorded[rung][trial.trial_id] = objective
+            known = recorded[rung]
+            is_over |= not (goes_on(objective, known, self._factor) or self._is_tied(trial, known, rung))
+            known[trial.trial_id] = objective
+            self._record_of[trial.trial_id] = _id_of(trial)
         return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
+
+    def _is_tied(self, trial: Any, known: Mapping[str, float], rung: float) -> bool:
+        if rung < TIES_FROM or not known:
+            return False
+        best = max(known, key=lambda trial_id: known[trial_id])
+        return self._ties(_id_of(trial), self._record_of[best], rung)
 
     def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
         """Take in a trial's last report; of one that failed there is none."""

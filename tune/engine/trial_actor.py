@@ -26,6 +26,7 @@ import ray.tune as ray_tune
 from goemo.errors import GoemoError
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
 from tune.records import Outcome, SearchFolder, StopReason, TrialFolder, TrialRecord, leaders_beaten_by
+from tune.spec import TIES_FROM
 from tune.stopping.full_disk import full_disk_error, is_full_disk
 from tune.stopping.hang import TimeIsUpError, ended_when_it_hangs, how_it_hung, over_time
 from tune.stopping.stop_sign import StopSign, stop_sign
@@ -55,7 +56,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
 
     Its Ray configuration holds ``folder`` (the trial's), ``prepared`` (what trials share, by checkpoint),
     ``here`` (the driver's current folder), ``threads``, ``device``, ``gpus``, ``checkpoint_every_s``,
-    ``timeout_s`` and ``with_test``.
+    ``timeout_s``, ``with_test`` and ``with_predictions``.
     """
 
     training: TrainingRun | None = None
@@ -252,6 +253,9 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
             self._keep_model(report)
         if self.training.is_finished and self.task["with_test"]:
             self.folder.write_test_scores(self.training.scores("test"))
+        if self.task["with_predictions"] and TIES_FROM <= report.progress < 100:
+            assert report.predictions is not None
+            self.folder.write_predictions(report.progress, report.predictions)
         # Last, because a trial whose history has a report is not asked again for what belongs to it.
         self.folder.write_report(row, report.scores if report.is_best else None)
 

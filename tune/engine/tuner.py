@@ -19,6 +19,7 @@ from tune.engine.cluster.watching import NodeWatch
 from tune.engine.recorder import LOST_WORKERS, OutOfSnapshots, Recorder, folder_of
 from tune.engine.resources import threads_per_trial
 from tune.engine.schedulers import OBJECTIVE, build_scheduler
+from tune.engine.ties import Ties
 from tune.engine.trial_actor import LEFT, TrialActor
 from tune.live.progress import ProgressView
 from tune.ranking.confirm import Confirmations
@@ -268,6 +269,7 @@ def run_trials(
         "checkpoint_every_s": spec.checkpoint_every_s,
         "timeout_s": spec.trial_timeout_s,
         "with_test": spec.objective.test == "every_trial",
+        "with_predictions": spec.scheduler.spares_ties,
     }
     supply = _TrialSupply(spec, search, suggestions, spending, stop_request, task)
     folder = search.path / "ray"
@@ -281,7 +283,7 @@ def run_trials(
                 ray_tune.with_resources(TrialActor, dict(per_trial)),
                 tune_config=ray_tune.TuneConfig(
                     search_alg=SuggestionSearcher(supply.next, nodes.slots),
-                    scheduler=build_scheduler(spec, search.snapshot().trials),
+                    scheduler=build_scheduler(spec, search.snapshot().trials, Ties(search)),
                     num_samples=view.state.total - len(view.state.ended),
                     reuse_actors=True,
                 ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import zipfile
 import zlib
@@ -239,6 +240,33 @@ class TrialFolder:
         partial = self.path / ".test_scores.partial.npz"
         np.savez_compressed(partial, scores=scores.astype(np.float16))
         partial.replace(self.path / "test_scores.npz")
+
+    def write_predictions(self, progress: int, predictions: npt.NDArray[np.bool_]) -> None:
+        """Keep the cross-fitted predictions of a report, a bit each, for who is compared with it there."""
+        path = self.path / f"predictions-{progress:03}.npy"
+        partial = path.with_name(f".partial-{path.name}")
+        with partial.open("wb") as file:
+            np.save(file, np.packbits(predictions))
+        partial.replace(path)
+
+    def predictions(self, progress: float, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
+        """Return the predictions of the first report from a progress on that were kept; None where none were.
+
+        Raises:
+            DamagedTrialError: The file holds something else.
+        """
+        kept = sorted(self.path.glob("predictions-???.npy"))
+        path = next((one for one in kept if one.stem >= f"predictions-{math.ceil(progress):03}"), None)
+        if path is None:
+            return None
+        count = math.prod(shape)
+        try:
+            packed = np.load(path, allow_pickle=False)
+            if packed.dtype != np.uint8 or packed.shape != (-(-count // 8),):
+                raise ValueError(f"must be {-(-count // 8)} bytes, got {packed.dtype} {packed.shape}")
+        except DAMAGED as error:
+            raise DamagedTrialError(self.trial_id, f"{path} is damaged ({error})") from error
+        return np.unpackbits(packed, count=count).reshape(shape).view(np.bool_)
 
     def truncate_history(self, progress: int) -> None:
         """Drop the reports after ``progress``, because the trial will make them again."""

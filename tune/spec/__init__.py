@@ -16,7 +16,7 @@ from tune.spec.domain import Domain
 from tune.spec.extending import extended
 from tune.spec.finding import shipped_spaces
 from tune.spec.loading import load_spec
-from tune.spec.rungs import bar, rungs
+from tune.spec.rungs import TIES_FROM, bar, rungs
 from tune.spec.search_spec import SearchSpec
 from tune.spec.searchable import SEARCHABLE
 from tune.spec.sections import (
@@ -36,6 +36,7 @@ from tune.spec.wording import order_in_words, scheduler_in_words
 __all__ = [
     "SEARCHABLE",
     "TAXONOMIES",
+    "TIES_FROM",
     "AlgorithmSpec",
     "ConfirmSpec",
     "DataSpec",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count, takewhile
 
+TIES_FROM = 50  # per cent of a training from which a trial that is tied with the best is not stopped
+
 
 def rungs(grace: float, reduction_factor: float) -> tuple[float, ...]:
     """Return the rungs ``grace * reduction_factor ** k`` below 100, in per cent of a training, ascending.

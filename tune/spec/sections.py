@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from goemo.configuration.data import DataOptions
 from goemo.configuration.declared import declared, meaning
 from goemo.configuration.limits import PREFIX_LIMIT_GB
-from goemo.configuration.rules import FunctionRule, Number, Text, all_broken, broken, one_of, whole
+from goemo.configuration.rules import Boolean, FunctionRule, Number, Text, all_broken, broken, one_of, whole
 from goemo.configuration.settings import Measuring, ModelSettings
 from goemo.configuration.wording import show
 from tune.spec.domain import Domain
@@ -182,6 +182,19 @@ class SchedulerSpec:
         whole(1, most=100),
         meaning("how many rungs of ASHA trials begin at; for `asha` alone"),
     ] = 1
+    keep_ties: Annotated[
+        bool,
+        Boolean(),
+        meaning(
+            "whether a trial that is statistically tied with the best of its rung goes on, from the middle "
+            "of its training; for `asha` and `hyperband`"
+        ),
+    ] = True
+
+    @property
+    def spares_ties(self) -> bool:
+        """Whether predictions are needed to judge who goes on."""
+        return self.keep_ties and self.algorithm in {"asha", "hyperband"}
 
 
 @declared

@@ -27,6 +27,7 @@ _ONLY_TPE = {
 _USELESS = {
     ("median", "brackets"): "the median rule has no brackets",
     ("median", "reduction_factor"): "the median rule has no rungs",
+    ("median", "keep_ties"): "the median rule has no rungs",
     ("hyperband", "brackets"): "hyperband always uses all brackets that there are",
 }
 
@@ -198,7 +199,7 @@ def _check_scheduler(scheduler: Mapping[str, Any], objective: Mapping[str, Any],
     for (of, key), reason in _USELESS.items():
         if algorithm == of and key in scheduler and scheduler[key] != getattr(SchedulerSpec, key):
             remedy = "remove it, or use scheduler.algorithm asha"
-            problems.add(("scheduler", key), f"{reason}; {remedy}, got {scheduler[key]:g}")
+            problems.add(("scheduler", key), f"{reason}; {remedy}, got {show(scheduler[key])}")
     if algorithm == "none" or grace is None:
         return
     if "reports" in objective and grace not in report_progress(objective["reports"]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tune.spec.rungs import rungs
+from tune.spec.rungs import TIES_FROM, rungs
 from tune.spec.search_spec import SearchSpec
 
 SCHEDULER_NAMES = {"asha": "ASHA", "hyperband": "Hyperband", "median": "The median rule"}
@@ -18,9 +18,10 @@ def scheduler_in_words(spec: SearchSpec) -> str:
     places = " and ".join(f"{rung:.4g}" for rung in rungs(scheduler.grace, scheduler.reduction_factor))
     shared = "" if scheduler.brackets == 1 else f" in {scheduler.brackets} brackets"
     shared = " in all brackets" if scheduler.algorithm == "hyperband" else shared
+    ties = f"; from {TIES_FROM} % on, so does who is tied with the best" if scheduler.keep_ties else ""
     return (
         f"{SCHEDULER_NAMES[scheduler.algorithm]}{shared}, rungs at {places or 'no'} %: about one in "
-        f"{scheduler.reduction_factor:g} goes on, and the first to reach a rung always does"
+        f"{scheduler.reduction_factor:g} goes on, and the first to reach a rung always does{ties}"
     )
 
 

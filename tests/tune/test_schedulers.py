@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -410,7 +411,7 @@ def judged(search):
 def test_a_tie_is_an_interval_of_the_paired_difference_that_holds_zero(judged, caplog):
     """What goes on for that is in the log; a trial that has kept nothing is not tied."""
     caplog.set_level("INFO", "tune.engine.ties")
-    is_tied = Ties(judged)
+    is_tied = pickle.loads(pickle.dumps(Ties(judged)))  # as Ray does with schedulers
     assert is_tied("t002", "t001", 60)
     assert caplog.messages == ["t002 goes on at 60 %: it is statistically tied with t001"]
     assert not is_tied("t003", "t001", 60)

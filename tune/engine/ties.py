@@ -22,7 +22,7 @@ class Ties:
     """
 
     def __init__(self, search: SearchFolder) -> None:
-        self._search = search
+        self._path = search.path  # Ray copies schedulers, and a `SearchFolder` has a lock
 
     def __call__(self, trial_id: str, best_id: str, rung: float) -> bool:
         """Return whether the 95 % interval of the difference between two trials holds zero.
@@ -32,12 +32,11 @@ class Ties:
             best_id: The best of those that have come to the rung.
             rung: Per cent of a training; trials are compared at the first report from there on.
         """
-        targets, _ = self._search.validation()
-        metric = self._search.spec["objective"]["metric"]
+        search = SearchFolder(self._path)
+        targets, _ = search.validation()
+        metric = search.spec["objective"]["metric"]
         try:
-            mine, best = (
-                self._search.trial(one).predictions(rung, targets.shape) for one in (trial_id, best_id)
-            )
+            mine, best = (search.trial(one).predictions(rung, targets.shape) for one in (trial_id, best_id))
         except GoemoError as error:
             log.warning("%s and %s are not compared at %g %%: %s", trial_id, best_id, rung, error)
             return False

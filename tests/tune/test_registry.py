@@ -43,6 +43,7 @@ from tune.models.registry import (
 from tune.models.registry.champion import Contender, judge
 from tune.models.registry.record import RESULTS, SCORES
 from tune.models.registry.run import run_name
+from tune.spec import EXPERIMENT
 
 TEXTS = ["thank you so much!", "wait, how does that work?", "çok teşekkürler 🙏 — 谢谢", "", "word " * 200]
 
@@ -163,7 +164,7 @@ def test_a_run_tells_how_the_model_was_chosen_and_what_it_gave(client, trained, 
     record = Record.open(trained.folder)
     run = client.get_run(done.run_id)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "retrain tiny t003")
-    assert client.get_experiment(run.info.experiment_id).name == tracking.EXPERIMENT
+    assert client.get_experiment(run.info.experiment_id).name == EXPERIMENT
     assert run.data.params["checkpoint"] == "scratch:albert-tiny"
     assert run.data.params["learning_rate"] == "0.003"
     assert run.data.params["seeds"] == "[42]"
@@ -383,7 +384,7 @@ def test_registering_again_doubles_nothing(client, trained):
     """The same run, model and version come back, and the verdict is not spoken twice."""
     first = register(trained.folder)
     assert register(trained.folder) == first
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     assert len(client.search_runs([experiment])) == 1
     assert len(client.search_logged_models([experiment])) == 1
     assert len(client.search_model_versions("name = 'sample-fine'")) == 1
@@ -404,7 +405,7 @@ def test_a_store_that_fails_half_way_is_completed_later(client, trained, monkeyp
             register(trained.folder)
     done = register(trained.folder)
     assert done.alias == "champion"
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     assert [run.info.run_id for run in client.search_runs([experiment])] == [done.run_id]
     assert [model.model_id for model in client.search_logged_models([experiment])] == [done.model_id]
     assert aliases(client) == {"champion": 1}
@@ -657,7 +658,7 @@ def test_a_run_is_named_for_its_trial(trained):
 
 def test_an_experiment_that_was_deleted_says_how_it_comes_back(client, trained):
     """MLflow keeps deleted experiments, and their names."""
-    experiment = client.create_experiment(tracking.EXPERIMENT)
+    experiment = client.create_experiment(EXPERIMENT)
     client.delete_experiment(experiment)
     with pytest.raises(GoemoError, match="mlflow experiments restore"):
         registering.register(trained.folder)

@@ -163,6 +163,7 @@ def test_defaults_fill_a_minimal_file(load):
         "resources": {"cpus_per_trial": 1, "gpus_per_trial": "auto", "prefix_limit_gb": 20.0},
         "confirm": {"top": 0, "seeds": 5},
         "baseline": "words",
+        "experiment": "goemo",
         "seed": 42,
         "keep_models": 1,
         "checkpoint_every_s": 300,

@@ -16,6 +16,7 @@ from goemo.errors import GoemoError, InputError
 from tune import tracking
 from tune.driver import facts as search_facts
 from tune.records import Outcome, SearchFolder
+from tune.spec import EXPERIMENT
 from tune.tracking import content, tracker, writer
 
 START = 1_700_000_000.0
@@ -114,7 +115,7 @@ def finish(search: SearchFolder) -> None:
 def stored(search: SearchFolder) -> dict[str, dict]:
     """Return all that the store holds of a search, by trial id; doubles are found by the assertion."""
     client = tracking.find_store().client()
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     found: dict[str, dict] = {}
     for run in client.search_runs([experiment.experiment_id], f"tags.`goemo.search` = '{search.name}'"):
         key = run.data.tags.get("goemo.trial_id", tracking.SEARCH)
@@ -380,7 +381,7 @@ class TestSync:
         search = make_search(trials=1)
         tracking.sync_all(search)
         client = tracking.find_store().client()
-        experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
         children = client.search_runs([experiment.experiment_id], "tags.`goemo.trial_id` = 't001'")
         assert len(children) == 2
         assert old in {run.info.run_id for run in children}
@@ -390,7 +391,7 @@ class TestSync:
         search = make_search(trials=1)
         tracking.sync_all(search)
         client = tracking.find_store().client()
-        experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
         key = f"{content.VIEW_TAG}goemo-trials-macro_f1"
         state = json.loads(json.loads(experiment.tags[key])["state"])
         assert state["orderByKey"] == "metrics.`best/macro_f1`"
@@ -450,7 +451,7 @@ class TestFailures:
         tracking.sync_all(search)
         child = stored(search)["t001"]
         client = tracking.find_store().client()
-        experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
         tags = {key: value for key, value in child["tags"].items() if key != writer.MARK}
         client.create_run(experiment.experiment_id, start_time=int(time.time() * 1000) + 10_000, tags=tags)
         tracking.sync_all(search)
@@ -732,3 +733,18 @@ def wait_until(condition, seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_a_search_is_in_the_experiment_that_its_space_names(runs):
+    """Other searches, and those of before there was a choice, are in the usual one."""
+    named, usual = make_search("named", trials=1), make_search("usual", trials=1)
+    named.write_spec({**named.spec, "experiment": "emotions/late"})
+    for search in (named, usual):
+        finish(search)
+        tracking.sync_all(search)
+    client = tracking.find_store().client()
+    for experiment, name in (("emotions/late", "named"), (EXPERIMENT, "usual")):
+        found = client.get_experiment_by_name(experiment)
+        searches = {run.data.tags["goemo.search"] for run in client.search_runs([found.experiment_id])}
+        assert searches == {name}
+        assert found.tags["mlflow.experimentKind"] == "custom_model_development"

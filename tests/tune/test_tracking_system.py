@@ -8,6 +8,7 @@ import pytest
 
 from tune import tracking
 from tune.records import SearchFolder
+from tune.spec import EXPERIMENT
 from tune.tracking import content, tracker
 from tune.tracking.system import SystemMonitor
 
@@ -39,7 +40,7 @@ def monitored(search: SearchFolder, samples: int) -> None:
 def stored(search: SearchFolder) -> dict[str, list[tuple[int, int, float]]]:
     """Return the system metrics of the parent run: (step, timestamp in ms, value)."""
     client = tracking.find_store().client()
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     (run,) = client.search_runs([experiment.experiment_id], f"tags.`goemo.search` = '{search.name}'")
     return {
         name: [(m.step, m.timestamp, m.value) for m in client.get_metric_history(run.info.run_id, name)]

@@ -99,6 +99,20 @@ def test_of_a_remote_server_the_addresses_are_printed(runs, remote):
     ]
 
 
+def test_the_experiments_of_all_searches_here_are_named(runs, remote):
+    """Each after its name, where it is not the usual one; a damaged search is in none."""
+    for name, experiment in (("a", {"experiment": "late"}), ("b", {})):
+        SearchFolder.create(name, {"name": name, "objective": {"metric": "macro_f1"}, **experiment})
+    (SearchFolder.create("c", {}).path / "search.yaml").write_text("[")
+    url = remote(200, {"experiment": {"experiment_id": "7", "tags": []}})
+    said: list[str] = []
+    ui.serve(tracking_uri=url, say=said.append)
+    assert [line.partition("http")[0] for line in said] == [
+        "Searches and their trials: ",
+        "late: Searches and their trials: ",
+    ]
+
+
 @pytest.mark.parametrize("status", [401, 404])
 def test_a_server_without_our_experiment_is_still_named(runs, remote, status):
     """Where a login comes first, or nothing has been searched yet, the front page is the answer."""

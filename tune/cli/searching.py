@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("space", type=SpaceName())
 @data_options("dir:PATH, file:PATH, hub:ID or sample:, instead of the file's.")
 @click.option("--name", help="Name of the search, instead of the file's.")
+@click.option("--experiment", metavar="NAME", help="MLflow experiment, instead of the file's (goemo).")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value of the file."
 )
@@ -42,6 +44,7 @@ def search(  # noqa: PLR0917 - click passes them by name
     space: str,
     data: Data,
     name: str | None,
+    experiment: str | None,
     overrides: tuple[str, ...],
     running: Running,
     trials: int | None,
@@ -58,6 +61,8 @@ def search(  # noqa: PLR0917 - click passes them by name
 
     if running.trial_timeout is not None:
         overrides = (*overrides, f"trial_timeout_s={running.trial_timeout}")
+    if experiment is not None:
+        overrides = (*overrides, f"experiment={json.dumps(experiment)}")
     spec = load_spec(space, overrides=(*overrides, *data.overrides), data=data.source, name=name)
     check_source(spec.data.source)
     if no_probe and not dry_run:

@@ -80,7 +80,7 @@ def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> Chec
     check_address(command.address)
     store = find_store(command.tracking_uri)
     if is_new:
-        store.check()
+        store.check(spec.experiment)
     checkpoints = found_checkpoints(spec)
     command.log.phase("reading the data")
     splits = read()

@@ -150,6 +150,7 @@ def _values(
             "trial": trial_id,
             "trials": len(board.rows),
             "threads": threads_per_trial(spec),
+            "experiment": spec.experiment,
             "max_lengths": _max_lengths(spec, configuration),
             "prefix_limit_gb": spec.resources.prefix_limit_gb,
             **{key: environment.get(key) for key in ("platform", "gpus", "git_commit")},

@@ -38,6 +38,7 @@ class Origin:
     threads: Annotated[int, whole(1, most=4_096)]
     rank: Annotated[int, whole(1)] | None = None
     trials: Count | None = None
+    experiment: Name | None = None
     max_lengths: tuple[Annotated[int, whole(4, most=131_072)], ...] = ()
     prefix_limit_gb: Annotated[float, Number(low=0, most=1_000_000)] = PREFIX_LIMIT_GB
     platform: Note | None = None

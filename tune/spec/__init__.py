@@ -17,7 +17,7 @@ from tune.spec.extending import extended
 from tune.spec.finding import shipped_spaces
 from tune.spec.loading import load_spec
 from tune.spec.rungs import TIES_FROM, bar, rungs
-from tune.spec.search_spec import SearchSpec
+from tune.spec.search_spec import EXPERIMENT, SearchSpec
 from tune.spec.searchable import SEARCHABLE
 from tune.spec.sections import (
     TAXONOMIES,
@@ -34,6 +34,7 @@ from tune.spec.sections import (
 from tune.spec.wording import order_in_words, scheduler_in_words
 
 __all__ = [
+    "EXPERIMENT",
     "SEARCHABLE",
     "TAXONOMIES",
     "TIES_FROM",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 
 from goemo.configuration.declared import declared, keys_of, meaning
-from goemo.configuration.rules import FunctionRule, Number, one_of, whole
+from goemo.configuration.rules import FunctionRule, Number, Text, one_of, whole
 from goemo.configuration.settings import Seed
 from tune.spec.conditions import members
 from tune.spec.domain import Domain
@@ -28,6 +28,7 @@ from tune.spec.sections import (
 )
 
 Baseline = Literal["words", "none"]
+EXPERIMENT = "goemo"  # MLflow's, where a search names no other
 
 
 @declared
@@ -54,6 +55,9 @@ class SearchSpec:
             "what the best trial is compared with: a bag of `words`, trained beside the trials, or `none`"
         ),
     ] = "words"
+    experiment: Annotated[
+        str, Text(longest=200), meaning("the MLflow experiment that its runs are in; `--experiment` wins")
+    ] = EXPERIMENT
     seed: Annotated[
         Seed,
         meaning(

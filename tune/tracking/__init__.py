@@ -8,11 +8,10 @@ so while a search runs.
 
 from tune.tracking.content import SEARCH
 from tune.tracking.experiment import find_experiment
-from tune.tracking.store import EXPERIMENT, Store, check_store, find_store
+from tune.tracking.store import Store, check_store, find_store
 from tune.tracking.tracker import Tracker, sync_all
 
 __all__ = [
-    "EXPERIMENT",
     "SEARCH",
     "Store",
     "Tracker",

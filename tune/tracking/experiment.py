@@ -1,14 +1,14 @@
-"""The MLflow experiment that all runs of a project are in."""
+"""The MLflow experiment that runs are in."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tune.tracking import content
-from tune.tracking.store import EXPERIMENT, Store
+from tune.tracking.store import Store
 
 
-def find_experiment(client: Any, store: Store, *, metric: str, name: str = EXPERIMENT) -> str:
+def find_experiment(client: Any, store: Store, *, metric: str, name: str) -> str:
     """Return the id of the experiment, which the first search or retrain makes, with its views in the UI.
 
     Args:

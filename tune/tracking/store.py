@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from goemo.errors import GoemoError, InputError
 from tune.records import runs_folder
+from tune.spec import EXPERIMENT
 from tune.tracking.database import deleted_experiment, make_database, refuse_other_version
 
-EXPERIMENT = "goemo"  # MLflow's experiment for all searches of a project
 OFF = "none"  # in place of a URI: nothing is logged
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
@@ -118,8 +118,11 @@ class Store:
                 "MLFLOW_TRACKING_URI to use the store in mlruns/"
             ) from error
 
-    def check(self) -> None:
+    def check(self, experiment: str = EXPERIMENT) -> None:
         """Ask a tracking server whether it is there and lets us in, and a SQLite file which version it is of.
+
+        Args:
+            experiment: That runs are to be in.
 
         Raises:
             GoemoError: The server does not answer, or the experiment was deleted.
@@ -128,17 +131,17 @@ class Store:
         if self.database is not None:
             set_environment()
             refuse_other_version(self.database, self.shown)
-            if (deleted := deleted_experiment(self.database, EXPERIMENT)) is not None:
-                raise self.deleted(EXPERIMENT, deleted)
+            if (deleted := deleted_experiment(self.database, experiment)) is not None:
+                raise self.deleted(experiment, deleted)
         if not self.is_server:
             return
-        answer = self.ask_for_experiment()
+        answer = self.ask_for_experiment(experiment)
         if answer.status_code in {401, 403}:
             raise InputError(self.shown, [f"{LOGIN} (the MLflow server answers {answer.status_code})"])
         if answer.status_code == 200:
             found = answer.json().get("experiment", {})
             if found.get("lifecycle_stage") == "deleted":
-                raise self.deleted(EXPERIMENT, str(found.get("experiment_id")))
+                raise self.deleted(experiment, str(found.get("experiment_id")))
 
     def deleted(self, name: str, experiment_id: str) -> GoemoError:
         """Return an error that says of a deleted experiment how to bring it back."""

@@ -11,7 +11,7 @@ from goemo.errors import GoemoError
 from tune.records import SearchFolder, Snapshot
 from tune.stopping.full_disk import is_full_disk
 from tune.tracking.content import SEARCH, SYSTEM
-from tune.tracking.store import EXPERIMENT, find_store
+from tune.tracking.store import find_store
 from tune.tracking.system import SystemMonitor
 from tune.tracking.writer import Writer
 
@@ -35,7 +35,6 @@ class Tracker:
             `close` add ``status``: running, complete or interrupted.
         tracking_uri: See `find_store`; where it is ``none``, artifacts are prepared, as they are part of the
             records, and that is all.
-        experiment: MLflow's experiment for all searches of a project.
         is_monitored: Whether to record how busy this machine is, as a search that runs trials does.
         describe: Returns Markdown on the best so far, for the parent's description; called in the thread.
         prepare_artifacts: Fills the ``artifacts/`` of an ended trial; called in the thread.
@@ -51,7 +50,6 @@ class Tracker:
         search: SearchFolder,
         tracking_uri: str | None = None,
         *,
-        experiment: str = EXPERIMENT,
         is_monitored: bool = False,
         describe: Callable[[Snapshot], str] | None = None,
         prepare_artifacts: Callable[[str], None] | None = None,
@@ -62,7 +60,7 @@ class Tracker:
         self._prepare_artifacts = prepare_artifacts
         self._write: Callable[[str], None] = self._prepare
         if not self.store.is_off:
-            self._write = Writer(search, self.store, experiment, describe, prepare_artifacts).write
+            self._write = Writer(search, self.store, describe, prepare_artifacts).write
         self._monitor: SystemMonitor | None = None
         if is_monitored:
             self._monitor = SystemMonitor(search, lambda: self.notice(SYSTEM))
@@ -236,7 +234,6 @@ def sync_all(
     search: SearchFolder,
     tracking_uri: str | None = None,
     *,
-    experiment: str = EXPERIMENT,
     describe: Callable[[Snapshot], str] | None = None,
     prepare_artifacts: Callable[[str], None] | None = None,
 ) -> None:
@@ -246,7 +243,7 @@ def sync_all(
         GoemoError: The store did not take it all; what it took stays, and calling again adds the rest.
     """
     store = find_store(tracking_uri)
-    writer = Writer(search, store, experiment, describe, prepare_artifacts)
+    writer = Writer(search, store, describe, prepare_artifacts)
     now = search.snapshot()
     trials = [record.trial_id for record in (*now.everyone, *now.answers.values())]
     for key in [*trials, SEARCH, SYSTEM]:

@@ -16,8 +16,9 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from goemo.errors import GoemoError, InputError
-from tune.records import runs_folder
-from tune.tracking import EXPERIMENT, Store, find_store
+from tune.records import SearchFolder, runs_folder, search_names
+from tune.spec import EXPERIMENT
+from tune.tracking import Store, find_store
 from tune.tracking.content import RANKING_VIEW, TREE_VIEW, VIEW_TAG, runs_address
 
 HOST = "127.0.0.1"
@@ -41,7 +42,7 @@ def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[s
     if store.is_off:
         raise InputError(store.shown, ["tracking is off; name a store, or unset MLFLOW_TRACKING_URI"])
     if store.is_server:
-        for line in links(store.uri):
+        for line in _all_links(store.uri):
             say(line)
         return
     if store.database is not None and not store.database.exists():
@@ -49,7 +50,7 @@ def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[s
     _refuse_taken(port)
     with _stopped_by_signals(), _server(store, port) as server:
         _wait_until_ready(server, store, port)
-        for line in links(f"http://{HOST}:{port}"):
+        for line in _all_links(f"http://{HOST}:{port}"):
             say(line)
         if has_other_users():
             say(
@@ -59,6 +60,23 @@ def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[s
         say("Ctrl-C ends it.")
         server.wait()
         raise GoemoError(f"the MLflow server ended by itself, with exit code {server.returncode}")
+
+
+def _all_links(url: str) -> list[str]:
+    """Return `links` of the experiments of the searches here, each but the usual after its name."""
+    lines = links(url)
+    for experiment in sorted(_experiments() - {EXPERIMENT}):
+        lines += [f"{experiment}: {line}" for line in links(url, experiment)]
+    return lines
+
+
+def _experiments() -> set[str]:
+    """Return the experiments of the searches on this machine; a damaged search is in none."""
+    found = set()
+    for name in search_names():
+        with contextlib.suppress(GoemoError):
+            found.add(str(SearchFolder.open(name).spec.get("experiment", EXPERIMENT)))
+    return found
 
 
 def links(url: str, experiment: str = EXPERIMENT) -> list[str]:

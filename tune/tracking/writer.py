@@ -20,6 +20,7 @@ from typing import Any
 
 from tune.ranking.confirmed import confirmed_best
 from tune.records import SearchFolder, Snapshot, TrialRecord
+from tune.spec import EXPERIMENT
 from tune.tracking import content
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
 from tune.tracking.experiment import find_experiment
@@ -62,13 +63,12 @@ class Writer:
         self,
         search: SearchFolder,
         store: Store,
-        experiment: str,
         describe: Callable[[Snapshot], str] | None,
         prepare_artifacts: Callable[[str], None] | None,
     ) -> None:
         self.search = search
         self.store = store
-        self.experiment = experiment
+        self.experiment: str = search.spec.get("experiment", EXPERIMENT)
         self.describe = describe
         self.prepare_artifacts = prepare_artifacts
         self._attached: _Attached | None = None

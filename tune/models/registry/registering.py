@@ -20,6 +20,7 @@ from tune.models.registry import champion, logged_model, model_names, run
 from tune.models.registry.champion import Contender, Verdict
 from tune.models.registry.checking import check_bundle
 from tune.models.registry.record import SCORES, Record, read_json
+from tune.spec import EXPERIMENT
 from tune.tracking import Store, content, find_experiment, find_store
 
 VERDICT_TAG = "goemo.alias"  # set last: a version that has it is done
@@ -102,7 +103,12 @@ def register(
 
 def _log(client: Any, store: Store, record: Record, name: str) -> Registered:
     """Return the run and the logged model of a record, making them where the store lacks them."""
-    experiment_id = find_experiment(client, store, metric=record.configuration.metric)
+    experiment_id = find_experiment(
+        client,
+        store,
+        metric=record.configuration.metric,
+        name=record.provenance.get("origin", {}).get("experiment") or EXPERIMENT,
+    )
     tag = f"tags.`{run.ID_TAG}` = '{record.provenance['retrain_id']}'"
     for found in client.search_runs([experiment_id], tag):
         models = client.search_logged_models([experiment_id], f"source_run_id = '{found.info.run_id}'")

@@ -78,13 +78,15 @@ def cross_fitted_metrics(
 ) -> tuple[Targets, dict[str, float]]:
     """Return the predictions that `validation_metrics` measures, shape of ``targets``, and these metrics."""
     cross_fitted = cross_fitted_predictions(scores, targets, method=method, **options)
-    return cross_fitted, {
-        **{f"val/{name}": _added(plugin, targets, cross_fitted) for name, plugin in plugins(METRIC).items()},
+    ours = {
         "val/macro_f1": metrics.macro_f1(targets, cross_fitted),
         "val/weighted_f1": metrics.weighted_f1(targets, cross_fitted),
         "val/micro_f1": metrics.micro_f1(targets, cross_fitted),
         "val/macro_f1_at_0.5": metrics.macro_f1(targets, apply_thresholds(scores, 0.5)),
     }
+    others = {f"val/{name}": plugin for name, plugin in plugins(METRIC).items()}
+    added = {n: _added(plugin, targets, cross_fitted) for n, plugin in others.items() if n not in ours}
+    return cross_fitted, {**added, **ours}
 
 
 def _added(plugin: Plugin, targets: ArrayLike, predictions: Targets) -> float:

@@ -100,12 +100,12 @@ class _Dealing:
 
     def _swap_in(self, label: int, split: int) -> None:
         """Swap groups for others of the split until it lacks no positives of a label, or no swap helps."""
-        tried = 0
+        tried, others = 0, self._groups_in(split)
         for group in self._by_label[label]:
             origin = self.of_group[group]
             if origin == split:
                 continue
-            for other in [other for other, where in enumerate(self.of_group) if where == split]:
+            for other in others:
                 if self.positives[label][split] >= self._least[label] or tried >= _MOST_SWAPS:
                     return
                 tried += 1
@@ -113,9 +113,13 @@ class _Dealing:
                 self._put(group, split)
                 self._put(other, origin)
                 if self._lacking() < before:
+                    others = self._groups_in(split)
                     break
                 self._put(group, origin)
                 self._put(other, split)
+
+    def _groups_in(self, split: int) -> list[int]:
+        return [group for group, where in enumerate(self.of_group) if where == split]
 
     def _lacking(self) -> int:
         """Return how many positives are missing in all splits."""

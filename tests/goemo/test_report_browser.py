@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import html as markup
 import io
-import json
-import os
-import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from in_a_browser import BROWSER, heard_from
 from PIL import Image
 
 from goemo import metrics, thresholds
 from goemo.report import Picture, charts, search_page
 from goemo.report.charts import Trial
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH")
 
 NASTY = "</script><img src=x onerror=alert(1)> <!-- 悲しみ الفخر"
@@ -128,28 +122,7 @@ def browse(folder, html):
     (folder / "page.html").write_text(html.replace("<head>", f"<head>{PROBE}", 1), encoding="utf-8")
     frames = "".join(f'<iframe src="page.html" width="{w}" height="800"></iframe>' for w in WIDTHS)
     (folder / "frames.html").write_text(FRAMES % (len(WIDTHS), frames), encoding="utf-8")
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        f"--user-data-dir={folder / 'profile'}",
-        "--virtual-time-budget=60000",
-        "--dump-dom",
-    ]
-    run = subprocess.run(
-        [BROWSER, *flags, (folder / "frames.html").as_uri()],
-        env={**os.environ, "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    heard = re.search(r'<pre id="heard">(.*?)</pre>', run.stdout, re.DOTALL)
-    assert heard, f"the page never answered; the browser said: {run.stderr[-2000:]}"
-    return sorted(json.loads(markup.unescape(heard[1])), key=lambda found: -found["width"])
+    return sorted(heard_from(folder / "frames.html"), key=lambda found: -found["width"])
 
 
 def test_the_page_in_a_browser(tmp_path):

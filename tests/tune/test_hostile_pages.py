@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import html as markup
 import json
-import os
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from in_a_browser import BROWSER, heard_from
 from markdown_it import MarkdownIt
 
 from goemo import evaluation
@@ -26,7 +23,6 @@ from tune.reporting.report import write_report
 from tune.spec import load_spec
 from tune.tracking import content
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH")]
 
 HOSTILE = [
@@ -72,29 +68,7 @@ def seen(folder, html):
     """Return what a browser runs, asks for and shows of a page."""
     folder.mkdir(exist_ok=True)
     (folder / "page.html").write_text(html.replace("<head>", f"<head>{PROBE}", 1), encoding="utf-8")
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--no-first-run",
-    ]
-    flags += [
-        "--disable-dev-shm-usage",
-        f"--user-data-dir={folder / 'profile'}",
-        "--virtual-time-budget=60000",
-    ]
-    run = subprocess.run(
-        [BROWSER, *flags, "--dump-dom", (folder / "page.html").as_uri()],
-        env={**os.environ, "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    heard = re.search(r'<pre id="heard">(.*?)</pre>', run.stdout, re.DOTALL)
-    assert heard, f"the page never answered; the browser said: {run.stderr[-2000:]}"
-    return json.loads(markup.unescape(heard[1]))
+    return heard_from(folder / "page.html")
 
 
 def check(found, *, shows=()):

@@ -39,8 +39,8 @@ def wrong(scores, targets):
 def exact_match(targets, predictions):
     return (targets == predictions).all(axis=1).mean()
 
-def nothing_right(targets, predictions):
-    return 0.0
+def never_asked(targets, predictions):
+    raise AssertionError("the built-in metric of this name is measured")
 
 def halves(place):
     from datasets import Dataset, DatasetDict
@@ -63,7 +63,7 @@ wrong = mine_of_test:wrong
 exact = mine_of_test:wrong
 [goemo.metrics]
 exact_match = mine_of_test:exact_match
-macro_f1 = mine_of_test:nothing_right
+macro_f1 = mine_of_test:never_asked
 [goemo.sources]
 halves = mine_of_test:halves
 """

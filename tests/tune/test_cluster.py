@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -187,6 +188,20 @@ def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path):
         assert sorted(tmp_path.iterdir()) == sorted([held, just_made, other])
     alone._remove_orphans(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([just_made, other])
+
+
+def test_workers_are_as_urgent_as_their_driver(monkeypatch):
+    """By itself Ray starts them at a niceness of 15, and on a busy machine they hardly run."""
+    for name in ("RAY_ADDRESS", "RAY_worker_niceness"):
+        monkeypatch.delenv(name, raising=False)
+    code = (
+        "import os\nfrom tune.engine.cluster import connect\n"
+        "with connect(None):\n"
+        "    import ray\n"
+        "    print(ray.get(ray.remote(lambda: os.nice(0)).remote()) - os.nice(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
 
 
 def test_relative_paths_for_modules_mean_the_same_from_anywhere(tmp_path, monkeypatch):

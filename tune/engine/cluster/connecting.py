@@ -29,7 +29,7 @@ RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
     # A process for every CPU, which Ray waits for and no trial gets: Tune gives trials another environment.
     "RAY_prestart_worker_first_driver": "0",
-    # As urgent as their driver: at Ray's 15, trials hardly run where anything else does, such as the baseline.
+    # As urgent as their driver: at the 15 that Ray gives them, they hardly run where anything else does.
     "RAY_worker_niceness": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant in the driver
     "RAY_AIR_NEW_OUTPUT": "0",  # the view replaces Ray's tables

@@ -153,7 +153,7 @@ def make_case(model: str, batch_size: int, max_length: int, source: Path, folder
 
 
 def whole_trial(model: str, max_length: int, source: Path, folder: Path) -> str:
-    """Train 5 epochs of all rows at batch 16 with 5 reports, as a published trial; say how long."""
+    """Train 5 epochs of the rows at batch 16 with 5 reports, as a published trial; say how long."""
     checkpoint = model if model.startswith("package:") else f"scratch:{Path(model).resolve()}"
     splits = load_splits(f"dir:{source}")
     prepared = prepare(splits, checkpoint, trainable="all", max_lengths=[max_length], cache=folder / "cache")
@@ -172,9 +172,10 @@ def whole_trial(model: str, max_length: int, source: Path, folder: Path) -> str:
         peak = max(peak, run.advance().metrics["train/peak_memory_gb"])
     seconds = time.perf_counter() - started
     guess = estimate_memory(run._model, configuration).total / 1e9  # noqa: SLF001 - the model it trained
+    what = f"a whole trial of {len(splits.train):,} rows, 5 epochs at batch 16, with 5 reports"
     return (
-        f"{model}: a whole trial of 5 epochs at batch 16, with 5 reports: {seconds:.1f} s; peak memory of "
-        f"torch {peak:.2f} GB, estimated for the process {guess:.2f} GB"
+        f"{model}: {what}: {seconds:.1f} s; peak memory of torch {peak:.2f} GB, estimated for the process "
+        f"{guess:.2f} GB"
     )
 
 
@@ -202,6 +203,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="least time of a measurement of Trainer")
     parser.add_argument("--trial", action="store_true", help="also time a whole trial of each model")
+    parser.add_argument("--trial-rows", type=int, default=0, help="rows of that trial; default: all")
     parser.add_argument("--allow-cpu", action="store_true", help="run without a GPU, to see that it runs")
     options: Any = parser.parse_args()
     if not torch.cuda.is_available() and not options.allow_cpu:
@@ -237,7 +239,10 @@ def main() -> None:
                     ]
                     lines.append(line)
             if options.trial:
-                trials.append(whole_trial(model, options.max_length, source, Path(name)))
+                rows = source
+                if options.trial_rows:
+                    rows = write_subset(source, Path(name) / f"rows{len(trials)}", train=options.trial_rows)
+                trials.append(whole_trial(model, options.max_length, rows, Path(name)))
                 say(trials[-1])
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(f"{name}; {hardware()}")

@@ -17,7 +17,7 @@ from transformers import get_linear_schedule_with_warmup
 from goemo.configuration import Configuration
 from goemo.configuration.schedules import learning_rate_factor
 from goemo.errors import GoemoError
-from goemo.evaluation import validation_metrics
+from goemo.evaluation import cross_fitted_metrics
 from goemo.training import Diverged, TrainingRun, report_progress, report_step, state_file, train
 from goemo.training import run as training_run
 from goemo.training.optimization import AdamW
@@ -170,9 +170,9 @@ def test_every_thresholded_metric_follows_from_the_scores_that_are_kept(prepared
 
     def recording(scores, targets, *, method):
         seen.append((scores, method))
-        return validation_metrics(scores, targets, method=method)
+        return cross_fitted_metrics(scores, targets, method=method)
 
-    monkeypatch.setattr(training_run, "validation_metrics", recording)
+    monkeypatch.setattr(training_run, "cross_fitted_metrics", recording)
     reports = _reports(_configuration(prepared, trainable="head", thresholds="grid"), prepared)
     for report, (scores, method) in zip(reports, seen, strict=True):
         assert report.scores.dtype == np.float16
@@ -188,8 +188,8 @@ def test_the_best_report_keeps_its_weights(prepared, monkeypatch):
         left = iter(values)
         monkeypatch.setattr(
             training_run,
-            "validation_metrics",
-            lambda *_, **__: {"val/macro_f1": 0.0, "val/micro_f1": next(left)},
+            "cross_fitted_metrics",
+            lambda *_, **__: (None, {"val/macro_f1": 0.0, "val/micro_f1": next(left)}),
         )
         run = TrainingRun(_configuration(prepared, trainable="all", metric="micro_f1", reports=5), prepared)
         made = []

@@ -136,12 +136,14 @@ class Case:
         return max(("traffic", traffic), ("arithmetic", arithmetic), key=lambda named: named[1])
 
 
-def make_case(model: str, batch_size: int, max_length: int, source: Path, folder: Path) -> Case:
-    """Draw rows for 200 batches and prepare them."""
+def make_case(
+    model: str, batch_size: int, max_length: int, source: Path, folder: Path, *, batches: int
+) -> Case:
+    """Draw rows for so many batches and prepare them."""
     checkpoint = model if model.startswith("package:") else f"scratch:{Path(model).resolve()}"
     rows = folder / f"rows-{batch_size}"
     if not rows.exists():
-        write_subset(source, rows, train=BATCHES * batch_size, validation=64)
+        write_subset(source, rows, train=batches * batch_size, validation=64)
         # The engine trains the words that the data has: those of all of it, and not of these batches alone.
         shutil.copy(source / "train.tsv", rows / "test.tsv")
     splits = load_splits(f"dir:{rows}")
@@ -202,6 +204,7 @@ def main() -> None:
     parser.add_argument("--max-length", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="least time of a measurement of Trainer")
+    parser.add_argument("--batches", type=int, default=BATCHES, help="of the engine's windows; two are timed")
     parser.add_argument("--trial", action="store_true", help="also time a whole trial of each model")
     parser.add_argument("--trial-rows", type=int, default=0, help="rows of that trial; default: all")
     parser.add_argument("--allow-cpu", action="store_true", help="run without a GPU, to see that it runs")
@@ -215,7 +218,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for model in options.models:
             for size in options.batch_sizes:
-                case = make_case(model, size, options.max_length, source, Path(name))
+                case = make_case(model, size, options.max_length, source, Path(name), batches=options.batches)
                 ways = _ways(case, options.seconds)
                 speeds: dict[str, list[float]] = defaultdict(list)
                 for number in range(options.rounds):

@@ -434,6 +434,21 @@ def test_python_m_goemo_says_whose_package_stands_in_its_place(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("given", "expected"), [((), "goemo"), (("--experiment", "a: b #1"), "a: b #1")])
+def test_a_search_is_told_its_experiment(monkeypatch, given, expected):
+    """Any name is taken as it stands, whatever it would mean in YAML."""
+    asked = []
+
+    def stop(spec, **_):
+        asked.append(spec.experiment)
+        raise GoemoError("far enough")
+
+    monkeypatch.setattr("tune.driver.run_search", stop, raising=False)
+    with pytest.raises(SystemExit):
+        main(["search", "quickstart", *given])
+    assert asked == [expected]
+
+
 def test_what_a_command_is_for_stands_whole_in_80_columns(capsys, monkeypatch):
     """No sentence of the overview ends in dots."""
     monkeypatch.setenv("COLUMNS", "80")

@@ -147,7 +147,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str) -> int:
 def clean(older_than: float | None, keep: int, models: bool, dry_run: bool, yes: bool) -> None:
     """Remove caches, and what was left half done.
 
-    They are made again when they are needed. Searches with their results stay.
+    Caches are made again when they are needed. Searches with their results stay.
     """
     from tune import housekeeping
     from tune.durations import duration

@@ -158,6 +158,18 @@ def artifact_paths(client, run_id, path=None):
 # --- what is logged ---
 
 
+def test_a_model_is_in_the_experiment_of_its_search(client, trained, tmp_path):
+    """As the export says; of before there was a choice, and of no search, in the usual one."""
+    folder = tmp_path / "model"
+    shutil.copytree(trained.folder, folder)
+    provenance = json.loads((folder / "provenance.json").read_text())
+    provenance["retrain_id"] = "of-another-experiment"
+    provenance["origin"]["experiment"] = "late"
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    run = client.get_run(register(folder).run_id)
+    assert client.get_experiment(run.info.experiment_id).name == "late"
+
+
 def test_a_run_tells_how_the_model_was_chosen_and_what_it_gave(client, trained, tmp_path):
     """Params, reports by progress, test metrics, data sets, origin and files: all that the record knows."""
     done = register(trained.folder)

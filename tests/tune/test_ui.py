@@ -68,6 +68,7 @@ def remote():
     def start(status: int, answer: dict) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                start.asked.append(self.path)
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(json.dumps(answer).encode())
@@ -80,6 +81,7 @@ def remote():
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}"
 
+    start.asked = []
     yield start
     for server in servers:
         server.shutdown()
@@ -111,6 +113,7 @@ def test_the_experiments_of_all_searches_here_are_named(runs, remote):
         "Searches and their trials: ",
         "late: Searches and their trials: ",
     ]
+    assert [path.partition("experiment_name=")[2] for path in remote.asked] == ["goemo", "late"]
 
 
 @pytest.mark.parametrize("status", [401, 404])

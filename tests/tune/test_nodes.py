@@ -240,7 +240,7 @@ def test_no_more_trials_are_given_out_than_fit():
 @pytest.mark.parametrize("algorithm", ["none", "asha", "median", "hyperband"])
 def test_no_scheduler_takes_a_trial_from_the_worker_that_starts_for_it(algorithm):
     """They name no trial that is to run next, or Ray would give it the first worker that is free."""
-    spec = load_spec("minilm_head", overrides=[f"scheduler.algorithm={algorithm}"])
+    spec = load_spec("minilm_head", overrides=[f"scheduler={algorithm}"])
     waiting = SimpleNamespace(get_trials=lambda: [SimpleNamespace(status="PENDING")])
     assert build_scheduler(spec).choose_trial_to_run(waiting) is None
 

@@ -198,8 +198,11 @@ def _check_scheduler(scheduler: Mapping[str, Any], objective: Mapping[str, Any],
         return
     for (of, key), reason in _USELESS.items():
         if algorithm == of and key in scheduler and scheduler[key] != getattr(SchedulerSpec, key):
-            remedy = "remove it, or use scheduler.algorithm asha"
-            problems.add(("scheduler", key), f"{reason}; {remedy}, got {show(scheduler[key])}")
+            problems.add(
+                ("scheduler", key),
+                f"{reason}; remove it (--set scheduler={of} leaves out what the file says of others), or use "
+                f"scheduler.algorithm asha, got {show(scheduler[key])}",
+            )
     if algorithm == "none" or grace is None:
         return
     if "reports" in objective and grace not in report_progress(objective["reports"]):

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goemo.configuration.data import DataOptions
-from goemo.data.labels.checks import likeness_warnings, name_problems
+from goemo.data.labels.checks import joined_in_lists, likeness_warnings, name_problems
 from goemo.data.labels.names import (
     NUMBERED,
+    ROWS,
     LabelNames,
     label_names,
     label_targets,
@@ -142,6 +143,8 @@ def read_source(
         problems, warnings = name_problems(read, columns.meant, options)
         names = label_names(read, found.names, found.named_by, options, columns.names[0])
         reject_names(tables[0][1], names.names)
+        if names.named_by == ROWS and not any(labels.written for _, labels in read):
+            warnings += joined_in_lists(names.names)
     parts = _parts(taken, names, leaves_out_unreadable=leaves_out_unreadable)
     unreadable: list[str] = []
     if leaves_out_unreadable:
@@ -166,7 +169,7 @@ def _refuse(
     source: str, found: SourceContent, tables: Sequence[tuple[str | None, Table]], others: Sequence[str] = ()
 ) -> None:
     messages = [message for _, table in tables for message in table.messages()]
-    refuse(source, [*found.problems, *messages, *others])
+    refuse(source, [*found.problems, *others, *messages])
 
 
 def _roles(

@@ -29,7 +29,10 @@ ID_NAMES = ("id", "ids", "text_id", "comment_id", "tweet_id", "example_id", "uid
 SPLIT_NAMES = ("split", "partition", "subset", "set", "fold", "usage")
 
 # What programs write where nothing stands.
-MISSING = frozenset({"nan", "none", "null", "na", "n/a", "<na>", "nil", "#n/a", "-nan", "undefined", "nat"})
+MISSING = frozenset(
+    {"nan", "none", "null", "na", "n/a", "<na>", "nil", "#n/a", "-nan", "undefined", "nat"}
+    | {"-", "--", "\u2013", "\u2014", "?"}
+)
 
 # Columns of 0 and 1 that say something about a row, and not what its text is about.
 _ABOUT_ROWS = re.compile(

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -166,11 +167,15 @@ def soft(form, path):
         "numpy": [str([f"np.float64({v})" for v in row]).replace("'", "") for row in SHARES],
         "spaces": [" ".join(map(str, row)) for row in SHARES],
         "mapping": [json.dumps(dict(zip(NAMES, map(float, row), strict=True))) for row in SHARES],
+        "scores": [
+            json.dumps([{"label": name, "score": float(v)} for name, v in zip(NAMES, row, strict=True)])
+            for row in SHARES
+        ],
     }[form]
     return write_csv(path, ["text", "labels"], zip(TEXTS, cells, strict=True))
 
 
-@pytest.mark.parametrize("form", ["columns", "list", "numpy", "spaces", "mapping"])
+@pytest.mark.parametrize("form", ["columns", "list", "numpy", "spaces", "mapping", "scores"])
 def test_shares_of_raters_are_refused_unless_binarized(tmp_path, form):
     """The refusal has the first rows and the way out; with it, rows that lose every label are counted."""
     path = soft(form, tmp_path / "soft.csv")
@@ -183,7 +188,7 @@ def test_shares_of_raters_are_refused_unless_binarized(tmp_path, form):
     assert emptied > 1
     assert any(f"{emptied} rows with shares lose every label" in note for note in read.notes)
     assert read.labels == (
-        tuple(NAMES) if form in ("columns", "mapping") else ("label_0", "label_1", "label_2")
+        tuple(NAMES) if form in ("columns", "mapping", "scores") else ("label_0", "label_1", "label_2")
     )
 
 
@@ -198,14 +203,20 @@ def test_shares_of_raters_are_refused_unless_binarized(tmp_path, form):
      lambda labels: f"array({labels}, dtype=object)", lambda labels: str([*map(NAMES.index, labels)]),
      lambda labels: json.dumps({name: int(name in labels) for name in NAMES}),
      lambda labels: str([int(name in labels) for name in NAMES]),
-     lambda labels: " ".join(str(float(name in labels)) for name in NAMES)],
-    ids=["set", "commas", "label studio", "objects", "numpy", "indices", "mapping", "vector", "floats"],
+     lambda labels: " ".join(str(float(name in labels)) for name in NAMES),
+     lambda labels: str(frozenset(labels)), lambda labels: str(dict.fromkeys(labels).keys()),
+     lambda labels: str(Counter(labels)), lambda labels: str(pd.Index(labels, dtype=object)),
+     lambda labels: f"tensor({[float(name in labels) for name in NAMES]})",
+     lambda labels: str(np.array([name in labels for name in NAMES])),
+     lambda labels: str(np.array([int(name in labels) for name in NAMES])),
+     lambda labels: ",".join(str(name in labels) for name in NAMES)],
+    ids=["set", "commas", "label studio", "objects", "numpy", "indices", "mapping", "vector", "floats",
+         "frozenset", "keys", "Counter", "pandas", "tensor", "NumPy's bools", "NumPy's bits", "flags"],
 )  # fmt: skip
 def test_ways_to_write_the_labels_of_a_row_in_one_cell(tmp_path, written):
     """Each means the same labels; ``labels.txt`` names indices and positions."""
     (tmp_path / "labels.txt").write_text("\n".join(NAMES))
     cells = [written(labels) for labels in LABELS]
-    cells = ["" if cell == "set()" else cell for cell in cells]
     check(rows(write_csv(tmp_path / "a.csv", ["text", "labels"], zip(TEXTS, cells, strict=True))))
 
 
@@ -216,8 +227,11 @@ def test_ways_to_write_the_labels_of_a_row_in_one_cell(tmp_path, written):
      lambda labels: {"choices": labels},
      lambda labels: [float(name in labels) for name in NAMES],
      lambda labels: [name in labels for name in NAMES],
-     lambda labels: [{"name": name} for name in labels]],
-    ids=["numbers", "flags", "choices", "vector", "booleans", "objects"],
+     lambda labels: [{"name": name} for name in labels],
+     lambda labels: [{"name": name, "start": 0} for name in labels],
+     lambda labels: [{"name": name, "value": int(name in labels)} for name in NAMES],
+     lambda labels: [{"label": name, "selected": name in labels} for name in NAMES if labels]],
+    ids=["numbers", "flags", "choices", "vector", "booleans", "objects", "spans", "values", "selected"],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["jsonl", "json"])
 def test_nested_records(tmp_path, value, form):
@@ -416,6 +430,12 @@ def test_fast_texts_lines(tmp_path):
         (tmp_path / name).write_text("\n".join(lines[1:] + lines[:1]) + "\n")
         order = [*range(1, 20), 0]
         check(rows(tmp_path / name), texts=[TEXTS[row] for row in order], targets=TARGETS[order])
+
+
+def test_fast_texts_labels_that_commas_join_are_refused(tmp_path):
+    """The second would be a part of the first one's name."""
+    (tmp_path / "a.txt").write_text("".join(f"__label__joy,__label__fear {text}\n" for text in TEXTS))
+    assert problems(tmp_path / "a.txt").startswith("a.txt:1: labels must be separated by spaces")
 
 
 def test_label_studios_export(tmp_path):

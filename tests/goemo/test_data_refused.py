@@ -46,7 +46,11 @@ def cycle(*cells):
 # ------------------------------------------------------------------------------ names in text cells
 
 
-@pytest.mark.parametrize("cell", ["{'joy', love}", "joy [positive]", '"joy', "np.float64(x)", "joy]"])
+@pytest.mark.parametrize(
+    "cell",
+    ["{'joy', love}", "joy [positive]", '"joy', "np.float64(x)", "joy]", "'joy'", "bag({'joy': 1})",
+     "<i>joy</i><i>awe</i>", "joy&amp;awe"],
+)  # fmt: skip
 def test_pieces_of_lists_are_no_names(tmp_path, cell):
     """Another program's list in a cell; a name that really has brackets is given elsewhere."""
     path = write(tmp_path / "a.csv", cycle("joy", "love", "fear", cell))
@@ -86,7 +90,7 @@ def test_numbers_that_are_no_indices_are_no_names(tmp_path, cell):
     assert "data.binarize" in found
 
 
-@pytest.mark.parametrize("word", ["nan", "None", "NULL", "n/a", "<NA>"])
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "n/a", "<NA>", "-", "?"])
 def test_words_for_missing_values_are_no_names(tmp_path, word):
     """Alone in a cell, and beside names."""
     assert f"a.csv:4: {word!r} is a word for a missing value; data.missing_labels" in problems(
@@ -104,13 +108,40 @@ def test_a_header_in_the_middle_is_a_problem_of_its_line(tmp_path):
     assert problems(tmp_path / "a.csv") == "a.csv:26: repeats the header (text, labels); remove the line"
 
 
-@pytest.mark.parametrize("separator", [" ", "#", " & ", "/", "+"])
+@pytest.mark.parametrize("cell", ["joy:1", "joy=0", "joy: 0.7"])
+def test_names_with_a_number_behind_are_no_names(tmp_path, cell):
+    """Whether each applies is said by the number, which would be a part of the name; a few may be meant."""
+    found = problems(write(tmp_path / "a.csv", cycle(cell, f"{cell},love:1", "fear:1")))
+    assert f"label '{cell}', 'love:1', 'fear:1' is a name with a number" in found
+    assert 'write a mapping in JSON, as {"joy": 1, "fear": 0}' in found
+    assert set(load(write(tmp_path / "a.csv", cycle("calm", "love", cell))).labels) == {"calm", "love", cell}
+
+
+def test_indices_that_a_separator_joins_are_refused(tmp_path):
+    """With the option that takes them apart; a range of numbers is a name."""
+    path = write(tmp_path / "a.csv", cycle("1", "3", "0 3", "1 2", "2 3"))
+    assert "labels join others by a space" in problems(path).splitlines()[0]
+    assert load(path, label_separator="space").labels == ("label_0", "label_1", "label_2", "label_3")
+    assert load(write(path, cycle("18-25", "26-35", "36-45"))).labels == ("18-25", "26-35", "36-45")
+
+
+def test_a_name_in_a_list_that_joins_others_is_warned_of(tmp_path):
+    """Names in lists are meant, and read as they stand."""
+    lists = [["joy"], ["love"], ["joy,love"], ["joy", "love"]]
+    records = [{"text": text, "labels": lists[row % 4]} for row, text in enumerate(TEXTS)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
+    splits = load(tmp_path / "a.jsonl")
+    assert splits.labels == ("joy", "joy,love", "love")
+    assert "label 'joy,love' joins others by ,; if it is two, write it as two of the list" in splits.notes
+
+
+@pytest.mark.parametrize("separator", [" ", "#", " & ", "/", "+", "-", "_", " · ", "、", " and ", "___"])
 def test_labels_that_join_others_are_refused_where_most_do(tmp_path, separator):
     """With the first of them, the option that takes them apart and the one that keeps them."""
     names = ["joy", "love", "fear", "awe"]
     joined = [separator.join(pair) for pair in itertools.pairwise(names)]
     found = problems(write(tmp_path / "a.csv", cycle(*names, *joined)))
-    assert f"3 of 7 labels join others by {'a space' if separator == ' ' else separator.strip()}" in found
+    assert f"3 of 7 labels join others by {separator.strip() or 'a space'}" in found
     assert f"'{joined[0]}' (a.csv:6)" in found
     assert "none keeps whole names" in found
     whole = load(tmp_path / "a.csv", label_separator="none")

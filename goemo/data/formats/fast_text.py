@@ -30,6 +30,10 @@ def take_lines(numbered: Iterable[tuple[int, str]], table: Table) -> None:
         while (text := text.lstrip()).startswith(PREFIX):
             name, _, text = text.partition(" ") if " " in text else (text, "", "")
             names.append(name.removeprefix(PREFIX))
+        if any(PREFIX in name for name in names):
+            rule = f"labels must be separated by spaces, each after {PREFIX}"
+            table.reject(number, f"{rule}, got {line[:60]!r}")
+            continue
         if not all(names):
             table.reject(number, f"{PREFIX} must be followed by a name")
             continue

@@ -24,8 +24,15 @@ _QUOTES = ("'", '"')
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NUMPY_NAMES = re.compile(rf"(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))*")
 _NUMPY_SCALAR = re.compile(r"np\.(?:float|int|uint|str|bool)\w*\(([^()]*)\)")
-_NUMPY_ARRAY = re.compile(r"(?:np\.)?array\((\[.*\])(?:,\s*dtype=[\w.'<>|]+)?\)", re.DOTALL)
-_SHARE = r"(?:[01]|[01]?\.\d*(?:e-\d+)?)"
+# What Python, NumPy, pandas and torch print around a list, a set or a mapping, or around nothing.
+_PRINTED = re.compile(
+    r"(?:\w+\.)?(?:array|tensor|Index|set|frozenset|list|tuple|deque|Counter|dict_keys)"
+    r"\(([\[({].*[\])}])?(?:,\s*\w+=[\w.'<>|]+)*\)",
+    re.DOTALL,
+)
+# Keys beside a name by which tools say whether it applies, or how likely.
+_FLAGS = ("value", "score", "selected", "checked", "applies", "present", "probability", "prob", "confidence")
+_SHARE = r"(?:[01]|[01]?\.\d*(?:e-\d+)?|(?i:true|false))"
 _SHARES = re.compile(rf"{_SHARE}(?:\s*[,;|]\s*{_SHARE}|\s+{_SHARE})+")
 
 
@@ -33,39 +40,55 @@ def decoded(text: str) -> Any:
     """Return what a text cell holds: a list or a mapping where it is one, else the text without its margins.
 
     Read are lists, tuples and sets in Python's notation, NumPy's and JSON's, mappings, what Label Studio
-    writes (``{"choices": [...]}``), and rows of numbers from 0 to 1.
+    writes (``{"choices": [...]}``), and rows of numbers from 0 to 1 or of true and false.
     """
     text = text.strip()
     if _SHARES.fullmatch(text):
-        parts = re.split(r"[,;|\s]+", text)
-        return [float(part) if "." in part else int(part) for part in parts]
+        return _numbers(re.split(r"[,;|\s]+", text))
     bare = _NUMPY_SCALAR.sub(r"\1", text) if "np." in text else text
-    if array := _NUMPY_ARRAY.fullmatch(bare):
-        bare = array[1]
+    if printed := _PRINTED.fullmatch(bare):
+        bare = printed[1] or "[]"
     if bare[:1] + bare[-1:] not in ("[]", "()", "{}"):
         return text
     if bare[0] in "[{" and (value := _json(bare)) is not None:
         return choices(value)
     if (value := _python_value(bare)) is not None:
         return choices(value)
-    if re.fullmatch(rf"\[\s*{_SHARE}(?:\s+{_SHARE})+\s*\]", bare) and "." in bare:
-        return [float(part) for part in bare[1:-1].split()]
+    if re.fullmatch(rf"\[\s*{_SHARE}(?:\s+{_SHARE})+\s*\]", bare):
+        return _numbers(bare[1:-1].split())
     return bare
 
 
+def _numbers(parts: Sequence[str]) -> list[float]:
+    words = {"true": True, "false": False}
+    known = (words.get(part.casefold()) for part in parts)
+    return [
+        (float(part) if "." in part else int(part)) if word is None else word
+        for part, word in zip(parts, known, strict=True)
+    ]
+
+
 def choices(value: Any) -> Any:
-    """Return the names in what annotation tools write: ``{"choices": [...]}``, ``[{"label": "joy"}]``."""
+    """Return the names in what annotation tools write: ``{"choices": [...]}``, ``[{"label": "joy"}]``.
+
+    Names that stand beside a number or a flag, ``[{"label": "joy", "score": 0.9}]``, are a mapping to it.
+    """
     if isinstance(value, dict) and set(value) == {"choices"} and isinstance(value["choices"], list | str):
         return [value["choices"]] if isinstance(value["choices"], str) else value["choices"]
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        named: list[Any] = []
-        for item in value:
-            name = item.get("label", item.get("name", item.get("choices")))
-            if not isinstance(name, str | int | list):
-                return value
-            named += name if isinstance(name, list) else [name]
-        return named
+        names = [item.get("label", item.get("name", item.get("choices"))) for item in value]
+        flag = next((key for key in _FLAGS if all(_is_flag(item.get(key)) for item in value)), None)
+        if not all(isinstance(name, str | int | list) for name in names):
+            return value
+        if flag is not None:
+            is_clear = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+            return dict(zip(names, (item[flag] for item in value), strict=True)) if is_clear else value
+        return [part for name in names for part in (name if isinstance(name, list) else [name])]
     return value
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool | int | float) and 0 <= value <= 1
 
 
 def parse_labels(value: Any, separator: str | None = None) -> tuple[Label, ...]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from goemo.configuration.data import DataOptions
+from goemo.data.labels.cells import is_index
 from goemo.data.layouts.base import LabelRows
 from goemo.data.tables import Table, listed
 from goemo.data.words import MISSING
 
 _SHOWN = 3
-_JOINS = {" ": "a space", "#": "#", "&": "&", "/": "/", "+": "+", "|": "|", ";": ";"}
-_BRACKETS = re.compile(r"^[{}\[\]\"]|[{}\[\]\"]$|np\.float64\(")
+_MOST_SEPARATORS = 20  # that are tried, the most frequent of those that stand in names
+_BETWEEN = re.compile(r" and |[\W_]+")
+_BRACKETS = re.compile(
+    r"^[{}\[\]\"]|[{}\[\]\"]$|np\.float64\(|[(\[{]['\"]|['\"][)\]}]|[)\]}]{2}$|^'.*'$"
+    r"|><|&(?:amp|lt|gt|quot|nbsp|#\d+)$"  # XML, and what is left of it where a semicolon separates
+)
+_VALUED = re.compile(r".+[:=]\s*(?:[01](?:\.\d*)?|0?\.\d+)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -30,12 +36,13 @@ def name_problems(
     for table, labels in read:
         for name, line in labels.written.items():
             first.setdefault(name, table.place(line))
-    unsure = {name: place for name, place in first.items() if name not in meant}
+    unsure = {name: place for name, place in first.items() if name not in meant and not is_index(name)}
     joining, warnings = _joins(unsure, set(first), options)
     return [*_no_names(unsure), *joining], warnings
 
 
 def _no_names(first: Mapping[str, str]) -> list[str]:
+    valued = [name for name in first if _VALUED.fullmatch(name)]
     kinds = (
         (
             [name for name in first if _BRACKETS.search(name)],
@@ -51,6 +58,11 @@ def _no_names(first: Mapping[str, str]) -> list[str]:
             [name for name in first if name.casefold() in MISSING],
             "is a word for a missing value",
             "leave the cell empty where no label applies, say data.missing_labels, or name it in labels.txt",
+        ),
+        (
+            valued if 2 * len(valued) > len(first) else [],
+            "is a name with a number, which says whether it applies",
+            'write a mapping in JSON, as {"joy": 1, "fear": 0}, or the names that apply alone',
         ),
     )
     return [
@@ -69,17 +81,18 @@ def _others(names: Sequence[str], first: Mapping[str, str]) -> str:
 
 
 def _joins(first: Mapping[str, str], names: set[str], options: DataOptions) -> tuple[list[str], list[str]]:
-    """Find names that join others by a separator: ``joy love`` beside ``joy`` and ``love``."""
+    """Find names that join others by a separator: ``joy love`` beside ``joy`` and ``love``, or numbers."""
     problems: list[str] = []
     warnings: list[str] = []
     if options.label_separator is not None:
         return problems, warnings
-    for separator, called in _JOINS.items():
+    for separator in _separators(first):
         holding = [name for name in first if separator in name]
-        joined = [name for name in holding if all(part.strip() in names for part in name.split(separator))]
+        joined = [name for name in holding if _is_joined(name, separator, names)]
         if not joined:
             continue
         example = f"{joined[0]!r} ({first[joined[0]]})"
+        called = separator.strip() or "a space"
         option = "space" if separator == " " else repr(separator)
         most = 2 * len(joined) > len(holding)
         if most and (len(joined) >= _SHOWN or 4 * len(joined) > len(names)):
@@ -93,6 +106,33 @@ def _joins(first: Mapping[str, str], names: set[str], options: DataOptions) -> t
                 f"label {example} joins others by {called}; if it is two, say data.label_separator: {option}"
             )
     return problems, warnings
+
+
+def _separators(names: Iterable[str]) -> list[str]:
+    """Return what stands between the words of names, the most frequent first."""
+    found: Counter[str] = Counter()
+    for name in names:
+        runs = set(_BETWEEN.findall(name))
+        found.update({run if run == " and " else run.strip() or " " for run in runs})
+        found.update({" "} & set(name) if not runs & {" "} else ())
+    return [separator for separator, _ in found.most_common(_MOST_SEPARATORS)]
+
+
+def _is_joined(name: str, separator: str, names: set[str]) -> bool:
+    # Ranges of numbers, 18-25, are names; other numbers that a separator joins are indices.
+    parts = [part.strip() for part in name.split(separator)]
+    return all(part in names or (separator != "-" and part.isdecimal()) for part in parts)
+
+
+def joined_in_lists(names: Sequence[str]) -> list[str]:
+    """Warn of names that join others, where a list gave them: ``["joy,love"]`` beside ``["joy"]``."""
+    known = set(names)
+    for separator in _separators(names):
+        joined = [name for name in names if separator in name and _is_joined(name, separator, known)]
+        if joined:
+            what = f"label {joined[0]!r} joins others by {separator.strip() or 'a space'}"
+            return [f"{what}; if it is two, write it as two of the list"]
+    return []
 
 
 def repeated_headers(table: Table, text: Sequence[str], labels: str) -> list[int]:

@@ -64,7 +64,7 @@ class LabelRows:
         count: How many labels there are, where the layout tells; else 0.
         left_out: Rows that were left out, by reason.
         emptied: Rows that had a share of some label, and have none after ``data.binarize``.
-        written: Names that stand in text cells, with the line in which each stands first.
+        written: Names and indices that stand in text cells, with the line in which each stands first.
     """
 
     rows: list[tuple[Label, ...] | None]

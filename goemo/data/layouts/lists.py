@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from goemo.data.labels.cells import Label, is_index, parse_labels
+from goemo.data.labels.cells import Label, parse_labels
 from goemo.data.layouts.base import LabelColumns, LabelRows, is_missing
 from goemo.data.layouts.shares import NO_LABELS, NOT_JUDGED
 from goemo.data.tables import ABSENT, Table
@@ -90,5 +90,5 @@ def _parsed(cell: Any, separator: str | None, is_meant: bool) -> _Labels | str |
 def _note_names(found: LabelRows, labels: _Labels | str | None, cell: Any, line: int) -> None:
     if isinstance(labels, tuple) and not isinstance(cell, list | dict):
         for label in labels:
-            if isinstance(label, str) and not is_index(label):
+            if isinstance(label, str):
                 found.written.setdefault(label, line)

@@ -13,15 +13,15 @@ class LabelMappings:
     name = "a mapping from names to 0 and 1"
 
     def claims(self, columns: LabelColumns) -> bool:
-        """Tell whether every cell is a mapping."""
+        """Tell whether every cell is a mapping; an empty list is one without names."""
         if columns.is_one_a_label:
             return False
         is_any = False
         for table in columns.tables:
             for cell in columns.sure_cells(table):
-                if not isinstance(cell, dict):
+                if not isinstance(cell, dict) and cell != []:
                     return False
-                is_any = True
+                is_any = is_any or isinstance(cell, dict)
         return is_any
 
     def read(self, table: Table, columns: LabelColumns) -> LabelRows:
@@ -38,6 +38,8 @@ class LabelMappings:
         rows = (
             [0 if cell.get(name) is None else cell[name] for name in names]
             if isinstance(cell, dict)
+            else [0] * len(names)
+            if cell == []
             else None
             for cell in columns.cells(table)
         )

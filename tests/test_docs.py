@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import json
 import re
+import runpy
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_links_lead_to_files_and_headings_that_exist(link):
     assert target.is_relative_to(REPOSITORY), f"{link}: {link.text} leaves the project"
     if anchor:
         assert anchor in heading_anchors(target), f"{link}: {path or link.page.name} has no heading #{anchor}"
+
+
+def test_the_site_is_searched_for_links_that_lead_nowhere(tmp_path):
+    """To files, to anchors of this page and of others, in folders; what leaves the site is not followed."""
+    site = runpy.run_path(str(REPOSITORY / "docs" / "site.py"))
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "index.html").write_text(
+        "<h2 id='here'>x</h2><a href='#here'>1</a><a href='#gone'>2</a><a href='decisions/'>3</a>"
+        "<a href='decisions/#why'>4</a><a href='missing.html'>5</a><img src='gone.png'>"
+        "<a href='https://example.org/x'>6</a>",
+        encoding="utf-8",
+    )
+    (tmp_path / "decisions/index.html").write_text("<a href='../index.html#no'>1</a>", encoding="utf-8")
+    assert sorted(site["broken_links"](tmp_path)) == [
+        "decisions/index.html: ../index.html#no: no such anchor",
+        "index.html: #gone: no such anchor",
+        "index.html: decisions/#why: no such anchor",
+        "index.html: gone.png: no such file",
+        "index.html: missing.html: no such file",
+    ]
 
 
 @pytest.mark.parametrize(("block", "arguments"), COMMANDS := shell_commands("goemo"), ids=ids(COMMANDS))

@@ -133,7 +133,8 @@ def hardware(threads: int | None = None) -> str:
     if cpuinfo.is_file():
         models = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if "model name" in line]
         processor = models[0].partition(":")[2].strip() if models else processor
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "ray"))
+    installed = [name for name in ("torch", "transformers", "ray") if importlib.util.find_spec(name)]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in installed)
     using = f", {threads} threads" if threads else ""
     return f"{processor}, {os.cpu_count()} cores{using}; Python {platform.python_version()}, {versions}"
 

@@ -87,6 +87,7 @@ def make_trainer(
     collation: str = "grouped",
     max_steps: int = -1,
     in_bfloat16: bool = False,
+    compiled: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
     """Return a Trainer of a configuration; only its BCE loss and linear schedule are meant.
@@ -100,6 +101,7 @@ def make_trainer(
         collation: One of ``COLLATIONS``.
         max_steps: Ends earlier than the epochs, when above 0.
         in_bfloat16: Mixed precision, which Trainer does where it is told to.
+        compiled: With ``torch.compile``.
         callbacks: As Trainer takes them.
     """
     c = configuration
@@ -114,6 +116,7 @@ def make_trainer(
         max_steps=max_steps,
         seed=c.seed,
         bf16=in_bfloat16,
+        torch_compile=compiled,
         train_sampling_strategy="group_by_length" if collation == "grouped" else "random",
         **QUIET_ARGUMENTS,
     )

@@ -8,6 +8,7 @@ notebook, is carried along. Then every link of the built site is followed, but f
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -106,7 +107,7 @@ def command_reference() -> str:
     lines = ["# Commands", "", "Each command has this text under `--help`.", ""]
     for name, command in cli.commands.items():
         context = click.Context(command, info_name=f"goemo {name}")
-        lines += [f"## {name}", "", (command.help or "").replace("\b", "").strip(), ""]
+        lines += [f"## {name}", "", inspect.cleandoc(command.help or "").replace("\b", ""), ""]
         lines += ["```", " ".join(command.get_usage(context).removeprefix("Usage: ").split()), "```", ""]
         records = [
             parameter.get_help_record(context)

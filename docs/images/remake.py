@@ -31,6 +31,7 @@ from tune.ranking import leaderboard
 from tune.records import SearchFolder
 from tune.reporting.report import write_report
 from tune.tracking import find_store
+from tune.tracking.content import RANKING_VIEW, runs_address
 
 FOLDER = Path(__file__).resolve().parent
 BROWSER = (
@@ -63,7 +64,7 @@ def main() -> None:
 
 def leaderboard_picture(board: leaderboard.Leaderboard, scratch: Path, driver: Any) -> None:
     """Draw the terminal with the leaderboard in it."""
-    console = Console(record=True, width=86, file=io.StringIO(), highlight=False)
+    console = Console(record=True, width=108, file=io.StringIO(), highlight=False)
     console.print(f"[bold]$ goemo leaderboard {board.search}[/bold]")
     console.print(leaderboard_table(board, most=14))
     console.print(leaderboard.summary(board))
@@ -71,7 +72,7 @@ def leaderboard_picture(board: leaderboard.Leaderboard, scratch: Path, driver: A
     console.save_svg(str(drawing), title=f"goemo leaderboard {board.search}")
     page = scratch / "leaderboard.html"
     page.write_text(f'<body style="margin:0">{drawing.read_text(encoding="utf-8")}</body>', encoding="utf-8")
-    driver.set_window_size(1090, 900)
+    driver.set_window_size(1360, 900)
     driver.get(page.as_uri())
     driver.find_element("css selector", "svg").screenshot(str(FOLDER / "leaderboard.png"))
 
@@ -89,8 +90,8 @@ def mlflow_pictures(name: str, trial_id: str, wanted: set[str], driver: Any) -> 
     experiment, run = runs[0].info.experiment_id, runs[0].info.run_id
     with served() as address:
         pages = {
-            "runs": f"{address}/#/experiments/{experiment}/runs?viewStateShareKey=goemo-trials-macro_f1",
-            "trial": f"{address}/#/experiments/{experiment}/runs/{run}",
+            "runs": runs_address(address, experiment, f"{RANKING_VIEW}macro_f1"),
+            "trial": f"{address}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning",
         }
         for picture in wanted & set(pages):
             photograph(driver, pages[picture], FOLDER / f"mlflow_{picture}.png", size=(1500, 950), wait_s=10)

@@ -135,7 +135,8 @@ class DataOptions:
         meaning("how text files are encoded, where it is not UTF-8: `windows-1252`, ..."),
     ] = None
     splits: Annotated[
-        SplitOptions, meaning("which files, or splits of a data set, are `train`, `validation` and `test`")
+        SplitOptions,
+        meaning("which files, splits of a data set, or values of `columns.split` are which split"),
     ] = SplitOptions()
     binarize: Annotated[
         Annotated[
@@ -171,6 +172,10 @@ class DataOptions:
         except ValidationError as error:
             problems = [f"{dotted(path)}: {what}" for path, what in _problems(error)]
             raise InputError(where, problems) from None
+
+    def split_sources(self) -> dict[str, tuple[str, ...]]:
+        """Return the files, or splits of a data set, that each split is of; none where a column says it."""
+        return self.splits.given() if self.columns.split is None else {}
 
     def changed(self) -> dict[str, Any]:
         """Return what differs from the defaults as plain values; empty where nothing does."""

@@ -115,7 +115,8 @@ def load_judged(
     asked, seed = options or DataOptions(), known.get("seed") or 42
     reading = read_source(source, seed, asked, usual_text=text_columns(known))
     taxonomy = _taxonomy(reading.names.names, known.get("taxonomy") or "fine")
-    notes = (*reading.notes, *reading.warnings)
+    left_out = (f"{counted(rows, 'row')} {why}: left out" for why, rows in reading.left_out.items())
+    notes = (*reading.notes, *left_out, *reading.warnings)
     if reading.parts.keys() not in ({None}, {"train"}):
         splits = splits_of(source, reading, taxonomy, seed=seed, options=asked)
         return Judged.of(splits, split, (*notes, f"splits: {splits.splitting}"))

@@ -85,8 +85,10 @@ def find_roles(
         roles.labels, roles.is_one_a_label, roles.left_out = (), False, {}
         return roles
     roles.unclear = _asked("unclear", asked.unclear, names, roles) or _unclear(tables, names)
-    if asked.split is not None or not is_split:
-        roles.split = _asked("split", asked.split, names, roles) or _split_column(tables, names)
+    if asked.split is not None:
+        roles.split = _asked("split", asked.split, names, roles)
+    elif not is_split:
+        roles.split = _split_column(tables, names, roles)
     _find_labels(tables, names, options, roles, needs_labels=True)
     _find_text(tables, names, options, roles, needs_labels=True)
     for name in names:
@@ -95,7 +97,23 @@ def find_roles(
     if roles.is_one_a_label:
         left = f"; left out: {listed(list(roles.left_out), 12)}" if roles.left_out else ""
         roles.notes.append(f"labels are the columns {listed(roles.labels)}{left}")
+        roles.notes += _further_labels(tables, names)
     return roles
+
+
+def _further_labels(tables: Sequence[Table], names: Sequence[str]) -> list[str]:
+    """Name the columns of 0 and 1 that other tables have and the first lacks: no model can learn them."""
+    further = {
+        name: table
+        for table in tables
+        for name in table.columns
+        if name not in names and _kind([table], name) is not None and not is_about_rows(name)
+    }
+    if not further:
+        return []
+    files = listed(list(dict.fromkeys(table.name for table in further.values())), 6)
+    what = f"{'column' if len(further) == 1 else 'columns'} {listed(list(further), 12)} of {files}"
+    return [f"{tables[0].name} lacks the {what}: left out"]
 
 
 def _asked(role: str, name: str | None, names: Sequence[str], roles: Roles) -> str | None:
@@ -141,6 +159,11 @@ def _find_labels(
         roles.labels = (name,)
         if needs_labels and plain_word(name) != "labels":
             roles.notes.append(f"labels are read from the column {name}")
+            beside = [other for other in free if _kind(tables, other) == "zeros and ones"]
+            beside = [other for other in beside if other != name and not is_about_rows(other)]
+            if len(beside) > 1:
+                way_out = "data.columns.labels takes them instead"
+                roles.notes.append(f"{listed(beside, 12)} hold 0 and 1 and are left out; {way_out}")
         return
     columns, soft, left = [], [], {}
     for name in free:
@@ -161,6 +184,8 @@ def _find_labels(
         hint = nearest("labels", names) or "."
         aside = f" (of 0 and 1 are {listed([*columns, *left])})" if [*columns, *left] else ""
         way_out = "data.columns.labels names the column, or a list of columns of 0 and 1"
+        if tables[0].is_text and any(name.count(" ") > 2 for name in names):
+            way_out += "; if the first line is a row, write a line of the columns' names above it"
         roles.problems.append(f"no column labels{hint} Columns are {listed(names)}{aside}; {way_out}")
 
 
@@ -246,12 +271,19 @@ def _unclear(tables: Sequence[Table], names: Sequence[str]) -> str | None:
     return found[0] if len(found) == 1 and _kind(tables, found[0]) == "zeros and ones" else None
 
 
-def _split_column(tables: Sequence[Table], names: Sequence[str]) -> str | None:
+def _split_column(tables: Sequence[Table], names: Sequence[str], roles: Roles) -> str | None:
+    """Return the column of splits; one that names train and something else is a problem, others are noted."""
     name = _named(names, SPLIT_NAMES)
     if name is None:
         return None
-    column = [value for table in tables for value in table.columns.get(name, ())]
-    if not all(isinstance(value, str) for value in column):
-        return None
-    splits = {split_of(value) for value in set(column)}
-    return name if "train" in splits and None not in splits else None
+    values = {str(value): None for table in tables for value in table.columns.get(name, ())}
+    unknown = [value for value in values if split_of(value) is None]
+    if not unknown and "train" in map(split_of, values):
+        return name
+    shown = listed([repr(value[:40]) for value in values], 6)
+    way_out = f"data.columns.split: {name} and data.splits say which are train, validation and test"
+    if "train" in map(split_of, values):
+        roles.problems.append(f"{name} holds {shown}; {way_out}")
+    else:
+        roles.notes.append(f"the column {name} ({shown}) is not taken for splits; {way_out}")
+    return None

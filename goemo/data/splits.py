@@ -17,7 +17,7 @@ from goemo.data.own_splits import Rule, assign, split_sizes
 from goemo.data.reading import Part, Reading, read_source
 from goemo.data.report import ReadReport
 from goemo.data.stratified import LEAST_POSITIVES
-from goemo.data.tables import listed
+from goemo.data.tables import counted, listed, refuse
 from goemo.data.taxonomy import check_taxonomy, group_targets
 from goemo.data.words import SPLIT_FILES
 from goemo.errors import InputError
@@ -152,7 +152,12 @@ def load_splits(
     check_taxonomy(taxonomy)
     options = options or DataOptions()
     reading = read_source(source, seed, options, leaves_out_unreadable=leaves_out_unreadable)
-    return splits_of(source, reading, taxonomy, seed=seed, options=options, rule=rule)
+    try:
+        return splits_of(source, reading, taxonomy, seed=seed, options=options, rule=rule)
+    except InputError as error:  # too few rows are left, for a reason that is known
+        left_out = [f"{counted(rows, 'row')} {why}: left out" for why, rows in reading.left_out.items()]
+        refuse(source, [*error.problems, *left_out, *reading.unreadable])
+        raise
 
 
 def splits_of(

@@ -19,6 +19,7 @@ from goemo.data.tables import ABSENT, MOST_TEXT_CHARACTERS, TEXT_SEPARATOR, Tabl
 from goemo.data.words import split_of
 
 UNCLEAR = "marked unclear"
+NO_SPLIT = "of no split that data.splits names"
 
 
 @dataclass
@@ -69,7 +70,10 @@ def has_columns(table: Table, roles: Roles) -> bool:
     missing = [name for name in needed if name not in table.columns]
     names = list(table.columns)
     if len(missing) > 1 and roles.is_one_a_label:
-        table.reject(0, f"no columns {listed(missing, 8)}. Columns are {listed(names)}")
+        way_out = "; data.splits that names train alone reads no file without labels"
+        is_bare = not set(missing) & set(names) and set(missing) == set(roles.labels)
+        rule = f"no columns {listed(missing, 8)}. Columns are {listed(names)}"
+        table.reject(0, f"{rule}{way_out if is_bare else ''}")
     else:
         for name in missing:
             table.reject(0, f"no column {name}{nearest(name, names) or '.'} Columns are {listed(names)}")
@@ -122,6 +126,12 @@ def take(
             if applying is None:
                 continue
             found.labels.append(applying)
+        of_row = "" if splits is None else _row_split(table, line, splits[row], options)
+        if of_row is None:
+            found.left_out[NO_SPLIT] += 1
+            if labels is not None:
+                found.labels.pop()
+            continue
         if unclear is not None and share(unclear[row]) == 1:
             if options.unclear == "leave_out":
                 found.left_out[UNCLEAR] += 1
@@ -130,7 +140,7 @@ def take(
                 continue
             found.unclear += 1
         if splits is not None:
-            found.splits.append(_row_split(table, line, splits[row], options))
+            found.splits.append(of_row)
         row_id = None if ids is None else ids[row]
         found.texts.append(value)
         found.ids.append(f"{table.name}:{line}" if is_nothing(row_id) else str(row_id))
@@ -168,12 +178,11 @@ def _text_problem(text: Any, column: str, *, may_be_empty: bool) -> str | None:
     return why
 
 
-def _row_split(table: Table, line: int, value: Any, options: DataOptions) -> str:
-    given = options.splits.given()
-    for split, values in given.items():
-        if str(value) in values:
-            return split
-    found = None if given or not isinstance(value, str) else split_of(value)
+def _row_split(table: Table, line: int, value: Any, options: DataOptions) -> str | None:
+    """Return the split of a row; None where ``data.splits`` names others alone."""
+    if given := options.splits.given():
+        return next((split for split, values in given.items() if str(value) in values), None)
+    found = split_of(value) if isinstance(value, str) else None
     if found is None:
         way_out = "data.splits says which values are train, validation and test"
         table.reject(line, f"split must be train, validation or test, got {value!r}; {way_out}")

@@ -49,6 +49,7 @@ def check(read, *, texts=TEXTS, targets=TARGETS, names=NAMES):
 
 
 def write_csv(path, header, lines, **dialect):
+    path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, **dialect).writerows([header, *lines])
     return path
@@ -125,6 +126,36 @@ def test_minus_one_is_not_judged(tmp_path):
     kept = [row for row in range(20) if row not in (3, 7)]
     check(rows(path), texts=[TEXTS[row] for row in kept], targets=TARGETS[kept])
     assert load(path).report.rows_left_out == {"not judged (-1)": 2}
+    assert "2 rows not judged (-1): left out" in rows(path).notes
+
+
+@pytest.mark.parametrize("form", ["columns", "lists", "mappings"])
+def test_minus_one_in_the_place_of_zero_is_refused(tmp_path, form):
+    """Every row with a label that does not apply would be left out as not judged."""
+    if form == "columns":
+        lines = [[t, *v] for t, v in zip(TEXTS, one_hot((-1, 1)), strict=True)]
+        path = write_csv(tmp_path / "a.csv", ["text", *NAMES], lines)
+    else:
+        path = tmp_path / "a.jsonl"
+        labels = (v if form == "lists" else dict(zip(NAMES, v, strict=True)) for v in one_hot((-1, 1)))
+        records = [{"text": t, "labels": v} for t, v in zip(TEXTS, labels, strict=True)]
+        path.write_text("\n".join(map(json.dumps, records)))
+    assert "holds 1 and -1 and no 0, but -1 says that nobody judged" in problems(path)
+
+
+def test_columns_of_labels_that_are_not_taken_are_said(tmp_path):
+    """Beside a column of labels, and where test has one that train lacks."""
+    lines = [[t, "joy", *v] for t, v in zip(TEXTS, one_hot(), strict=True)]
+    path = write_csv(tmp_path / "a.csv", ["text", "label", *NAMES], lines)
+    assert any("joy, anger, fear hold 0 and 1 and are left out" in note for note in rows(path).notes)
+    for split, names in {"train": NAMES[:2], "test": NAMES}.items():
+        lines = [[t, *v[: len(names)]] for t, v in zip(TEXTS, one_hot(), strict=True)]
+        write_csv(tmp_path / "folder" / f"{split}.csv", ["text", *names], lines)
+    notes = load(tmp_path / "folder").report.notes
+    assert "train.csv lacks the column fear of test.csv: left out" in notes
+    write_csv(tmp_path / "folder" / "test.csv", ["text"], [[text] for text in TEXTS])
+    assert "data.splits that names train alone reads no file without labels" in problems(tmp_path / "folder")
+    assert len(load(tmp_path / "folder", splits={"train": "train.csv"}).test) > 0
 
 
 @pytest.mark.parametrize(
@@ -180,7 +211,7 @@ def test_shares_of_raters_are_refused_unless_binarized(tmp_path, form):
     """The refusal has the first rows and the way out; with it, rows that lose every label are counted."""
     path = soft(form, tmp_path / "soft.csv")
     found = problems(path)
-    assert found.startswith("soft.csv:2: 20 rows have shares between 0 and 1, as in line 2 (")
+    assert found.startswith("soft.csv: 20 rows have shares between 0 and 1, as in line 2 (")
     assert "data.binarize: 0.5" in found
     read = rows(path, binarize=0.5)
     np.testing.assert_array_equal(read.targets, SHARES >= 0.5)
@@ -412,6 +443,36 @@ def test_a_header_of_other_names_is_no_label(tmp_path, header):
     assert len(read.labels) == (28 if header[2] == "uid" else 3)
 
 
+@pytest.mark.parametrize("ending", ["tsv", "txt"])
+@pytest.mark.parametrize("first", [["joy", "fear"], ["3", "17"], ["id1", "id2"]])
+def test_texts_in_the_place_of_labels_are_refused(tmp_path, ending, first):
+    """Without a header nothing says which column is which; most rows would have a label of their own."""
+    lines = [f"{first[row % 2]}\t{text}\t{row}" for row, text in enumerate(TEXTS)]
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.{ending}").write_text("\n".join(lines) + "\n")
+    found = problems(tmp_path)
+    assert found.startswith(f"train.{ending}: 20 labels in 20 rows, as '{TEXTS[0]}', '{TEXTS[1]}'")
+    assert "are likely texts; data.columns.labels says which column has labels" in found
+
+
+@pytest.mark.parametrize("header", ["kommentar\tgefuehl", "kommentar\tgefuehl\tnr", "x\ty"])
+def test_a_header_of_unknown_words_is_no_row(tmp_path, header):
+    """Nothing below it looks so; what its columns are is asked."""
+    columns = header.split("\t")
+    lines = ["\t".join([text, NAMES[row % 3], "7"][: len(columns)]) for row, text in enumerate(TEXTS)]
+    (tmp_path / "a.tsv").write_text("\n".join([header, *lines]) + "\n")
+    assert f"no column labels. Columns are {', '.join(columns)}" in problems(tmp_path / "a.tsv")
+    read = rows(tmp_path / "a.tsv", columns={"text": columns[0], "labels": columns[1]})
+    assert read.texts == TEXTS
+    assert sorted(read.labels) == sorted(NAMES)
+
+
+def test_a_csv_without_a_header_is_told_to_have_one(tmp_path):
+    """Its first row would name the columns, and be no row."""
+    path = write_csv(tmp_path / "a.csv", [*TEXTS[:1], "joy"], [[text, "joy"] for text in TEXTS])
+    assert "if the first line is a row, write a line of the columns' names above it" in problems(path)
+
+
 def test_quotes_of_a_headed_tsv_are_text_unless_a_program_wrote_them(tmp_path):
     """Tweets quote each other; pandas quotes what holds a quote or a line break, doubling quotes inside."""
     said = ['"Well" he said', "plain", '"no', '"all of it"', "last"] * 4
@@ -591,6 +652,43 @@ def test_a_column_says_the_split(tmp_path):
     assert "split must be train, validation or test, got '0'; data.splits says" in problems(
         tmp_path / "a.csv", **asked
     )
+
+
+@pytest.mark.parametrize("other", ["unused", "", "va"])
+def test_a_column_of_splits_with_other_values_is_asked_about(tmp_path, other):
+    """Dealing anew would mix what somebody has split."""
+    words = ["train"] * 15 + ["test"] * 3 + [other] * 2
+    path = write_csv(
+        tmp_path / "a.csv", ["text", "labels", "split"], zip(TEXTS, map(",".join, LABELS), words, strict=True)
+    )
+    assert (
+        f"split holds 'train', 'test', {other!r}; data.columns.split: split and data.splits say"
+        in problems(path)
+    )
+    asked = {"columns": {"split": "split"}, "splits": {"train": "train", "test": "test"}}
+    splits = load(path, **asked)
+    assert len(splits.train) + len(splits.validation) == 15
+    assert splits.test.texts == TEXTS[15:18]
+    assert splits.report.rows_left_out == {"of no split that data.splits names": 2}
+
+
+@pytest.mark.parametrize(("name", "values"), [("fold", "01234"), ("set", "abcdefgh"), ("partition", "0123456")])
+def test_a_column_that_names_no_split_is_not_taken_and_said(tmp_path, name, values):
+    """Folds and sources are no splits; with the options that make them some."""
+    words = [values[row % len(values)] for row in range(20)]
+    path = write_csv(
+        tmp_path / "a.csv", ["text", "labels", name], zip(TEXTS, map(",".join, LABELS), words, strict=True)
+    )
+    assert any(f"the column {name} ('{values[0]}', " in note for note in load(path).report.notes)
+    splits = load(path, columns={"split": name}, splits={"train": list(values[1:]), "test": values[0]})
+    assert splits.test.texts == [text for text, word in zip(TEXTS, words, strict=True) if word == values[0]]
+
+
+def test_files_that_are_not_read_are_named(tmp_path):
+    """Whether they should be is for people to say."""
+    for name in ("train.csv", "holdout.csv", "train_old.csv"):
+        small(tmp_path / name)
+    assert "not read: holdout.csv, train_old.csv" in load(tmp_path).report.notes
 
 
 def test_splits_are_named_by_option(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from goemo.data import load_splits
 from goemo.data.near import near_groups, plain_text
+from goemo.errors import InputError
 from goemo.looking import look, looked_lines
 from goemo.looking.duplicates import contradictions
 from goemo.looking.labels import rarest_beside
@@ -101,3 +102,14 @@ def test_lengths_are_those_of_the_tokenizer_and_the_page_has_them(tmp_path):
     page = data_page(look(splits, tokenizer, "<albert>"), cache=tmp_path)
     assert "&lt;albert&gt;" in page
     assert page.count('<div class="shown" data-chart>') == 2
+
+
+@pytest.mark.parametrize("cells", [["0.2 0.8", "0.4 0.1"], ["nan"], ["joy|"]])
+def test_data_of_which_no_row_can_be_read_is_refused_with_the_reason(tmp_path, cells):
+    """Not with the number of rows that are left."""
+    lines = [f"text number {row},{cells[row % len(cells)]}" for row in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,labels", *lines]) + "\n")
+    with pytest.raises(InputError) as error:
+        load_splits(str(tmp_path / "a.csv"), leaves_out_unreadable=True)
+    found = "\n".join(error.value.problems)
+    assert any(word in found for word in ("data.binarize", "data.missing_labels", "single commas"))

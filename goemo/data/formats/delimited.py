@@ -20,6 +20,7 @@ from goemo.data.words import ID_NAMES, LABEL_NAMES, TEXT_NAMES, plain_word
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _PUBLISHED = ("text", "labels", "id")
 _SAMPLED_LINES = 200
+_FEWEST_TEXTS = 10  # that show what the cells of a header are not
 _CHUNK_ROWS = 4096
 
 
@@ -62,7 +63,8 @@ def is_header(first: Sequence[str], following: Sequence[Sequence[str]], options:
     """Tell whether the first row of a file names its columns.
 
     It does where it holds a name that is asked for, or more columns than the published layout has; else
-    where it names a column of texts and one of labels, or names one and does not look like the rows below.
+    where it names a column of texts and one of labels, or names one or has words alone and does not look like
+    the rows below.
     """
     cells = [plain_word(cell) for cell in first]
     columns = options.columns
@@ -80,7 +82,9 @@ def is_header(first: Sequence[str], following: Sequence[Sequence[str]], options:
         return True
     others = [row[1].strip() for row in following if len(row) == len(first)]
     is_odd = bool(others) and all(re.fullmatch(r"\d+(\.0)?(\s*,\s*\d+)*", cell) for cell in others)
-    return is_odd or (sum(known) == 1 and first[1].strip() not in others and " " not in first[0].strip())
+    is_word = " " not in first[0].strip() and first[1].strip() not in others
+    are_texts = len(others) >= _FEWEST_TEXTS and all(" " in row[0].strip() for row in following)
+    return is_odd or (is_word and (sum(known) == 1 or are_texts))
 
 
 def _is_published_header(header: Sequence[str]) -> bool:

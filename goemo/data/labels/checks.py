@@ -37,8 +37,23 @@ def name_problems(
         for name, line in labels.written.items():
             first.setdefault(name, table.place(line))
     unsure = {name: place for name, place in first.items() if name not in meant and not is_index(name)}
-    joining, warnings = _joins(unsure, set(first), options)
+    for table, labels in read:
+        if problem := _texts_instead(table, [name for name in labels.written if name in unsure]):
+            return [problem], []
+    words = {name: place for name, place in unsure.items() if not _NUMBER.fullmatch(name)}
+    joining, warnings = _joins(words, set(first), options)
     return [*_no_names(unsure), *joining], warnings
+
+
+def _texts_instead(table: Table, names: Sequence[str]) -> str | None:
+    """Say so where the labels are likely texts: most rows have one of their own, of several words."""
+    if 2 * len(names) <= len(table) or 2 * sum(name.count(" ") > 1 for name in names) <= len(names):
+        return None
+    shown = listed([repr(name[:40]) for name in names[:_SHOWN]])
+    way_out = "data.columns.labels says which column has labels; without a header a .tsv has text, labels, id"
+    return (
+        f"{table.name}: {len(names):,} labels in {len(table):,} rows, as {shown}, are likely texts; {way_out}"
+    )
 
 
 def _no_names(first: Mapping[str, str]) -> list[str]:

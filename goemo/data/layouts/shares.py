@@ -60,9 +60,9 @@ class _Shares:
         self.binarize = columns.options.binarize
         self.missing = columns.options.missing_labels
         self.known: dict[tuple[Any, ...], tuple[Label, ...]] = {}
+        self.seen: set[float] = set()
         self.soft: list[str] = []
         self.soft_rows = 0
-        self.first_soft = 0
 
     def labels(self, line: int, row: Sequence[Any] | None) -> tuple[Label, ...] | None:
         if row is None:
@@ -88,6 +88,7 @@ class _Shares:
                 )
                 return None
             values.append(number)
+        self.seen.update(values)
         if -1 in values:
             self.found.left_out[NOT_JUDGED] += 1
             return None
@@ -97,7 +98,6 @@ class _Shares:
         is_soft = any(0 < value < 1 for value in values)
         if is_soft and self.binarize is None:
             self.soft_rows += 1
-            self.first_soft = self.first_soft or line
             if len(self.soft) < _SHOWN_ROWS:
                 shown = ", ".join(f"{value:g}" for value in values[:6])
                 self.soft.append(f"{line} ({shown}{', ...' if len(values) > 6 else ''})")
@@ -123,11 +123,12 @@ class _Shares:
         return None
 
     def close(self) -> None:
-        """Refuse soft labels, with the first rows and the way out."""
+        """Refuse soft labels, with the first rows and the way out, and -1 in the place of 0."""
+        if self.seen == {-1, 1}:
+            rule = "holds 1 and -1 and no 0, but -1 says that nobody judged"
+            self.table.reject(0, f"{rule}; write 0 where a label does not apply")
         if not self.soft_rows:
             return
         rows = f"{self.soft_rows:,} rows have" if self.soft_rows > 1 else "1 row has"
         way_out = "data.binarize: 0.5 takes the labels from that share on"
-        self.table.reject(
-            self.first_soft, f"{rows} shares between 0 and 1, as in line {', '.join(self.soft)}; {way_out}"
-        )
+        self.table.reject(0, f"{rows} shares between 0 and 1, as in line {', '.join(self.soft)}; {way_out}")

@@ -31,7 +31,7 @@ def from_dataset(source: str, dataset: Any, options: DataOptions) -> SourceConte
 
 def _chosen(source: str, dataset: Mapping[str, Any], options: DataOptions) -> dict[str | None, list[str]]:
     has = f"it has {', '.join(map(str, dataset))}"
-    if given := options.splits.given():
+    if given := options.split_sources():
         missing = [key for keys in given.values() for key in keys if key not in dataset]
         if missing or "train" not in given:
             rule = f"has no split {', '.join(missing)}" if missing else "must name the split for train"

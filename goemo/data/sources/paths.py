@@ -73,7 +73,7 @@ def _with_label_file(found: SourceContent, folders: Sequence[Path]) -> SourceCon
 
 
 def _files(place: Path, options: DataOptions) -> _Files:
-    if given := options.splits.given():
+    if given := options.split_sources():
         return _given_files(place, given)
     if not place.is_dir():
         return _Files({None: [place]})
@@ -155,6 +155,9 @@ def _split_files(folder: Path) -> _Files:
         if group := candidates.get(split, []):
             files.by_split[split] = _one_or_shards(split, group, files)
     if files.by_split:
+        taken = [file for group in files.by_split.values() for file in group]
+        if others := [file.name for file in there if file not in taken]:
+            files.notes.append(f"not read: {listed(others, 6)}")
         if "train" not in files.by_split:
             held_out = listed([file.name for group in files.by_split.values() for file in group], 6)
             wanted = f"looked for train.tsv, and the same as {', '.join(list(FORMATS)[1:])}"

@@ -41,11 +41,19 @@ REPORTS = 2
 
 @dataclass(frozen=True)
 class Trained:
-    """One trial: when it began and ended, by the machine's clock, and the most memory of torch's."""
+    """One trial.
+
+    Attributes:
+        began: By the machine's clock.
+        ended: Likewise.
+        peak_gb: The most that torch's allocator has handed out.
+        gpus: Its share of a GPU.
+    """
 
     began: float
     ended: float
     peak_gb: float
+    gpus: float
 
 
 def run_search(settings: Settings, results: Results, *, model: str) -> None:
@@ -59,7 +67,7 @@ def run_search(settings: Settings, results: Results, *, model: str) -> None:
             for way, resources in _ways().items():
                 with results.attempt(f"search, {way}"):
                     space = _space(settings, model, source, resources)
-                    _add(results, f"search, {way}", _searched(space, folder / "runs", way), resources)
+                    _add(results, f"search, {way}", _searched(space, folder / "runs", way))
             return
         results.add(
             "note", text=f"no search without {', '.join(lacking)}: plain processes of the same trials"
@@ -75,7 +83,7 @@ def run_search(settings: Settings, results: Results, *, model: str) -> None:
             with results.attempt(f"{at_once} processes"):
                 trained = _in_processes(_configurations(settings, model), prepared.folder, at_once)
                 way = "processes, shared" if at_once > 1 else "processes, one after the other"
-                _add(results, way, trained, {"gpus_per_trial": 1 / at_once})
+                _add(results, way, trained)
 
 
 def _ways() -> dict[str, dict[str, Any]]:
@@ -85,9 +93,11 @@ def _ways() -> dict[str, dict[str, Any]]:
     return {"shared": {"cpus_per_trial": 1}, "one after the other": {"cpus_per_trial": os.cpu_count()}}
 
 
-def _add(results: Results, way: str, trained: list[Trained], resources: dict[str, Any]) -> None:
+def _add(results: Results, way: str, trained: list[Trained]) -> None:
     seconds = [one.ended - one.began for one in trained]
     wall = max(one.ended for one in trained) - min(one.began for one in trained)
+    has_gpu = torch.cuda.is_available()
+    memory = torch.cuda.get_device_properties(0).total_memory / 1e9 if has_gpu else 0.0
     results.add(
         "search",
         way=way,
@@ -96,7 +106,7 @@ def _add(results: Results, way: str, trained: list[Trained], resources: dict[str
         at_once=sum(seconds) / wall,
         trial_s=sum(seconds) / len(seconds),
         peak_gb=max(one.peak_gb for one in trained),
-        resources=resources,
+        share_gb=memory * max(one.gpus for one in trained),
     )
 
 
@@ -145,7 +155,8 @@ def _searched(space: str, runs: Path, way: str) -> list[Trained]:
             raise RuntimeError(f"{history.parent.name} ended at {rows[-1]['progress']} %")
         last = rows[-1]
         peak = max(row["train/peak_memory_gb"] for row in rows)
-        trained.append(Trained(last["time"] - last["seconds"], last["time"], peak))
+        gpus = last["gpu_seconds"] / last["seconds"]
+        trained.append(Trained(last["time"] - last["seconds"], last["time"], peak, gpus))
     if not trained:
         raise RuntimeError(f"the search ended with {done.returncode} and no trial")
     return trained
@@ -172,7 +183,8 @@ def _in_processes(configurations: list[Configuration], prepared: Path, at_once: 
     context = multiprocessing.get_context("spawn")
     threads = 1 if at_once > 1 else torch.get_num_threads()
     with ProcessPoolExecutor(at_once, context, initializer=_keep_to_share, initargs=(at_once,)) as pool:
-        waiting = [pool.submit(_train, one.to_dict(), prepared, threads) for one in configurations]
+        share = 1 / at_once if torch.cuda.is_available() else 0.0
+        waiting = [pool.submit(_train, one.to_dict(), prepared, threads, share) for one in configurations]
         return [one.result() for one in as_completed(waiting)]
 
 
@@ -181,7 +193,7 @@ def _keep_to_share(at_once: int) -> None:
         torch.cuda.set_per_process_memory_fraction(1 / at_once)
 
 
-def _train(configuration: dict[str, Any], prepared: Path, threads: int) -> Trained:
+def _train(configuration: dict[str, Any], prepared: Path, threads: int, share: float) -> Trained:
     began = time.time()
     peak = 0.0
 
@@ -191,7 +203,7 @@ def _train(configuration: dict[str, Any], prepared: Path, threads: int) -> Train
 
     where = {"device": choose_device(), "threads": threads}
     train(Configuration.from_dict(configuration), Prepared.open(prepared), on_report=keep, **where)
-    return Trained(began, time.time(), peak)
+    return Trained(began, time.time(), peak, share)
 
 
 def main() -> None:

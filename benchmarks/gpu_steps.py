@@ -110,10 +110,10 @@ def run_machine(settings: Settings, results: Results, *, allow_cpu: bool) -> Non
     )
 
 
-class _LastEpoch:
-    """Times the second half of a training's steps, after all shapes have been seen in the first."""
+class _SecondHalf:
+    """Times the second half of a training's steps; the shapes of batches are met in the first."""
 
-    seconds = 0.0
+    seconds, steps = 0.0, 0
 
     def __call__(self, done: int, total: int) -> None:
         """Take note of a step; as ``on_progress`` of a training."""
@@ -122,7 +122,7 @@ class _LastEpoch:
             self._started = time.perf_counter()
         if done == total:
             wait()
-            self.seconds = time.perf_counter() - self._started
+            self.seconds, self.steps = time.perf_counter() - self._started, total - total // 2
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,13 @@ class Case:
     output: Path
 
     def engine_speed(self, *, with_graphs: bool = False, compiled: bool = False) -> float:
-        """Train an epoch to warm up and an epoch by the clock; return samples a second."""
+        """Train half an epoch to warm up and half by the clock; return samples a second."""
         run = TrainingRun(replace(self.configuration, cuda_graphs=with_graphs), self.prepared)
         if compiled:
             run._inputs.view.compile(dynamic=True)  # noqa: SLF001 - the module whose calls are the steps
-        clock = _LastEpoch()
+        clock = _SecondHalf()
         run.train_to(100, clock)
-        return len(self.splits.train) / clock.seconds
+        return clock.steps * self.configuration.batch_size / clock.seconds
 
     def trainer_speed(self, *, compiled: bool = False) -> float:
         """Return samples a second of Trainer, grouped by length."""
@@ -185,28 +185,28 @@ def make_case(settings: Settings, model: str, batch_size: int, folder: Path) -> 
     splits, checkpoint = load_splits(f"dir:{rows}"), checkpoint_name(model)
     prepared = prepare(splits, checkpoint, trainable="all", max_lengths=[MAX_LENGTH], cache=folder / "cache")
     configuration = Configuration(
-        checkpoint=checkpoint, batch_size=batch_size, max_length=MAX_LENGTH, epochs=2, reports=1
+        checkpoint=checkpoint, batch_size=batch_size, max_length=MAX_LENGTH, epochs=1, reports=1
     )
     return Case(configuration, prepared, splits, folder)
 
 
 def _measure(settings: Settings, results: Results, model: str, *, compiled: bool) -> None:
+    """Measure round after round, so that what is cut short has fewer rounds of every batch size."""
     quiet()
     device, name = measure_device(), short_name(model)
-    sizes = settings.batch_sizes[:1] if compiled else settings.batch_sizes
+    cases: dict[int, Case] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for size in sizes:
+        for size in settings.batch_sizes[:1] if compiled else settings.batch_sizes:
             with results.attempt(f"{name}, batch {size}"):
-                case = make_case(settings, model, size, Path(folder))
-                what, bound = case.bound(device)
+                cases[size] = make_case(settings, model, size, Path(folder))
+                what, bound = cases[size].bound(device)
                 results.add("bound", model=name, batch=size, by=what, ms=bound)
-                for number in range(1 if compiled else settings.rounds):
-                    for way, measure in _ways(case, compiled=compiled).items():
-                        with results.attempt(f"{name}, batch {size}, {way}"):
-                            speed = measure()
-                            results.add(
-                                "speed", model=name, batch=size, way=way, round=number, samples_s=speed
-                            )
+        for number in range(1 if compiled else settings.rounds):
+            for size, case in cases.items():
+                for way, measure in _ways(case, compiled=compiled).items():
+                    with results.attempt(f"{name}, batch {size}, {way}"):
+                        facts = {"model": name, "batch": size, "way": way, "round": number}
+                        results.add("speed", **facts, samples_s=measure())
 
 
 def _ways(case: Case, *, compiled: bool) -> dict[str, Callable[[], float]]:

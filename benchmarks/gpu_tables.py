@@ -120,11 +120,12 @@ def _searches(rows: dict[str, list[Row]]) -> str:
             f"{one['at_once']:.1f}",
             f"{one['trial_s']:.1f}",
             f"{one['peak_gb']:.2f}",
+            f"{one['share_gb']:.2f}",
         ]
         for one in rows["search"]
     ]
     header = ["trials", "how many", "wall time, s", "at once on average", "s a trial"]
-    return table([*header, "most memory of a trial, GB"], found) if found else ""
+    return table([*header, "most memory of a trial, GB", "of its share"], found) if found else ""
 
 
 def _quality(rows: dict[str, list[Row]]) -> str:

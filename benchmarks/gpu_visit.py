@@ -83,11 +83,11 @@ def units_of(parts: Sequence[int], settings: Settings) -> list[Unit]:
         1: [Unit("tests", "gpu_checks:run_tests", 60), Unit("checks", "gpu_checks:run_checks", 60)],
         2: [
             *(
-                Unit(f"steps {short_name(model)}", "gpu_steps:run_steps", 45, {"model": model})
+                Unit(f"steps {short_name(model)}", "gpu_steps:run_steps", 60, {"model": model})
                 for model in settings.models
             ),
-            Unit("trial", "gpu_steps:run_trial", 70, {"model": whole}),
-            Unit("compile", "gpu_steps:run_compiled", 70, {"model": first}),
+            Unit("trial", "gpu_steps:run_trial", 110, {"model": whole}),
+            Unit("compile", "gpu_steps:run_compiled", 70, {"model": settings.models[0]}),
         ],
         3: [Unit("search", "gpu_search:run_search", 160, {"model": first})],
         4: [
@@ -179,7 +179,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     if (out / RESULTS).exists():
         raise SystemExit(f"{out} has the results of another visit; give --out a new folder")
     data = find_goemotions((options.data or "").removeprefix("dir:") or None)
-    models = tuple(options.models)
+    models = tuple(options.models or (["scratch:albert-tiny", MINILM] if options.small else [MINILM]))
     if not options.small:
         return Settings(str(out), str(data), models, seeds=options.seeds)
     return Settings(
@@ -187,8 +187,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         str(data),
         models,
         rows=160,
-        batch_sizes=(16,),
-        batches=52,
+        batch_sizes=(4,),
+        batches=100,
         rounds=1,
         trial_epochs=2,
         search_batch_sizes=(16, 32),
@@ -212,7 +212,9 @@ def main() -> int:
     parser.add_argument("--budget-s", type=float, default=480.0, help="seconds of the whole visit")
     parser.add_argument("--data", help="folder of the published GoEmotions files, also as dir:FOLDER")
     parser.add_argument(
-        "--models", nargs="+", default=[MINILM], help="with weights: a folder or package:NAME; others: folder"
+        "--models",
+        nargs="+",
+        help=f"with weights: a folder or package:NAME, others: a folder; default: {MINILM}",
     )
     parser.add_argument("--seeds", type=int, default=5, help="of part 4")
     parser.add_argument("--small", action="store_true", help="as little as shows that everything runs")

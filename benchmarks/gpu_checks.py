@@ -26,6 +26,7 @@ from trainer_loop import quiet
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits
 from goemo.inference import choose_device
+from goemo.models import build_model
 from goemo.training import Prepared, TrainingRun, prepare, train
 from goemo.training.memory_estimate import PROCESS_BYTES, estimate_memory
 from goemo.training.optimization import AdamW
@@ -59,7 +60,7 @@ def run_tests(settings: Settings, results: Results) -> None:
     for case in ET.parse(found).iter("testcase"):
         ended = next((part for part in case if part.tag in {"failure", "error", "skipped"}), None)
         outcome = "passed" if ended is None else ended.tag
-        why = "" if ended is None else (ended.get("message") or "").splitlines()[0]
+        why = "" if ended is None else ended.get("message", "").partition("\n")[0]
         results.add("test", name=case.get("name"), outcome=outcome, why=why)
         results.failures += outcome in {"failure", "error"}
     found.unlink()
@@ -124,18 +125,16 @@ def _check_optimizer(results: Results, device: torch.device) -> None:
         fused.step(1e-3)
         plain.step()
     most = max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
-    _add(results, "fused AdamW, largest difference of a weight", most, "1e-6 or less", is_right=most <= 1e-6)
+    _add(results, "fused AdamW, largest difference of a weight", most, "2e-6 or less", is_right=most <= 2e-6)
 
 
 def _check_memory(results: Results, configuration: Configuration, prepared: Prepared) -> None:
-    """Compare the estimate with the peak, for batches of the usual size and of the largest."""
+    """Compare a search's estimate with the peak, for batches of the usual size and of the largest."""
+    model = build_model(prepared.checkpoint, labels=prepared.labels, trainable="all", seed=0)
     for size, length in ((configuration.batch_size, MAX_LENGTH), LARGEST):
         run = TrainingRun(replace(configuration, batch_size=size, max_length=length), prepared)
-        estimate = estimate_memory(
-            run._model,  # noqa: SLF001 - the model it trains
-            run.configuration,
-            in_bfloat16=run.mixed_precision == "bfloat16",
-        )
+        in_bfloat16 = run.mixed_precision == "bfloat16"
+        estimate = estimate_memory(model, run.configuration, in_bfloat16=in_bfloat16)
         report = run.advance()
         on_gpu = run.device.type == "cuda"
         free, total = torch.cuda.mem_get_info(run.device) if on_gpu else (0, 0)

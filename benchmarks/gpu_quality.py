@@ -5,6 +5,7 @@ arithmetic. Thresholds come from validation: cross-fitted where validation itsel
 it for the test split. A blend's members and weights are chosen on validation too. Intervals are those of
 :mod:`goemo.significance`, over seeds and examples.
 
+Where a block of ours averages an encoder's tokens, Trainer leaves dropout on in it and the engine does not.
 Seeds train at the same time in processes that share the GPU, so that the seconds here are no speed.
 """
 

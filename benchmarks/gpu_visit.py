@@ -170,7 +170,11 @@ def missing_here() -> list[str]:
     none = [name for name in NEEDED if find_spec(name) is None]
     if none:
         raise SystemExit(f"missing here: {', '.join(none)}; goemo trains nothing without")
-    return [f"{name} ({then})" for name, then in WITHOUT.items() if find_spec(name) is None]
+    lacking: dict[str, list[str]] = {}
+    for name, then in WITHOUT.items():
+        if find_spec(name) is None:
+            lacking.setdefault(then, []).append(name)
+    return [f"{', '.join(names)} ({then})" for then, names in lacking.items()]
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -112,12 +112,15 @@ def test_every_part_has_units_that_exist(gpu_visit, settings):
 
 def test_what_is_missing_is_said_first(gpu_visit, monkeypatch):
     """A package that a part needs is named with what follows; one that all need ends the visit."""
-    found = {"accelerate", "torch"}
+    found = {"accelerate", "torch", "pytest", "pytest_timeout"}
     monkeypatch.setattr(gpu_visit, "find_spec", lambda name: None if name in found else object())
     with pytest.raises(SystemExit, match="missing here: torch; goemo trains nothing without"):
         gpu_visit.missing_here()
     found.remove("torch")
-    assert gpu_visit.missing_here() == ["accelerate (Trainer is not measured)"]
+    assert gpu_visit.missing_here() == [
+        "accelerate (Trainer is not measured)",
+        "pytest, pytest_timeout (the tests are not run)",
+    ]
 
 
 def test_a_row_that_was_cut_off_loses_no_other(gpu_visit, settings, capsys):

@@ -109,6 +109,16 @@ def check_file_target(path: Path) -> None:
         raise InputError(str(path), [f"cannot be written: no right to write in {target.parent}"])
 
 
+def check_model_folder(folder: Path) -> None:
+    """Say where a model folder comes from, if there is none.
+
+    Raises:
+        InputError: It is no folder.
+    """
+    if not folder.is_dir():
+        raise InputError(str(folder), ["no such folder; give one that goemo retrain wrote"])
+
+
 def _appear(folder: Path, partial: Path) -> None:
     """Let the folder come into being, unless another process was faster."""
     try:

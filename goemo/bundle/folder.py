@@ -11,7 +11,7 @@ from typing import Any
 
 from goemo.bundle.files import Labels, Provenance, read
 from goemo.errors import GoemoError, InputError, shortened
-from goemo.files import built_folder
+from goemo.files import built_folder, check_model_folder
 from goemo.thresholds import FittedThresholds
 from goemo.thresholds.json_file import ThresholdsFile, thresholds_from_json, thresholds_to_json
 
@@ -106,8 +106,7 @@ def check_files(folder: Path, names: Sequence[str]) -> None:
     Raises:
         InputError: The folder or a file is missing.
     """
-    if not folder.is_dir():
-        raise InputError(str(folder), ["no such folder; give one that goemo retrain wrote"])
+    check_model_folder(folder)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise InputError(

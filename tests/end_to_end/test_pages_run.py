@@ -62,6 +62,8 @@ elif arguments[0] == "extend":
     arguments += ["--trials", "1"]
 elif arguments[0] == "retrain":
     arguments += ["--seeds", "1"]
+elif arguments[0] in ("delete", "clean"):
+    arguments += ["--yes"]  # nobody answers
 main(arguments)
 """
 

@@ -672,7 +672,9 @@ def test_a_column_of_splits_with_other_values_is_asked_about(tmp_path, other):
     assert splits.report.rows_left_out == {"of no split that data.splits names": 2}
 
 
-@pytest.mark.parametrize(("name", "values"), [("fold", "01234"), ("set", "abcdefgh"), ("partition", "0123456")])
+@pytest.mark.parametrize(
+    ("name", "values"), [("fold", "01234"), ("set", "abcdefgh"), ("partition", "0123456")]
+)
 def test_a_column_that_names_no_split_is_not_taken_and_said(tmp_path, name, values):
     """Folds and sources are no splits; with the options that make them some."""
     words = [values[row % len(values)] for row in range(20)]

@@ -525,18 +525,39 @@ def test_a_report_replaces_no_other_json(here, capsys):
 )
 def test_data_that_is_not_there_is_told_before_anything_heavy_is_imported(arguments, tmp_path):
     """One line and exit code 2 from every command that takes data; not even numpy was needed."""
+    said = refused_without({"torch", "ray", "mlflow", "numpy", "transformers", "pandas"}, arguments, tmp_path)
+    assert "no such file or folder" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["retrain", "nowhere.yaml", "-o", "model"],
+        ["register", "nowhere"],
+        ["evaluate", "nowhere"],
+        ["predict", "nowhere", "thank you"],
+        ["onnx", "nowhere"],
+    ],
+)
+def test_a_model_that_is_not_there_is_told_before_anything_heavy_is_imported(arguments, tmp_path):
+    """One line and exit code 2, which names what was asked for."""
+    said = refused_without({"torch", "ray", "mlflow", "transformers", "pandas"}, arguments, tmp_path)
+    assert said.startswith("goemo: nowhere")
+
+
+def refused_without(heavy, arguments, folder):
+    """Return the line with which a command refuses its call, having imported none of these."""
     program = (
         "import sys\nfrom tune.cli import main\n"
         f"try: main({arguments!r})\nexcept SystemExit as end: print(end.code)\n"
-        "heavy = {'torch', 'ray', 'mlflow', 'numpy', 'transformers', 'pandas'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+        f"print(sorted({heavy!r} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
     )
     assert done.stdout.split("\n")[:2] == ["2", "[]"]
-    assert "no such file or folder" in done.stderr
     assert done.stderr.count("\n") == 1
+    return done.stderr
 
 
 TWO = "thanks a lot\t15\tb1\nthanks\t15\tb2\n"

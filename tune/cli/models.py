@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from goemo.errors import GoemoError
+from goemo.files import check_model_folder
 from tune.cli.app import cli
 from tune.cli.arguments import SearchName
 from tune.cli.data import Data, data_options, reading_options
@@ -100,13 +101,16 @@ def retrain(  # noqa: PLR0917 - click passes them by name
     The new version becomes the champion if there is none, or if it beats the present one on validation by the
     paired bootstrap; else it becomes the challenger.
     """
+    if name and no_register:
+        raise click.UsageError("give --register NAME or --no-register, not both")
     data.check()
+    from tune.models.exported import read_export
+
+    read_export(exported)  # before the long imports
     from tune.cli.tables import results_table
     from tune.live.consoles import results_console
     from tune.models.retrain import retrain as train_exported
 
-    if name and no_register:
-        raise click.UsageError("give --register NAME or --no-register, not both")
     done = train_exported(
         exported,
         output,
@@ -136,6 +140,7 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
 
     For when the store was away, or another one is to have it.
     """
+    check_model_folder(folder)
     from tune.models.registry import register as register_bundle
 
     done = register_bundle(folder, name=name, is_registered=not log_only, tracking_uri=tracking_uri)
@@ -159,6 +164,7 @@ def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form:
     Labels are matched by name; those that other data lacks are left out of the averages, and named.
     """
     data.check()
+    check_model_folder(folder)
     from tune.models.evaluating import evaluate_bundle
 
     results = evaluate_bundle(
@@ -226,6 +232,7 @@ def predict(  # noqa: PLR0917 - click passes them by name
             )
     if form == "parquet" and output is None:
         raise click.UsageError("--format parquet goes with -o F")
+    check_model_folder(folder)
     options = data.options
     from tune.cli.predicting import predict_file, predict_texts
 
@@ -250,6 +257,7 @@ def onnx(folder: Path, output: Path | None) -> None:
     Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
     both free; the output is logits, whose sigmoid the scores are. Needs: pip install "goemo[onnx]".
     """
+    check_model_folder(folder)
     from goemo.bundle.onnx_export import export_onnx
 
     done = export_onnx(folder, output or folder / "model.onnx")

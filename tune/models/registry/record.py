@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goemo.errors import InputError
+from goemo.files import check_model_folder
 from tune.models.exported import AnyConfiguration, configuration_of
 from tune.records import write_json
 
@@ -75,8 +76,7 @@ class Record:
             InputError: The folder is no bundle of a retrain, or a file is damaged.
         """
         folder = Path(folder)
-        if not folder.is_dir():
-            raise InputError(str(folder), ["no such folder; give one that goemo retrain wrote"])
+        check_model_folder(folder)
         try:
             with np.load(folder / FOLDER / SCORES, allow_pickle=False) as archive:
                 scores, targets = archive["scores"].astype(np.float32), archive["targets"]

@@ -18,22 +18,26 @@ def is_saved(folder: Path) -> bool:
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
-def _check_splits(folder: Path) -> None:
-    """Refuse a dictionary that names a split again and again, which the library would read each time."""
-    path = folder / "dataset_dict.json"
-    if not path.is_file():
-        return
+def _check_names(folder: Path) -> None:
+    """Refuse what names a split or a file again and again, which the library would read each time."""
     from goemo.configuration.json_files import (  # with pydantic, as late as the rest
         UnreadableError,
         read_json,
     )
 
+    dictionary, states = folder / "dataset_dict.json", [folder / "state.json"]
     try:
-        splits = read_json(path, dict[str, list[str]]).get("splits", [])
+        if dictionary.is_file():
+            splits = read_json(dictionary, dict[str, list[str]]).get("splits", [])
+            if len(set(splits)) < len(splits) or len(splits) > _MOST_SPLITS:
+                raise InputError(str(dictionary), [f"must name each split once, and at most {_MOST_SPLITS}"])
+            states = [folder / split / "state.json" for split in splits]
+        for state in filter(Path.is_file, states):
+            files = read_json(state, dict[str, Any]).get("_data_files")
+            if isinstance(files, list) and len({str(file) for file in files}) < len(files):
+                raise InputError(str(state), ["must name each file once"])
     except UnreadableError as error:
         raise InputError(str(folder), [str(error)]) from error
-    if len(set(splits)) < len(splits) or len(splits) > _MOST_SPLITS:
-        raise InputError(str(path), [f"must name each split once, and at most {_MOST_SPLITS}"])
 
 
 def read_saved(folder: Path, options: DataOptions) -> SourceContent:
@@ -44,7 +48,7 @@ def read_saved(folder: Path, options: DataOptions) -> SourceContent:
     """
     import datasets  # seconds that only these folders need
 
-    _check_splits(folder)
+    _check_names(folder)
     try:
         loaded: Any = datasets.load_from_disk(str(folder))
         return from_dataset(str(folder), loaded, options)

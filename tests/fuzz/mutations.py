@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-MOST_BYTES = 200_000  # repeats of repeats: sizes have tests of their own
+MOST_BYTES, MOST_ITEMS = 200_000, 2_000  # repeats of repeats: sizes have tests of their own
 
 TOKENS = [
     *(
@@ -151,7 +151,7 @@ def changed_values(draw: Any, values: Any) -> Any:
             other, place = draw(st.sampled_from(places))
             holder[key] = copy.deepcopy(other[place])
         elif isinstance(holder[key], list):
-            holder[key] = holder[key] * 200
+            holder[key] = (holder[key] * 200)[:MOST_ITEMS]
     return values
 
 

@@ -67,7 +67,7 @@ def test_a_visit_goes_on_after_what_fails_hangs_or_dies(gpu_visit, settings):
     """Each unit's end is written with its reason, and what was measured before it is kept and shown."""
     units = [
         _unit(gpu_visit, "fails", 10),
-        _unit(gpu_visit, "hangs", 2),
+        _unit(gpu_visit, "hangs", 5),
         _unit(gpu_visit, "is_killed", 10),
         _unit(gpu_visit, "measures", 10, way="Trainer"),
     ]

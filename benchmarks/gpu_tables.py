@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from gpu_results import Row
@@ -14,10 +14,15 @@ TRIAL_GOAL_S = 40.0
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """Return all tables that there are results for, in Markdown; what failed stands at the end."""
+    """Return all tables that there are results for, in Markdown; what failed stands at the end.
+
+    What was measured again, in a later visit or of more seeds, takes the place of what it was before.
+    """
     by_kind: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_kind[row["kind"]].append(row)
+    for kind, keys in _KEYS.items():
+        by_kind[kind] = list({tuple(row[key] for key in keys): row for row in by_kind[kind]}.values())
     parts = []
     for title, make in _TABLES:
         shown = make(by_kind)
@@ -28,7 +33,7 @@ def tables(rows: Sequence[Row]) -> str:
 
 def _machine(rows: dict[str, list[Row]]) -> str:
     return "\n".join(
-        f"{one['device']}; a copy moves {one['terabytes_s']:.2f} TB/s, a bfloat16 product runs at "
+        f"{one['device']}; a copy moves {one['terabytes_s']:.3g} TB/s, a bfloat16 product runs at "
         f"{one['teraflops']:.3g} TFLOP/s; {one['hardware']}."
         for one in rows["machine"]
     )
@@ -105,7 +110,7 @@ def _trials(rows: dict[str, list[Row]]) -> str:
             f"{one['peak_gb']:.2f}",
             f"{one['estimated_gb']:.2f}",
         ]
-        for one in _last(rows["trial"], lambda one: one["model"])
+        for one in rows["trial"]
     ]
     header = ["model", "rows", "epochs done", f"seconds (goal for xlnet-base: {TRIAL_GOAL_S:g})"]
     return table([*header, "peak of torch, GB", "estimated for the process, GB"], found) if found else ""
@@ -131,9 +136,7 @@ def _searches(rows: dict[str, list[Row]]) -> str:
 def _quality(rows: dict[str, list[Row]]) -> str:
     found = []
     of_seeds = {(one["model"], one["way"]): one for one in rows["quality"]}
-    for one in _last(
-        [*rows["mean"], *rows["difference"]], lambda one: (one["model"], one["way"], one["split"])
-    ):
+    for one in [*rows["mean"], *rows["difference"]]:
         sign = "+" if one["kind"] == "difference" else ""
         interval = f" [{one['low']:{sign}.4f}, {one['high']:{sign}.4f}]" if one["low"] is not None else ""
         deviation = one.get("deviation")
@@ -178,14 +181,22 @@ def _seconds(rows: dict[str, list[Row]]) -> str:
     return ", ".join(f"{one['unit']} {one['seconds']:.0f}" for one in rows["ended"])
 
 
-def _last(rows: Iterable[Row], key: Callable[[Row], object]) -> list[Row]:
-    """Return the last row of each key: figures so far are written again and again."""
-    return list({key(row): row for row in rows}.values())
-
-
 def _short(found: object) -> str:
     return f"{found:.3g}" if isinstance(found, float) else str(found)
 
+
+_KEYS = {
+    "test": ["name"],
+    "check": ["what"],
+    "memory": ["model", "batch", "max_length"],
+    "trial": ["model"],
+    "search": ["way"],
+    "mean": ["model", "way", "split"],
+    "difference": ["model", "way", "split"],
+    "predict": ["model", "way", "how"],
+    "note": ["text"],
+    "ended": ["unit"],
+}
 
 _TABLES: list[tuple[str, Callable[[dict[str, list[Row]]], str]]] = [
     ("Machine", _machine),

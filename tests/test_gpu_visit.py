@@ -88,6 +88,17 @@ def test_a_visit_goes_on_after_what_fails_hangs_or_dies(gpu_visit, settings):
     assert "| hangs | timed out | it had " in shown
 
 
+def test_a_later_visit_takes_the_place_of_an_earlier_one(gpu_visit):
+    """What failed before and is right now is shown once, as it is now; other rows stay."""
+    rows = [
+        {"unit": unit, "kind": "check", "what": what, "found": found, "expected": "2", "is_right": found == 2}
+        for unit, what, found in (("a", "one", 1), ("a", "other", 2), ("b", "one", 2))
+    ]
+    shown = gpu_visit.tables(rows)
+    assert "| one | 2 | 2 | yes |\n| other | 2 | 2 | yes |" in shown
+    assert "NO" not in shown
+
+
 def test_what_no_time_is_left_for_is_not_started(gpu_visit, settings):
     """The time that is left is shared out; a unit that would get next to nothing says so."""
     units = [_unit(gpu_visit, "measures", 1, way="engine")]

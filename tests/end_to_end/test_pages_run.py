@@ -193,7 +193,7 @@ def test_readme_and_the_tutorial_can_be_typed(reader):
 def test_the_other_pages_can_be_typed_after_them(reader):
     """Every command and every Python block of the how-to pages, where README and the tutorial left off."""
     for name, model in (("paper-albert", "scratch:albert-tiny"), ("paper-xlnet", "scratch:xlnet-tiny")):
-        options = ("--data", "dir:my_data", "--name", name, "--set", f"model.checkpoint={model}")
+        options = ("--data", "dir:other_data", "--name", name, "--set", f"model.checkpoint={model}")
         reader.run("goemo", "search", "quickstart_scratch", *options)
     reader.read(*OTHERS)
     assert reader.left_out == SERVES | INSTALLS | FROM_THE_HUB

@@ -7,7 +7,9 @@ everywhere.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +78,9 @@ class _Dealing:
             label = min((label for label, left in enumerate(self._left) if left), key=self._left.__getitem__)
             groups = [group for group in self._by_label[label] if self.of_group[group] < 0]
             order = self._random.permutation(len(groups)).tolist()
-            chances = self._random.random((len(groups), len(self.room))).tolist()
-            for index, chance in zip(order, chances, strict=True):
-                self._put(groups[index], self._best(label, self._size[groups[index]], chance))
+            chances = self._random.random((len(groups), len(self.room)))
+            for position, index in enumerate(order):
+                self._put(groups[index], self._best(label, self._size[groups[index]], chances, position))
 
     def deal_rest(self) -> None:
         """Deal the groups without labels to where there is most room, large ones first."""
@@ -126,26 +128,28 @@ class _Dealing:
         pairs = zip(self.positives, self._least, strict=True)
         return sum(max(least - has, 0) for positives, least in pairs if least for has in positives)
 
-    def _best(self, label: int, size: int, chance: Sequence[float]) -> int:
+    def _best(self, label: int, size: int, chances: NDArray[np.float64], position: int) -> int:
         """Return the split for a group: one that lacks the label, else the one that wants it most."""
-        has, wanted, least = self.positives[label], self._wanted[label], self._least[label]
-        splits = range(len(has))
-        if min(has[1:], default=least) < least:  # the first split is the largest and gets its share anyway
+        has, least = self.positives[label], self._least[label]
+        lacks = list(map(sub, self._wanted[label], has))
+        is_lacking = least and min(has[1:], default=least) < least
+        # Nearly always one split wants it most and has room: found without a look at ties.
+        if not is_lacking and min(self.room) >= size and lacks.count(most := max(lacks)) == 1:
+            return lacks.index(most)
+        splits, chance = range(len(has)), chances[position]
+        if is_lacking:  # the first split is the largest and gets its share anyway
             return max((least - has[split], chance[split], split) for split in splits[1:])[-1]
-        fits = [split for split in splits if self.room[split] >= size]
-        return max(
-            (wanted[split] - has[split], self.room[split], chance[split], split)
-            for split in fits or [self.room.index(max(self.room))]
-        )[-1]
+        fits = [split for split in splits if self.room[split] >= size] or [self.room.index(max(self.room))]
+        return max((lacks[split], self.room[split], chance[split], split) for split in fits)[-1]
 
     def _put(self, group: int, split: int) -> None:
-        before, size = self.of_group[group], self._size[group]
+        before, size, positives = self.of_group[group], self._size[group], self.positives
         for label, count in self._labels[group]:
-            self.positives[label][split] += count
-            if before >= 0:
-                self.positives[label][before] -= count
-            else:
+            positives[label][split] += count
+            if before < 0:
                 self._left[label] -= count
+            else:
+                positives[label][before] -= count
         if before >= 0:
             self.room[before] += size
         self.of_group[group] = split
@@ -170,14 +174,24 @@ class _Dealing:
 
 def _labels_of_groups(
     groups: NDArray[np.int64], targets: NDArray[np.bool_], n_groups: int
-) -> list[list[tuple[int, int]]]:
-    """Return the labels of each group, each with the number of its rows that have it."""
+) -> list[tuple[tuple[int, int], ...]]:
+    """Return the labels of each group, each with the number of its rows that have it.
+
+    Groups with the same labels share them: hundreds of thousands of small objects are what takes time.
+    """
     rows, labels = np.nonzero(targets)
     width = max(targets.shape[1], 1)
     keys, counts = np.unique(groups[rows] * width + labels, return_counts=True)
-    found: list[list[tuple[int, int]]] = [[] for _ in range(n_groups)]
-    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-        found[key // width].append((key % width, count))
+    most = int(counts.max(initial=0)) + 1
+    codes = (keys % width * most + counts).tolist()
+    ends = np.searchsorted(keys, np.arange(n_groups + 1) * width).tolist()
+    known: dict[tuple[int, ...], tuple[tuple[int, int], ...]] = {}
+    found = []
+    for start, end in itertools.pairwise(ends):
+        coded = tuple(codes[start:end])
+        if coded not in known:
+            known[coded] = tuple(divmod(code, most) for code in coded)
+        found.append(known[coded])
     return found
 
 

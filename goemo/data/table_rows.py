@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 from goemo.configuration.data import DataOptions
@@ -49,6 +50,11 @@ class TableRows:
     rows: array[int] = field(default_factory=lambda: array("q"))
     left_out: Counter[str] = field(default_factory=Counter)
     unclear: int = 0
+
+    def leave_out(self, rows: int, why: str) -> None:
+        """Count rows that are left out."""
+        if rows:
+            self.left_out[why] += rows
 
     def leave_out_unreadable(self) -> list[int]:
         """Leave out the rows that stand among the table's problems; return the positions of the others."""
@@ -103,52 +109,57 @@ def take(
         may_be_empty: True where an empty text is a row like any other.
     """
     found = TableRows(table, split)
-    instead: dict[int, str] = {}  # one reason a row is enough, and these come before what its labels are
-    repeated = set(repeated_headers(table, roles.text, roles.labels[0])) if len(roles.labels) == 1 else set()
-    texts = [table.columns[name] for name in roles.text]
-    ids = table.columns.get(roles.id) if roles.id else None
-    unclear = table.columns.get(roles.unclear) if roles.unclear else None
-    splits = table.columns[roles.split] if roles.split else None
+    # One reason a row is enough, and these come before what its labels are.
+    texts, instead = _texts(table, roles, may_be_empty=may_be_empty)
+    if len(roles.labels) == 1:
+        why = f"repeats the header ({roles.text[0]}, {roles.labels[0]}); remove the line"
+        instead |= dict.fromkeys(repeated_headers(table, roles.text, roles.labels[0]), why)
+    kept = [row for row, line in enumerate(table.lines) if line not in instead]
     if labels is not None:
         found.left_out += labels.left_out
-    for row, line in enumerate(table.lines):
-        if line in repeated:
-            instead[line] = f"repeats the header ({roles.text[0]}, {roles.labels[0]}); remove the line"
-            continue
-        value = texts[0][row] if len(texts) == 1 else _joined([column[row] for column in texts])
-        if may_be_empty and (value is None or value is ABSENT):
-            value = ""
-        if why := _text_problem(value, roles.text[0], may_be_empty=may_be_empty):
-            instead[line] = why
-            continue
-        if labels is not None:
-            applying = labels.rows[row]
-            if applying is None:
-                continue
-            found.labels.append(applying)
-        of_row = "" if splits is None else _row_split(table, line, splits[row], options)
-        if of_row is None:
-            found.left_out[NO_SPLIT] += 1
-            if labels is not None:
-                found.labels.pop()
-            continue
-        if unclear is not None and share(unclear[row]) == 1:
-            if options.unclear == "leave_out":
-                found.left_out[UNCLEAR] += 1
-                if labels is not None:
-                    found.labels.pop()
-                continue
-            found.unclear += 1
-        if splits is not None:
-            found.splits.append(of_row)
-        row_id = None if ids is None else ids[row]
-        found.texts.append(value)
-        found.ids.append(f"{table.name}:{line}" if is_nothing(row_id) else str(row_id))
-        found.lines.append(line)
-        found.rows.append(row)
+        kept = [row for row in kept if labels.rows[row] is not None]
+    if roles.split:
+        column = table.columns[roles.split]
+        of_rows = [(row, _row_split(table, table.lines[row], column[row], options)) for row in kept]
+        kept = [row for row, of in of_rows if of is not None]
+        found.splits = [of for _, of in of_rows if of is not None]
+        found.leave_out(len(of_rows) - len(kept), NO_SPLIT)
+    if roles.unclear and (unclear := table.columns.get(roles.unclear)) is not None:
+        is_clear = [share(unclear[row]) != 1 for row in kept]
+        if options.unclear == "leave_out":
+            found.leave_out(is_clear.count(False), UNCLEAR)
+            kept = list(compress(kept, is_clear))
+            found.splits = list(compress(found.splits, is_clear))
+        else:
+            found.unclear = is_clear.count(False)
+    found.texts = [texts[row] for row in kept]
+    found.labels = [] if labels is None else [labels.rows[row] or () for row in kept]
+    found.lines = array("q", [table.lines[row] for row in kept])
+    found.rows = array("q", kept)
+    ids = table.columns.get(roles.id) if roles.id else None
+    found.ids = [
+        f"{table.name}:{line}" if ids is None or is_nothing(ids[row]) else str(ids[row])
+        for row, line in zip(kept, found.lines, strict=True)
+    ]
     table.problems = [problem for problem in table.problems if problem[0] not in instead]
     table.problems += instead.items()
     return found
+
+
+def _texts(table: Table, roles: Roles, *, may_be_empty: bool) -> tuple[list[Any], dict[int, str]]:
+    """Return the text of each row, and what is wrong with some, by line."""
+    columns = [table.columns[name] for name in roles.text]
+    texts = columns[0] if len(columns) == 1 else [_joined(parts) for parts in zip(*columns, strict=True)]
+    if may_be_empty:
+        texts = ["" if text is None or text is ABSENT else text for text in texts]
+    # Most are plainly right, which is told in a third of the time.
+    odd = [
+        row
+        for row, text in enumerate(texts)
+        if not isinstance(text, str) or not text.isascii() or not text or text.isspace() or len(text) > 10_000
+    ]
+    problems = ((row, _text_problem(texts[row], roles.text[0], may_be_empty=may_be_empty)) for row in odd)
+    return texts, {table.lines[row]: why for row, why in problems if why is not None}
 
 
 def is_nothing(row_id: Any) -> bool:

@@ -86,7 +86,7 @@ _DECLARED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     (
         "splits",
         "split-file",
-        "A file of a split, as train=a.csv.",
+        "A file of a split, as train=a.csv, or a value of the split column.",
         {"multiple": True, "metavar": "SPLIT=FILE"},
     ),
     (

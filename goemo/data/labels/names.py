@@ -148,8 +148,9 @@ def reject_multi_hot(table: Table, rows: Sequence[tuple[Label, ...]], labels: in
     """
     if labels < 2 or len(rows) < 2 or table.class_names:
         return
-    written = [tuple(map(str, row)) for row in rows]
-    if all(len(row) == labels and set(row) <= {"0", "1"} for row in written) and set(written) != {("0", "1")}:
+    if not all(len(row) == labels and {str(label) for label in row} <= {"0", "1"} for row in rows):
+        return
+    if any(tuple(map(str, row)) != ("0", "1") for row in rows):
         table.reject(0, f"every row has {labels} labels of 0 and 1{MULTI_HOT_HINT}")
 
 

@@ -16,6 +16,9 @@ from goemo.words.terms import fit_terms
 # Of more training rows than this, so many are drawn for the choice; the model itself is fitted on all.
 MOST_ROWS = 15_000
 
+# Of more labels that can be judged, so many are drawn: thousands would take an hour.
+MOST_LABELS = 100
+
 # With fewer, a third of them says nothing: the defaults are taken.
 LEAST_ROWS = 300
 
@@ -63,10 +66,15 @@ def choose_settings(
         The defaults, without a try, where there are few rows or no label with both classes among those that
         judge; characters only where they help.
     """
-    rows = np.random.default_rng(seed).permutation(len(texts))[:MOST_ROWS]
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(texts))[:MOST_ROWS]
     judges, fits = np.sort(rows[: len(rows) // 3]), np.sort(rows[len(rows) // 3 :])
-    if len(rows) < LEAST_ROWS or not _both_classes(targets[judges]).any():
+    labels = np.flatnonzero(_both_classes(targets[judges]))
+    if len(rows) < LEAST_ROWS or not len(labels):
         return Choice(WordsSettings(), (), 0, "default settings: too few training rows to choose any")
+    if len(labels) > MOST_LABELS:
+        labels = np.sort(rng.permutation(labels)[:MOST_LABELS])
+    fitted_targets, judged_targets = targets[np.ix_(fits, labels)], targets[np.ix_(judges, labels)]
     settings = WordsSettings()
     terms, fitted = fit_terms([texts[row] for row in fits], settings)
     judged = [family.transform([texts[row] for row in judges]) for family in terms]
@@ -79,15 +87,20 @@ def choose_settings(
             vectors: csr_matrix = vectors,
             held_out: csr_matrix = held_out,
         ) -> float:
-            weights, intercepts, _ = fit_regressions(vectors, targets[fits], C)
-            return macro_average_precision(held_out @ weights + intercepts, targets[judges])
+            weights, intercepts, _ = fit_regressions(vectors, fitted_targets, C)
+            return macro_average_precision(held_out @ weights + intercepts, judged_targets)
 
         for C, value in _climb(figure):  # noqa: N806
             tried.append((replace(chosen, C=C), value))
             if on_try is not None:
                 on_try(*tried[-1])
     best = max(tried, key=lambda one: one[1])[0]
-    return Choice(best, tuple(tried), len(rows), _note(best, len(rows), len(texts)))
+    return Choice(
+        best,
+        tuple(tried),
+        len(rows),
+        _note(best, rows=(len(rows), len(texts)), labels=(len(labels), targets.shape[1])),
+    )
 
 
 def macro_average_precision(logits: np.ndarray, targets: Targets) -> float:
@@ -117,9 +130,10 @@ def _both_classes(targets: Targets) -> np.ndarray:
     return np.asarray(targets.any(axis=0) & ~targets.all(axis=0))
 
 
-def _note(settings: WordsSettings, rows: int, total: int) -> str:
-    of = f"{rows:,} of {total:,} training rows" if rows < total else f"{rows:,} training rows"
+def _note(settings: WordsSettings, *, rows: tuple[int, int], labels: tuple[int, int]) -> str:
+    of = "{:,} of {:,} training rows".format(*rows) if rows[0] < rows[1] else f"{rows[0]:,} training rows"
+    judged = " by {:,} of {:,} labels".format(*labels) if labels[0] == MOST_LABELS < labels[1] else ""
     features = f"word 1- to {settings.word_ngrams}-grams"
     if settings.char_ngrams:
         features += f", character 2- to {settings.char_ngrams}-grams"
-    return f"{features}, C {settings.C:g}: chosen on {of}, a third of which judged"
+    return f"{features}, C {settings.C:g}: chosen on {of}, a third of which judged{judged}"

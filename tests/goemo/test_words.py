@@ -18,6 +18,7 @@ from goemo.errors import InputError
 from goemo.metrics import macro_f1
 from goemo.thresholds import apply_thresholds, fit_thresholds
 from goemo.words import WordsSettings, choose_settings, fit_words, load_words
+from goemo.words.regression import fit_regressions
 
 PATTERN = r"\w+|[^\w\s]"
 FACTS = {
@@ -160,6 +161,21 @@ def test_large_data_is_sampled_for_the_choice_and_this_is_said(small_splits, mon
     choice = choose_settings(small_splits.train.texts, small_splits.train.targets)
     assert choice.rows == 150
     assert "chosen on 150 of 203 training rows" in choice.note
+
+
+def test_of_many_labels_some_are_drawn_for_the_choice_and_this_is_said(small_splits, monkeypatch):
+    """All regressions that are fitted for the choice are of labels that judge it, the same for every C."""
+    texts, targets = small_splits.train.texts * 2, np.tile(small_splits.train.targets, (2, 1))
+    seen = []
+    monkeypatch.setattr("goemo.words.choosing.MOST_LABELS", 3)
+    monkeypatch.setattr(
+        "goemo.words.choosing.fit_regressions",
+        lambda vectors, targets, c: seen.append(targets) or fit_regressions(vectors, targets, c),
+    )
+    choice = choose_settings(texts, targets)
+    assert choice.note.endswith(f"a third of which judged by 3 of {targets.shape[1]} labels")
+    assert len(seen) == len(choice.tried)
+    assert all(fitted.shape[1] == 3 and np.array_equal(fitted, seen[0]) for fitted in seen)
 
 
 def test_characters_are_taken_where_they_help(small_splits):

@@ -545,6 +545,14 @@ def test_a_model_that_is_not_there_is_told_before_anything_heavy_is_imported(arg
     assert said.startswith("goemo: nowhere")
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_an_address_nobody_answers_at_is_told_before_anything_heavy_is_imported(more, tmp_path):
+    """A closed port; imports alone would take most of the ten seconds that are promised."""
+    arguments = ["search", "quickstart", "--address", "127.0.0.1:1", *more]
+    said = refused_without({"torch", "ray", "mlflow", "transformers", "pandas"}, arguments, tmp_path)
+    assert said.startswith("goemo: --address: no Ray cluster lets us in at '127.0.0.1:1'")
+
+
 def refused_without(heavy, arguments, folder):
     """Return the line with which a command refuses its call, having imported none of these."""
     program = (

@@ -57,6 +57,7 @@ def search(  # noqa: PLR0917 - click passes them by name
     """
     data.check()
     from goemo.data.places import check_source
+    from tune.engine.cluster import check_address
     from tune.spec import load_spec
 
     if running.trial_timeout is not None:
@@ -69,6 +70,8 @@ def search(  # noqa: PLR0917 - click passes them by name
         raise click.UsageError("--no-probe goes with --dry-run")
     if trials is not None and dry_run:
         raise click.UsageError("--dry-run shows and forecasts the whole search; leave out --trials")
+    if not no_probe:
+        check_address(running.address)
     if dry_run:
         from tune.driver.plan import plan
 
@@ -106,6 +109,9 @@ def resume(name: str, running: Running, trials: int | None) -> None:
 
     After a crash, an interrupt, a reboot, or the end of a budget.
     """
+    from tune.engine.cluster import check_address
+
+    check_address(running.address)
     with _stoppable():
         from tune.driver import resume_search
 
@@ -128,6 +134,9 @@ def extend(name: str, trials: int, running: Running) -> None:
 
     A complete search can be extended too. A grid has all the trials it can have.
     """
+    from tune.engine.cluster import check_address
+
+    check_address(running.address)
     with _stoppable():
         from tune.driver import extend_search
 

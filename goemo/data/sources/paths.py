@@ -156,7 +156,8 @@ def _split_files(folder: Path) -> _Files:
             files.by_split[split] = _one_or_shards(split, group, files)
     if files.by_split:
         taken = [file for group in files.by_split.values() for file in group]
-        if others := [file.name for file in there if file not in taken]:
+        alike = [file for file in there if ending(file) in set(map(ending, taken))]
+        if others := [file.name for file in alike if file not in taken]:
             files.notes.append(f"not read: {listed(others, 6)}")
         if "train" not in files.by_split:
             held_out = listed([file.name for group in files.by_split.values() for file in group], 6)

@@ -166,7 +166,7 @@ def _predictions(rows: dict[str, list[Row]]) -> str:
         ]
         for one in rows["predict"]
     ]
-    return table(["model", "way", "texts", "texts/s", "ms a text"], found) if found else ""
+    return table(["model", "way", "texts", "texts/s", "ms per text"], found) if found else ""
 
 
 def _failures(rows: dict[str, list[Row]]) -> str:

@@ -4,7 +4,7 @@
 
 A population whose truth is known: 28 labels, each with the shares of hits, false alarms and misses that the
 published XLNet tables imply, so the supports are those of GoEmotions (6 to 1,787 of 5,427). From it, data
-sets of a given size are drawn again and again; each gives an interval of macro-F1, weighted F1, micro-F1 and
+sets of a given size are drawn again and again; each gives an interval of macro-F1, weighted-F1, micro-F1 and
 of every label's F1. The truth is the metric in the population. A good 95 % interval holds it in 95 % of the
 data sets, and misses it as often on one side as on the other.
 

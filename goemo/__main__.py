@@ -26,7 +26,7 @@ def main() -> None:
         if not others:
             raise
         sys.exit(
-            f"goemo: {error}; {others} installs a package {package} in the place of this project's: "
+            f"goemo: {error}; {others} installs a package {package} in place of this project's: "
             f"pip uninstall {others}; pip install --force-reinstall --no-deps goemo"
         )
     command()

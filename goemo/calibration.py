@@ -136,7 +136,7 @@ class Calibration:
         method = str(values["method"])
         _check_method(method)
         if not values["curves"]:
-            raise ValueError("curves must have one curve a label, got none")
+            raise ValueError("curves must have one curve per label, got none")
         kind: type[Curve] = Knots if method == "isotonic" else Sigmoid
         curves: list[Curve] = []
         for label, curve in enumerate(values["curves"]):

@@ -147,7 +147,7 @@ def results(
     target_array = check_flags("targets", targets, shape=score_array.shape, labels=labels)
     if split == "validation" or _were_fitted_on(thresholds, score_array, target_array):
         warnings.warn(
-            "thresholds are fitted on the rows that they are then judged on, so the figures under "
+            "thresholds are fitted on the rows that they are then evaluated on, so the figures under "
             '"validation" flatter the model; evaluate another split, or use validation_metrics',
             OptimisticThresholdsWarning,
             stacklevel=2,

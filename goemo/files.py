@@ -102,11 +102,11 @@ def check_file_target(path: Path) -> None:
     """
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
-        raise InputError(str(path), ["must be a file, and what is there is none"])
+        raise InputError(str(path), ["must be a file, but something else is there"])
     if not target.parent.is_dir():
         raise InputError(str(path), [f"cannot be written: there is no folder {target.parent}"])
     if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(str(path), [f"cannot be written: no right to write in {target.parent}"])
+        raise InputError(str(path), [f"cannot be written: no write permission in {target.parent}"])
 
 
 def check_model_folder(folder: Path) -> None:

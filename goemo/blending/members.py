@@ -71,7 +71,7 @@ def blended_scores(scores: Sequence[Scores], tenths: Sequence[int]) -> Scores:
     """
     if len(scores) != len(tenths) or sum(tenths) != TENTHS or min(tenths) < 1:
         raise ValueError(
-            f"weights must be tenths, one a member, at least 1 each, and make 10, got {list(tenths)}"
+            f"weights must be tenths, one per member, at least 1 each, and sum to 10, got {list(tenths)}"
         )
     # Rounded before, so that a served model, whose members score in float32, gives what was judged.
     mean = sum(weight * to_logits(as_kept(one)) for one, weight in zip(scores, tenths, strict=True)) / TENTHS

@@ -139,7 +139,7 @@ def load_blend(folder: Path, load_member: Callable[[Path], Bundle]) -> BlendBund
         labels, thresholds, provenance = read_common(folder)
         stored = read_json(folder / BLEND, _StoredBlend).members
         if sum(one.tenths for one in stored) != 10:
-            raise ValueError(f"{BLEND}: the weights of all members must make 10 tenths")
+            raise ValueError(f"{BLEND}: the weights of all members must sum to 10 tenths")
     nested = [one.folder for one in stored if (folder / one.folder / BLEND).exists()]
     if nested:
         raise InputError(str(folder), [f"{nested[0]} is a blend itself; a member must be a plain bundle"])

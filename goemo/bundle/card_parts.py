@@ -191,14 +191,14 @@ def limits(data: Mapping[str, Any]) -> str:
     return _LIMITS + (_REDDIT if is_goemotions(data) else "")
 
 
-_TOP1 = "A text that gets no label so is given that of its highest score (`fallback: top1`). "
+_TOP1 = "A text that gets no label this way is given the one with its highest score (`fallback: top1`). "
 
 _LIMITS = """## Intended use and limits
 
 Meant for studying emotion in short texts like those it was trained on, in aggregate. It reflects how
 annotators of that data labelled what they read, with their disagreements and biases, not what a writer felt.
-Rare labels have few examples and wide errors. Other domains, languages and long texts are untested; it is no
-basis for decisions about a person.
+Rare labels have few examples and wide intervals. Other domains, languages and long texts are untested; it is
+no basis for decisions about a person.
 """
 
 # What the authors of the data set say of it: Demszky et al., "GoEmotions: A Dataset of Fine-Grained

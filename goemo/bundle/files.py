@@ -19,7 +19,7 @@ Name = Annotated[str, Text(longest=1_000)]
 def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
     repeated = next((label for place, label in enumerate(labels) if label in labels[:place]), None)
     if repeated is not None:
-        raise ValueError(f"labels must differ, and {repeated[:80]!r} stands more than once")
+        raise ValueError(f"labels must differ, and {repeated[:80]!r} appears more than once")
     return labels
 
 
@@ -83,4 +83,4 @@ def read(path: Path, model: Any) -> tuple[Any, Any]:
     except UnreadableError as error:
         raise InputError(str(path), [str(error).removeprefix(f"{path}: ")]) from None
     except ValueError as error:
-        raise InputError(str(path), [f"no JSON of a bundle: {error}"]) from None
+        raise InputError(str(path), [f"not a JSON file of a bundle: {error}"]) from None

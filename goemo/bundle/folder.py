@@ -27,10 +27,10 @@ def check_target(folder: Path) -> None:
     """
     folder = Path(folder).resolve()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
-        raise InputError(str(folder), ["holds something that is no bundle; give a new or empty folder"])
+        raise InputError(str(folder), ["holds something that is not a bundle; give a new or empty folder"])
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise InputError(str(folder), [f"cannot be made: {nearest} is no folder that can be written to"])
+        raise InputError(str(folder), [f"cannot be created: {nearest} is not a writable folder"])
 
 
 @contextmanager

@@ -81,10 +81,14 @@ def export_onnx(folder: Path, path: Path, *, texts: Sequence[str] | None = None)
     check_file_target(path)
     bundle = load(folder, device="cpu")
     if not isinstance(bundle, EncoderBundle):
-        raise InputError(str(folder), ["must be an encoder to become an ONNX file; this is another model"])
+        raise InputError(
+            str(folder), ["must be an encoder to be exported to ONNX; this is another kind of model"]
+        )
     size = sum(p.numel() * p.element_size() for p in bundle.model.parameters())
     if size > _MOST_BYTES:
-        raise InputError(str(folder), [f"{size / 1e9:.1f} GB of weights do not fit an ONNX file of 2 GiB"])
+        raise InputError(
+            str(folder), [f"{size / 1e9:.1f} GB of weights exceed the 2 GiB that an ONNX file can hold"]
+        )
     chosen = _sample_texts() if texts is None else list(texts)
     store = TokenStore.build(chosen, bundle.tokenizer)
     with built_file(path) as partial:

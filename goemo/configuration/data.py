@@ -88,12 +88,10 @@ class ColumnOptions:
     ] = None
     labels: Annotated[
         Annotated[Names, _A_NAME_OR_SEVERAL] | None,
-        meaning("column of the labels; a list of columns is one 0/1 column a label"),
+        meaning("column of the labels; a list of columns is one 0/1 column per label"),
     ] = None
     id: Annotated[Annotated[str, _TEXT] | None, meaning("column of the rows' own ids")] = None
-    split: Annotated[
-        Annotated[str, _TEXT] | None, meaning("column that says which split a row belongs to")
-    ] = None
+    split: Annotated[Annotated[str, _TEXT] | None, meaning("column that names the split of a row")] = None
     unclear: Annotated[
         Annotated[str, _TEXT] | None, meaning("column that marks rows that raters found unclear")
     ] = None
@@ -119,20 +117,20 @@ class SplitOptions:
 class DataOptions:
     """What is not to be found out by looking at the data, but is said by the user."""
 
-    columns: Annotated[ColumnOptions, meaning("which columns are what, where that is not found")] = (
+    columns: Annotated[ColumnOptions, meaning("what each column holds, where that is not detected")] = (
         ColumnOptions()
     )
     separator: Annotated[
         Annotated[str, FunctionRule("one character", _character, _STRING)] | None,
-        meaning("what separates the columns of a text file: a character, or `tab`, `semicolon`, ..."),
+        meaning("column separator of text files: a character, or `tab`, `semicolon`, ..."),
     ] = None
     label_separator: Annotated[
         Annotated[str, FunctionRule("what stands between labels", _label_separator, _STRING)] | None,
-        meaning("what separates labels in a cell: `space`, `#`, ...; `none` where a cell is one whole name"),
+        meaning("separator of labels in a cell: `space`, `#`, ...; `none` if a cell is a single name"),
     ] = None
     encoding: Annotated[
         Annotated[str, FunctionRule("a text encoding", _encoding, _STRING)] | None,
-        meaning("how text files are encoded, where it is not UTF-8: `windows-1252`, ..."),
+        meaning("encoding of text files, if not UTF-8: `windows-1252`, ..."),
     ] = None
     splits: Annotated[
         SplitOptions,
@@ -144,7 +142,7 @@ class DataOptions:
             FunctionRule("a number above 0 and at most 1", _share, {"exclusiveMinimum": 0, "maximum": 1}),
         ]
         | None,
-        meaning("least share of raters, or probability, from which a label applies"),
+        meaning("smallest share of raters, or probability, for a label to apply"),
     ] = None
     label_names: Annotated[
         Annotated[Names, FunctionRule(f"a list of names, or {GOEMOTIONS_NAMES}", _label_names, _STRINGS)]
@@ -157,7 +155,7 @@ class DataOptions:
     missing_labels: Annotated[
         MissingLabels,
         one_of(MissingLabels),
-        meaning("what null, or a word such as `nan`, means where labels should stand"),
+        meaning("what null, or a word such as `nan`, means in place of labels"),
     ] = "refuse"
 
     @classmethod

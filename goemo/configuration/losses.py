@@ -73,7 +73,7 @@ def _numbers(name: str, text: str, defaults: Mapping[str, float]) -> dict[str, f
     for part in filter(None, (part.strip() for part in text.split(","))):
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key not in defaults:
-            known = f"knows {', '.join(defaults)}" if defaults else "has none"
+            known = f"takes {', '.join(defaults)}" if defaults else "takes none"
             raise ValueError(f"{key!r} is not an option of the loss {name}, which {known}")
         try:
             options[key] = float(value)

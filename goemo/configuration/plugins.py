@@ -43,14 +43,14 @@ class Plugin:
         """The function.
 
         Raises:
-            InputError: Its package cannot be imported, or it is no function.
+            InputError: Its package cannot be imported, or it is not a function.
         """
         try:
             function = self.entry.load()
         except Exception as error:  # whatever a stranger's module raises when it is imported
             raise self._wrong(f"cannot be imported: {first_line(error)}") from error
         if not callable(function):
-            raise self._wrong("is no function")
+            raise self._wrong("is not a function")
         return function  # type: ignore[no-any-return]  # callable() has just said so
 
     @cached_property
@@ -80,7 +80,7 @@ class Plugin:
         name = f"{package.name} {package.version}" if package is not None else "a package without a name"
         try:
             file = inspect.getsourcefile(inspect.unwrap(self.function))
-        except TypeError:  # a callable that is no function, or one in C
+        except TypeError:  # a callable that is not a function, or one in C
             file = None
         if file is None:
             return name

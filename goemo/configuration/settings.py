@@ -72,10 +72,7 @@ class Hyperparameters:
     batch_size: Annotated[
         int,
         whole(1, most=65_536),
-        meaning(
-            "examples that go through the model together, and make an optimizer step unless batches are "
-            "accumulated"
-        ),
+        meaning("examples per forward pass, and per optimizer step unless batches are accumulated"),
         ShortName("bs"),
     ] = 32
     learning_rate: Annotated[
@@ -87,43 +84,46 @@ class Hyperparameters:
     max_length: Annotated[
         int,
         whole(4, most=131_072),
-        meaning("tokens of a text, special tokens included; longer texts are truncated"),
+        meaning("most tokens per text, including special tokens; longer texts are truncated"),
         ShortName("len"),
     ] = 64
     weight_decay: Annotated[
         float,
         Number(low=0, most=1_000),
-        meaning("AdamW's decoupled decay; biases, norms and tokens that no text has are exempt"),
+        meaning("decoupled weight decay of AdamW; biases, norms and tokens that no text has are exempt"),
         ShortName("wd"),
     ] = 0.01
     warmup_fraction: Annotated[
         float,
         Number(low=0, high=1),
-        meaning("share of all steps in which the learning rate rises"),
+        meaning("share of all steps in which the learning rate rises linearly"),
         ShortName("wu"),
     ] = 0.1
     schedule: Annotated[
         Schedule,
         one_of(Schedule),
         meaning(
-            "how the learning rate goes on: in a line or half a cosine to 0, not at all, or in a line to 0 "
-            "in the last fifth"
+            "learning rate after the warm-up: linear or cosine decay to 0, constant, or constant with a "
+            "linear decay to 0 in the last fifth"
         ),
         ShortName("sched"),
     ] = "linear"
-    loss: Annotated[str, Loss(), meaning("what is minimised, see below")] = "bce"
+    loss: Annotated[str, Loss(), meaning("loss to minimise, see below")] = "bce"
     label_smoothing: Annotated[
-        float, Number(low=0, high=0.99), meaning("share by which targets move to one half"), ShortName("ls")
+        float,
+        Number(low=0, high=0.99),
+        meaning("share of the way that targets move towards 0.5"),
+        ShortName("ls"),
     ] = 0.0
     dropout: Annotated[
         Annotated[float, Number(low=0, high=0.99)] | None,
-        meaning("probability of every dropout in what trains; by default the checkpoint's"),
+        meaning("dropout probability in the layers that train; by default the checkpoint's"),
         ShortName("drop"),
     ] = None
     layer_decay: Annotated[
         float,
         Number(low=0.01, high=1),
-        meaning("each encoder block learns at this many times the rate of the one above; 1 for all alike"),
+        meaning("each encoder block learns at this many times the rate of the one above; 1 for equal rates"),
         ShortName("ld"),
     ] = 1.0
     head_lr_multiplier: Annotated[
@@ -164,7 +164,7 @@ class Measuring:
     metric: Annotated[
         Metric,
         one_of(Metric),
-        meaning("what ranks, always on validation with cross-fitted thresholds"),
+        meaning("metric that ranks trials, always on validation with cross-fitted thresholds"),
     ] = "macro_f1"
     thresholds: Annotated[ThresholdChoice, Thresholds(), meaning("how thresholds are fitted, see below")] = (
         DEFAULT_METHOD

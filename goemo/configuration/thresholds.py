@@ -229,7 +229,7 @@ def words(choice: ThresholdChoice) -> str:
 
 
 def _unknown(name: str, method: str, known: Mapping[str, Option]) -> str:
-    message = f"is not an option of the method {method}, which knows {', '.join(known)}"
+    message = f"is not an option of the method {method}, which takes {', '.join(known)}"
     owners = [f"target {target}" for target, options in TARGETS.items() if name in options]
     owners += [f"method {owner}" for owner, other in methods().items() if name in other.options]
     return f"{message}; it belongs to the {owners[0]}" if owners else message + nearest(name, known)

@@ -122,13 +122,13 @@ def load_judged(
         return Judged.of(splits, split, (*notes, f"splits: {splits.splitting}"))
     (part,) = reading.parts.values()
     if (dealt := _as_dealt(source, reading, taxonomy, seed, known)) is not None:
-        alone = f"only its {split} rows judge it, as they were dealt then ({dealt.splitting})"
+        alone = f"only its {split} rows are evaluated, as they were split then ({dealt.splitting})"
         return Judged.of(dealt, split, (*notes, f"{source} is what the model was trained on: {alone}"))
     if not part.texts:
         raise InputError(source, ["has no rows"])
     targets, labels = group_targets(part.stacked(len(reading.names.names)), reading.names.names, taxonomy)
     none = "no splits" if None in reading.parts else "no split but train"
-    every = f"{source} has {none}: all {counted(len(part.texts), 'row')} are judged"
+    every = f"{source} has {none}: all {counted(len(part.texts), 'row')} are evaluated"
     trained_on = _trained_on(digest_of(labels, part.texts, targets), known)
     return Judged(source, ALL, labels, part.texts, targets, (*notes, every, *trained_on))
 

@@ -31,7 +31,7 @@ from goemo.data.tables import Table, counted, listed, refuse
 from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
 from goemo.data.words import SPLIT_FILES
 
-_NAMING = "labels.txt, one name a line, or data.label_names names them"
+_NAMING = "name them in labels.txt, one per line, or in data.label_names"
 
 
 @dataclass

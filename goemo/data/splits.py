@@ -247,7 +247,7 @@ def _cut(
         texts, ids = [part.texts[row] for row in chosen], [part.ids[row] for row in chosen]
         dealt[split] = Part(texts, ids, [targets[chosen]], part.files)
     is_exact = [len(dealt[split].texts) for split in shares] == split_sizes(rows, shares)
-    about = "" if is_exact else "; shares are approximate, for equal texts or rare labels"
+    about = "" if is_exact else "; shares are approximate because of equal texts or rare labels"
     return dealt, about, _lacking_notes(labels, dealt) if rule == "stratified" else []
 
 
@@ -259,7 +259,7 @@ def _lacking_notes(labels: Sequence[str], dealt: Mapping[str, Part]) -> list[str
     if not few:
         return []
     named = [f"{labels[column]} ({'/'.join(map(str, counts[:, column].tolist()))})" for column in few]
-    why = "texts that are nearly equal stand in one split, and labels together"
+    why = "near-duplicate texts stay in one split, and labels occur together"
     return [
         f"fewer than {LEAST_POSITIVES} positives in a split ({'/'.join(dealt)}) of {listed(named, 8)}: {why}"
     ]
@@ -269,7 +269,7 @@ def _refuse_short(source: str, parts: Sequence[Part]) -> None:
     rows = len(parts[1].texts)
     if rows < LEAST_VALIDATION_ROWS:
         rule = f"validation must have at least {LEAST_VALIDATION_ROWS} rows, got {rows}"
-        raise InputError(source, [f"{rule}; thresholds are fitted on some and judged on others: add rows"])
+        raise InputError(source, [f"{rule}; thresholds are fitted on some and evaluated on others: add rows"])
     empty = [split for split, part in zip(SPLIT_FILES, parts, strict=True) if not part.texts]
     if empty:
         raise InputError(source, [f"{split} has no rows" for split in empty])
@@ -282,7 +282,7 @@ def _overlap_notes(*splits: Split) -> list[str]:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun} stands" if number == 1 else f"{number} {noun}s stand"
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
 
 
 def _absence_notes(labels: Sequence[str], *splits: Split) -> list[str]:

@@ -183,7 +183,7 @@ def _text_problem(text: Any, column: str, *, may_be_empty: bool) -> str | None:
     elif not may_be_empty and not text.strip():
         why = "empty text"
     elif not text.isascii() and re.search("[\ud800-\udfff]", text):
-        why = "text holds half a surrogate pair, which is not a character"
+        why = "text contains half a surrogate pair, which is not a character"
     elif len(text) > MOST_TEXT_CHARACTERS:
         why = f"text must have at most {MOST_TEXT_CHARACTERS:,} characters, got {len(text):,}; split it"
     return why

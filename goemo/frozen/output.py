@@ -100,8 +100,8 @@ class MissingOutput:
             rest = f", the trials {amount(reserved)}," if reserved else ""
             problem = (
                 f"the output of the frozen encoder needs {amount(self.bytes_needed)}{rest} and the disk has "
-                f"{amount(free)} free; make room, ask for fewer max_length, set resources.prefix_limit_gb "
-                "below that, or use another disk (GOEMO_RUNS)"
+                f"{amount(free)} free; make room, use fewer values of max_length, set "
+                "resources.prefix_limit_gb below that, or use another disk (GOEMO_RUNS)"
             )
             raise InputError(str(self.folder), [problem])
 

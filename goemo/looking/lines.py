@@ -22,10 +22,10 @@ def looked_lines(looked: Mapping[str, Any]) -> list[str]:
         for row in looked["labels"]
     ]
     numbers = ", ".join(f"{rows:,} with {number}" for number, rows in looked["labels_a_row"].items())
-    lines += ["", f"labels a row: {numbers}"]
+    lines += ["", f"labels per row: {numbers}"]
     for rare in looked["rarest"]:
         beside = ", ".join(f"{name} {rows:,}" for name, rows in rare["beside"].items()) or "nothing else"
-        lines.append(f"rare: {rare['label']} ({rare['positives']:,}) stands beside {beside}")
+        lines.append(f"rare: {rare['label']} ({rare['positives']:,}) occurs with {beside}")
     return [
         *lines,
         "",
@@ -56,7 +56,7 @@ def duplicate_lines(found: Mapping[str, Any]) -> list[str]:
         across = ", ".join(f"{rows:,} of {pair}" for pair, rows in found[kind]["across"].items())
         lines.append(f"{words}: repeated rows {within}; texts {across}")
     groups = ", ".join(f"{number:,} in {split}" for split, number in found["contradicting"].items())
-    lines.append(f"groups of the latter whose labels contradict: {groups}")
+    lines.append(f"groups of the latter with contradicting labels: {groups}")
     return [*lines, *(f"  {group_line(group)}" for group in found["examples"])]
 
 
@@ -83,7 +83,7 @@ def length_lines(looked: Mapping[str, Any]) -> list[str]:
 def unmeasured(looked: Mapping[str, Any]) -> str:
     """Return why there are no lengths: the checkpoint was out of reach, or none was given."""
     name = looked["checkpoint"]
-    return f"not measured, for want of {name}" if name else "--checkpoint NAME measures them"
+    return f"not measured, because {name} is not available" if name else "--checkpoint NAME measures them"
 
 
 def script_lines(looked: Mapping[str, Any]) -> list[str]:

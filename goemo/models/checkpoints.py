@@ -152,7 +152,7 @@ def _needs_no_vocabulary(folder: Path) -> bool:
 def _missing_weights(folder: Path) -> str:
     if any(_files(folder, _PICKLED_WEIGHTS)):
         return (
-            f"{folder} holds its weights only as a pickle, which can run code; convert them where you trust "
+            f"{folder} holds its weights only as a pickle, which can run code; if you trust them, convert "
             "them: AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER) writes model.safetensors"
         )
     return f"{folder} has no model.safetensors; scratch:{folder} starts from random weights"

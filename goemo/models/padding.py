@@ -61,7 +61,7 @@ def settle_padding(model: Any, name: str, store: TokenStore, max_length: int) ->
         problem = f"transformers cannot score a text of {lengths[rows].min()} tokens: {reason(error)}"
         raise InputError(name, [problem]) from error
     if not bool(alone.isfinite().all()):
-        raise InputError(name, ["its scores are not numbers before anything trains"])
+        raise InputError(name, ["its scores are not numbers even before training"])
     if not _is_other(model, store, rows, max_length, alone):
         return
     for row, expected in zip(rows, alone, strict=True):

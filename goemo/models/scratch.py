@@ -111,7 +111,7 @@ def scratch_folder(kind: str, texts: Sequence[str] | None, cache: Path) -> Path:
         InputError: There are no texts to train a tokenizer on.
     """
     if not texts:
-        raise InputError(f"scratch:{kind}", ["its tokenizer is trained on the data, and there are no texts"])
+        raise InputError(f"scratch:{kind}", ["its tokenizer is trained on the data, but there are no texts"])
     facts = (_VERSION, _VOCABULARY, metadata.version("tokenizers"), SCRATCH_KINDS[kind])
     digest = hashlib.sha256(f"{facts!r}\0{kind}\0".encode())
     for text in texts:

@@ -37,7 +37,7 @@ class Picture:
         """
         if self.facts and len(self.facts) != len(self.choices):
             counts = f"{len(self.facts)} facts for {len(self.choices)} choices"
-            raise ValueError(f"there must be one fact a choice, got {counts}")
+            raise ValueError(f"there must be one fact per choice, got {counts}")
 
 
 def pictures_of(images: Mapping[str, bytes]) -> list[Picture]:

@@ -115,7 +115,7 @@ def threshold_values(
     if values.ndim == 0:
         values = np.full(labels, values)
     if values.shape != (labels,):
-        raise ValueError(f"thresholds must have the shape ({labels},), one a label, got {values.shape}")
+        raise ValueError(f"thresholds must have the shape ({labels},), one per label, got {values.shape}")
     if np.isnan(values).any():
         wrong = label_name(np.flatnonzero(np.isnan(values))[0], names)
         raise ValueError(f"thresholds must not be NaN: label {wrong} has nan")

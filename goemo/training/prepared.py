@@ -293,7 +293,7 @@ def _check_tokens(prepared: Prepared) -> None:
     most = int(prepared.distinct_tokens()[-1])
     if isinstance(rows, int) and most >= rows:
         problem = (
-            f"its tokenizer gives the texts ids up to {most}, and its embedding has {rows} rows; give the "
+            f"its tokenizer gives the texts ids up to {most}, but its embedding has {rows} rows; give the "
             "model the tokenizer that it was trained with, or model.resize_token_embeddings and save both"
         )
         raise InputError(prepared.checkpoint.name, [problem])

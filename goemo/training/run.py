@@ -342,10 +342,10 @@ class TrainingRun:
         try:
             tensors, facts, made_by = read_state(folder, str(run.device))
             if made_by != _identity(run):
-                raise GoemoError(f"{path}: of another configuration or other data; start the training anew")
+                raise GoemoError(f"{path}: of another configuration or other data; start the training again")
             run._take_over(facts, tensors)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise GoemoError(f"{path}: no training to go on from ({error}); start it anew") from error
+            raise GoemoError(f"{path}: no training to resume from ({error}); start it again") from error
         return run
 
     def _take_over(self, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:

@@ -136,4 +136,4 @@ def _note(settings: WordsSettings, *, rows: tuple[int, int], labels: tuple[int, 
     features = f"word 1- to {settings.word_ngrams}-grams"
     if settings.char_ngrams:
         features += f", character 2- to {settings.char_ngrams}-grams"
-    return f"{features}, C {settings.C:g}: chosen on {of}, a third of which judged{judged}"
+    return f"{features}, C {settings.C:g}: chosen on {of}, a third of them held out{judged}"

@@ -133,7 +133,7 @@ def load_words(folder: Path) -> WordsModel:
     weights, intercepts = arrays["weights"], arrays["intercepts"]
     wrong = [name for name, size in sizes.items() if arrays[name].shape != (size,)]
     if wrong or intercepts.ndim != 1 or weights.shape != (sum(sizes.values()), len(intercepts)):
-        raise ValueError(f"{WEIGHTS} must have one weight a label for each term of {VOCABULARY}")
+        raise ValueError(f"{WEIGHTS} must have one weight per label for each term of {VOCABULARY}")
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError(f"{WEIGHTS} must hold finite numbers")
     terms = tuple(
@@ -189,7 +189,7 @@ def _notes(terms: int, targets: Targets, labels: Sequence[str], settings: WordsS
     notes = []
     if not terms:
         notes.append(
-            f"no term stands in {settings.least_rows} training rows or more: every text gets the shares of "
+            f"no term occurs in {settings.least_rows} training rows or more: every text gets the shares of "
             "the labels as scores"
         )
     for word, is_so in (("no", ~targets.any(axis=0)), ("every", targets.all(axis=0))):

@@ -20,15 +20,15 @@ class WordsSettings:
     C: Annotated[
         float,
         Number(above=0, most=1_000_000),
-        meaning("inverse strength of the L2 penalty, as in scikit-learn: smaller is stricter"),
+        meaning("inverse strength of the L2 penalty, as in scikit-learn: smaller regularises more"),
     ] = 1.0
     word_ngrams: Annotated[
-        int, whole(1, 5), meaning("words in a row that make one feature: from 1 up to this many")
+        int, whole(1, 5), meaning("consecutive words that make one feature: from 1 to this many")
     ] = 2
     char_ngrams: Annotated[
         int,
         whole(0, 8),
-        meaning("characters in a row, within words, that make one feature: from 2 to this many; 0 for none"),
+        meaning("consecutive characters within words that make one feature: from 2 to this many; 0 for none"),
     ] = 5
     least_rows: Annotated[
         int, whole(1, most=1_000_000), meaning("training rows that a feature must occur in")

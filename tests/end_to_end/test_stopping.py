@@ -154,7 +154,7 @@ def test_the_first_signal_saves_and_the_second_ends_at_once(stopping, rays):
     for trial_id, rows in before.items():  # none was made again
         assert histories(stopping, "twice")[trial_id][: len(rows)] == rows
     driver.process.send_signal(signal.SIGINT)
-    assert driver.wait_for_line("once more ends at once"), driver.told
+    assert driver.wait_for_line("a second Ctrl-C ends at once"), driver.told
     family = driver.family()
     driver.process.send_signal(signal.SIGINT)
     assert driver.end() == 1
@@ -170,7 +170,7 @@ def test_at_the_end_of_a_budget_running_trials_report(stopping):
     command = ["search", "stopping.yaml", "--name", "budget", *LONG]
     for seconds in (25, 75, 225):  # a machine under load may take it all to prepare
         done = stopping.run(*command, "--time-budget", f"{seconds}s", timeout=600)
-        over = f"the time budget of {duration(seconds)} is over"
+        over = f"the time budget of {duration(seconds)} is used up"
         assert over in done.stdout
         assert "goemo resume budget" in done.stdout
         board = board_of(stopping, "budget")

@@ -536,7 +536,7 @@ def _swap_labels(folder):
         (_cut_weights, "does not load"),
         (_lose_a_weight, "lacks classifier.bias"),
         (_pickle_weights, "no model.safetensors"),
-        (_break_json, "thresholds.json: no JSON of a bundle: Expecting value: line 1"),
+        (_break_json, "thresholds.json: not a JSON file of a bundle: Expecting value: line 1"),
         (_lose_a_threshold, "one threshold for each"),
         (_swap_labels, "the same, in order"),
         (
@@ -553,7 +553,7 @@ def _swap_labels(folder):
         (_written("labels.json", "{}"), "labels.json: must be a list, got {}"),
         (_written("labels.json", "[]"), "labels.json: .* at least 1 item"),
         (_written("labels.json", '["joy", 3]'), r"labels.json: \[1\]: must be text, got 3"),
-        (_written("labels.json", '["joy", "joy"]'), "labels must differ, and 'joy' stands more than once"),
+        (_written("labels.json", '["joy", "joy"]'), "labels must differ, and 'joy' appears more than once"),
         (
             _written("labels.json", "[" * 9000),
             "labels.json: .* must not nest deeper than 50",

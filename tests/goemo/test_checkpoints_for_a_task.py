@@ -63,7 +63,7 @@ def test_a_decoder_without_a_padding_token_gets_that_of_its_tokenizer(tmp_path):
 def test_a_tokenizer_longer_than_the_embedding_is_refused_with_the_way_out(tmp_path):
     """Where a text has a token without a row."""
     folder = write_folder(tmp_path / "bert", "bert", LABELS, vocab_size=40)
-    with pytest.raises(InputError, match=r"ids up to 6\d, and its embedding has 40 rows.*resize_token_embed"):
+    with pytest.raises(InputError, match=r"ids up to 6\d, but its embedding has 40 rows.*resize_token_embed"):
         prepare(SPLITS, str(folder), trainable="all", max_lengths=[12], cache=tmp_path / "cache")
 
 

@@ -15,7 +15,7 @@ from goemo.data.sources import hub
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError, InputError
 
-MISSING_LABELS = "data.missing_labels: leave_out passes over such rows, no_labels reads them as having none"
+MISSING_LABELS = "data.missing_labels: leave_out skips such rows, no_labels reads them as having none"
 MOODS = ["merry", "grumpy", "calm"]  # not sorted: the order of labels.txt counts
 ROWS = [
     ('Such a day, "really"', ["merry"]),
@@ -148,10 +148,10 @@ def test_ways_to_write_labels_in_a_csv(folder, written):
         ("['merry', None]", "a label must be an index or a name, got None"),
         ("['merry', 'mery']", "unknown label name 'mery'"),
         ("[0, 7]", "label index 7, must be 0 to 2"),
-        ("merry,calm,merry", "label merry stands more than once; name it once"),
-        ("[0, '0']", "label 0 stands more than once"),
-        ("[0, 0, 1]", "label 0 stands more than once; a row of 0 and 1, one a label, must be written as"),
-        ("['merry', 'ca\\nlm']", "holds a control character"),
+        ("merry,calm,merry", "label merry appears more than once; name it once"),
+        ("[0, '0']", "label 0 appears more than once"),
+        ("[0, 0, 1]", "label 0 appears more than once; a row of 0 and 1, one per label, must be written as"),
+        ("['merry', 'ca\\nlm']", "contains a control character"),
     ],
 )
 def test_a_list_of_labels_is_read_whole_or_refused(folder, written, message):
@@ -248,7 +248,7 @@ def test_indices_in_a_csv_are_not_given_the_names_of_another_data_set(tmp_path, 
     save(tmp_path, "all", "csv", [(f"row {row}", [row % (last + 1)]) for row in range(60)])
     splits = load_splits(str(tmp_path))
     assert splits.labels == tuple(f"label_{index}" for index in range(last + 1))
-    assert any("data.label_names names them" in note for note in splits.report.notes)
+    assert any("or in data.label_names" in note for note in splits.report.notes)
     names = [f"mood {index}" for index in range(last + 1)]
     named = load_splits(str(tmp_path), options=DataOptions.parse({"label_names": names}))
     assert named.labels == tuple(names)
@@ -271,7 +271,7 @@ def test_one_file_is_split_by_seed_and_says_so(lone_csv):
     splits = load_splits(f"file:{lone_csv}")
     assert splits.labels == tuple(SEVEN)
     assert [len(split) for split in splits.splits()] == [161, 21, 21]  # three positives of each label
-    about = "; shares are approximate, for equal texts or rare labels"
+    about = "; shares are approximate because of equal texts or rare labels"
     assert splits.splitting == f"stratified 80/10/10, seed 42{about}"
     texts = [text for split in splits.splits() for text in split.texts]
     assert sorted(texts) == sorted(f"row {row}" for row in range(203))
@@ -417,12 +417,12 @@ def test_two_files_for_one_split_are_ambiguous(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "labels.txt: is empty; must name one label a line"),
-        (b"calm\nmerry\ncalm\n", "labels.txt:3: label 'calm' stands in line 1 already"),
-        (b"calm\n\nmerry\n", "labels.txt:2: empty line; every line names one label"),
+        (b"", "labels.txt: is empty; must name one label per line"),
+        (b"calm\nmerry\ncalm\n", "labels.txt:3: label 'calm' is already in line 1"),
+        (b"calm\n\nmerry\n", "labels.txt:2: empty line; every line must name one label"),
         (
             b"calm\nm\x07\n",
-            "labels.txt:2: label 'm\\x07' holds a control character, which no name may",
+            "labels.txt:2: label 'm\\x07' contains a control character, which no name may have",
         ),
         (b"calm\nm\xe9\n", "labels.txt:2: not UTF-8: byte 0xe9 at offset 6 of the file"),
     ],
@@ -444,12 +444,12 @@ def test_bad_label_files(folder, content, message):
         (
             "csv",
             "text,labels\nhello, you,calm\n",
-            "dev.csv:2: 3 columns, must be 2 (quote what holds a comma)",
+            "dev.csv:2: 3 columns, must be 2 (quote cells that contain a comma)",
         ),
         (
             "csv",
             'text,labels\n"a\nb",calm\nhello\n',
-            "dev.csv:4: 1 column, must be 2 (quote what holds a comma)",
+            "dev.csv:4: 1 column, must be 2 (quote cells that contain a comma)",
         ),
         ("csv", 'text,labels\nhello,calm\n"open', "dev.csv:3: not readable as CSV (unexpected end of data)"),
         ("csv", "text,labels\n  ,calm\n", "dev.csv:2: empty text"),
@@ -463,7 +463,7 @@ def test_bad_label_files(folder, content, message):
         (
             "jsonl",
             '{"text": "\\ud83d", "labels": []}',
-            "dev.jsonl:1: text holds half a surrogate pair, which is not a character",
+            "dev.jsonl:1: text contains half a surrogate pair, which is not a character",
         ),
         (
             "jsonl",
@@ -611,7 +611,7 @@ def test_hub_labels_with_control_characters_are_refused(monkeypatch):
     """A name is a cell of tables and a line of files."""
     monkeypatch.setattr(hub, "_load_from_hub", lambda *_: dataset_dict([*MOODS, "a\nb"], "train"))
     assert problems("hub:a/b") == [
-        "train: label 'a\\nb' holds a control character or line break, which no name may"
+        "train: label 'a\\nb' contains a control character or line break, which no name may have"
     ]
 
 

@@ -151,7 +151,7 @@ def test_names_in_a_csv(name):
     assert in_all(splits) == counts(cells)
     told = "\n".join(report_lines(splits.report.to_dict()))
     if name in ("case_mixed.csv", "zwsp.csv"):
-        assert "differ by case, accents' form or invisible characters alone; are they the same?" in told
+        assert "differ only in case, form of accents or invisible characters; are they the same?" in told
     else:
         assert f"texts are read from the column {name[:-4]}" in told
 
@@ -170,8 +170,8 @@ def test_sets_and_label_studios_choices():
 def test_names_parted_by_a_space():
     """Refused with the option that parts them and the one that keeps them; both then read what they say."""
     found = refused("single/names.csv")
-    assert "18 of 44 labels join others by a space" in found
-    assert "data.label_separator: space takes them apart, none keeps whole names" in found
+    assert "18 of 44 labels combine others, joined by a space" in found
+    assert "data.label_separator: space splits them, none keeps them whole" in found
     cells = single("names.csv")["labels"]
     for option, expected in (("space", counts(map(str.split, cells))), ("none", dict(Counter(cells)))):
         options = DataOptions.parse({"label_separator": option})
@@ -198,7 +198,7 @@ def test_numbers_without_names(name):
     splits = load_splits(str(CASES / "single" / name))
     values = single(name)[["labels", "label"][name == "label.csv"]]
     assert in_all(splits) == {f"label_{int(float(v))}": n for v, n in Counter(values).items()}
-    assert any("data.label_names names them (goemotions for its 28)" in note for note in splits.report.notes)
+    assert any("or in data.label_names (goemotions for its 28)" in note for note in splits.report.notes)
 
 
 def test_soft_labels():

@@ -59,7 +59,7 @@ def one_hot(values=(0, 1)):
     return [[values[name in labels] for name in NAMES] for labels in LABELS]
 
 
-# ------------------------------------------------------------------------------ one 0/1 column a label
+# ------------------------------------------------------------------------------ one 0/1 column per label
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_one_label_a_row_under_another_name(tmp_path, column):
     write_csv(path, ["text", column], zip(TEXTS, [row % 3 for row in range(20)], strict=True))
     read = rows(path)
     assert read.labels == ("label_0", "label_1", "label_2")
-    assert any("labels.txt, one name a line, or data.label_names names them" in note for note in read.notes)
+    assert any("name them in labels.txt, one per line, or in data.label_names" in note for note in read.notes)
     check(rows(path, label_names=NAMES), targets=targets)
 
 
@@ -592,7 +592,7 @@ def test_shards_are_one_table_and_a_missing_one_is_refused(tmp_path):
             part.to_parquet(tmp_path / f"{split}-{shard:05d}-of-00003.parquet")
     assert [split.texts for split in load(tmp_path).splits()] == [TEXTS] * 3
     (tmp_path / "train-00001-of-00003.parquet").unlink()
-    assert problems(tmp_path) == "train has 2 of its 3 shards; missing is train-00001-of-00003"
+    assert problems(tmp_path) == "train has 2 of its 3 shards; train-00001-of-00003 is missing"
 
 
 def test_numbered_parts_are_one_table(tmp_path):
@@ -764,7 +764,7 @@ def test_files_that_name_their_labels_otherwise_are_refused(tmp_path):
     other = dataset("single").cast_column("labels", ClassLabel(names=NAMES[::-1]))
     other.to_parquet(tmp_path / "dev.parquet")
     dataset("single").to_parquet(tmp_path / "test.parquet")
-    assert "dev.parquet: names its labels otherwise than train.parquet" in problems(tmp_path)
+    assert "dev.parquet: names its labels differently from train.parquet" in problems(tmp_path)
 
 
 # ------------------------------------------------------------------------------ texts alone

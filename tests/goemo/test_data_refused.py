@@ -56,7 +56,7 @@ def test_pieces_of_lists_are_no_names(tmp_path, cell):
     path = write(tmp_path / "a.csv", cycle("joy", "love", "fear", cell))
     found = problems(path)
     assert found.startswith("a.csv:5: ")
-    assert "is no name but a part of a list that cannot be read" in found
+    assert "is not a name but part of a list that cannot be read" in found
     assert "labels.txt may name what has brackets" in found
 
 
@@ -86,7 +86,7 @@ def test_names_with_brackets_are_meant_where_they_are_given(tmp_path):
 def test_numbers_that_are_no_indices_are_no_names(tmp_path, cell):
     """With the option that makes labels of shares."""
     found = problems(write(tmp_path / "a.csv", cycle("joy", "love", cell)))
-    assert f"a.csv:4: label '{cell}' is a number, and no index of a label" in found
+    assert f"a.csv:4: label '{cell}' is a number, but not a label index" in found
     assert "data.binarize" in found
 
 
@@ -113,14 +113,14 @@ def test_names_with_a_number_behind_are_no_names(tmp_path, cell):
     """Whether each applies is said by the number, which would be a part of the name; a few may be meant."""
     found = problems(write(tmp_path / "a.csv", cycle(cell, f"{cell},love:1", "fear:1")))
     assert f"label '{cell}', 'love:1', 'fear:1' is a name with a number" in found
-    assert 'write a mapping in JSON, as {"joy": 1, "fear": 0}' in found
+    assert 'write a mapping in JSON, such as {"joy": 1, "fear": 0}' in found
     assert set(load(write(tmp_path / "a.csv", cycle("calm", "love", cell))).labels) == {"calm", "love", cell}
 
 
 def test_indices_that_a_separator_joins_are_refused(tmp_path):
     """With the option that takes them apart; a range of numbers is a name."""
     path = write(tmp_path / "a.csv", cycle("1", "3", "0 3", "1 2", "2 3"))
-    assert "labels join others by a space" in problems(path).splitlines()[0]
+    assert "labels combine others, joined by a space" in problems(path).splitlines()[0]
     assert load(path, label_separator="space").labels == ("label_0", "label_1", "label_2", "label_3")
     assert load(write(path, cycle("18-25", "26-35", "36-45"))).labels == ("18-25", "26-35", "36-45")
 
@@ -132,7 +132,10 @@ def test_a_name_in_a_list_that_joins_others_is_warned_of(tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
     splits = load(tmp_path / "a.jsonl")
     assert splits.labels == ("joy", "joy,love", "love")
-    assert "label 'joy,love' joins others by ,; if it is two, write it as two of the list" in splits.notes
+    assert (
+        "label 'joy,love' combines others, joined by ,; if it is two labels, write two list items"
+        in splits.notes
+    )
 
 
 @pytest.mark.parametrize("separator", [" ", "#", " & ", "/", "+", "-", "_", " · ", "、", " and ", "___"])
@@ -141,9 +144,9 @@ def test_labels_that_join_others_are_refused_where_most_do(tmp_path, separator):
     names = ["joy", "love", "fear", "awe"]
     joined = [separator.join(pair) for pair in itertools.pairwise(names)]
     found = problems(write(tmp_path / "a.csv", cycle(*names, *joined)))
-    assert f"3 of 7 labels join others by {separator.strip() or 'a space'}" in found
+    assert f"3 of 7 labels combine others, joined by {separator.strip() or 'a space'}" in found
     assert f"'{joined[0]}' (a.csv:6)" in found
-    assert "none keeps whole names" in found
+    assert "none keeps them whole" in found
     whole = load(tmp_path / "a.csv", label_separator="none")
     assert len(whole.labels) == 7
     apart = load(tmp_path / "a.csv", label_separator=separator)
@@ -156,7 +159,7 @@ def test_a_single_label_that_joins_others_is_warned_of(tmp_path, odd):
     names = ["joy", "love", "fear", "awe", "very calm", odd, "rather bored"]
     splits = load(write(tmp_path / "a.csv", cycle(*names)))
     assert len(splits.labels) == 7
-    assert any(f"label {odd!r} (a.csv:7) joins others" in warning for warning in splits.report.warnings)
+    assert any(f"label {odd!r} (a.csv:7) combines others" in warning for warning in splits.report.warnings)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_a_single_label_that_joins_others_is_warned_of(tmp_path, odd):
 def test_names_that_look_alike_are_warned_of(tmp_path, pair):
     """Case, invisible characters, and the two forms of an accent; the first two split a label in two."""
     splits = load(write(tmp_path / "a.csv", cycle(*pair, "fear")))
-    told = [w for w in splits.report.warnings if "differ by case, accents' form or invisible characters" in w]
+    told = [w for w in splits.report.warnings if "differ only in case, form of accents or invisible" in w]
     assert len(told) == 1
     assert len(splits.labels) == 3
 
@@ -202,7 +205,7 @@ def test_too_many_labels_are_something_else(tmp_path):
     """A column of texts or ids; the reason is said."""
     lines = [f"text number {row},name{row}" for row in range(5_001)]
     (tmp_path / "a.csv").write_text("\n".join(["text,labels", *lines]) + "\n")
-    assert "has 5,001 labels, must have at most 5,000; so many are texts or ids" in problems(
+    assert "has 5,001 labels, must have at most 5,000; these are probably texts or ids" in problems(
         tmp_path / "a.csv"
     )
     write(tmp_path / "b.csv", cycle("3", "7000000000"))
@@ -416,11 +419,11 @@ def test_rows_that_judge_a_model(tmp_path):
     file = tmp_path / "test.csv"
     other = load_judged(str(file), "test", known(load_splits("sample:300")))
     assert (other.split, other.texts) == ("all", TEXTS)
-    assert any(f"{file} has no splits: all 24 rows are judged" in note for note in other.notes)
+    assert any(f"{file} has no splits: all 24 rows are evaluated" in note for note in other.notes)
     own = load_splits(str(file))
     judged = load_judged(str(file), "test", known(own))
     assert (judged.split, judged.texts) == ("test", own.test.texts)
-    assert any("only its test rows judge it" in note for note in judged.notes)
+    assert any("only its test rows are evaluated" in note for note in judged.notes)
 
 
 def test_rows_that_a_model_has_seen_are_warned_of(tmp_path):

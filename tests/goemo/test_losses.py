@@ -159,8 +159,8 @@ def test_gradients_point_to_the_target(choice):
     ("choice", "message"),
     [
         ("focall", "must be one of bce, positive_weighted"),
-        ("focal(gama=2)", "'gama' is not an option of the loss focal, which knows gamma, alpha"),
-        ("bce(gamma=2)", "'gamma' is not an option of the loss bce, which has none"),
+        ("focal(gama=2)", "'gama' is not an option of the loss focal, which takes gamma, alpha"),
+        ("bce(gamma=2)", "'gamma' is not an option of the loss bce, which takes none"),
         ("focal(gamma=high)", "gamma of focal must be a number, got 'high'"),
         ("focal(gamma=99)", r"gamma of focal must lie in \[0, 10\], got 99"),
         ("focal(gamma=nan)", "gamma of focal must lie in"),

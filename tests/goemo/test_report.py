@@ -541,7 +541,7 @@ def test_published_results_stand_beside_ours_with_their_notes():
 
 def test_a_choice_without_its_fact_is_refused():
     """The list of an explorer and its sentences must fit together."""
-    with pytest.raises(ValueError, match="one fact a choice, got 1 facts for 2 choices"):
+    with pytest.raises(ValueError, match="one fact per choice, got 1 facts for 2 choices"):
         Picture("Explorer", choices=["anger", "joy"], facts=["one"])
 
 

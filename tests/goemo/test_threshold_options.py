@@ -56,7 +56,7 @@ def test_options_are_handed_on_as_given():
             {"method": "grid", "stpe": 1},
             [(("stpe",), "not an option of the method grid.*did you mean step?")],
         ),
-        ({"method": "exact", "step": 1}, [(("step",), "which knows target, fallback; .*the method grid")]),
+        ({"method": "exact", "step": 1}, [(("step",), "which takes target, fallback; .*the method grid")]),
         ({"method": "grid", "beta": 2}, [(("beta",), "belongs to the target f_beta")]),
         ({"method": "grid", 3: 1}, [(("3",), "not an option of the method grid")]),
         ({"method": "grid", "step": True}, [(("step",), r"must lie in \[0.0001, 1\), got True")]),

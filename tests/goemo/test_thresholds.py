@@ -247,7 +247,7 @@ def with_value(value):
             {"step": 0.1},
             r"step is not an option of the method exact, .*belongs to the method grid",
         ),
-        (GOOD, GOOD > 1, {"method": "grid", "value": 1}, r"value is not an option.*grid, which knows step"),
+        (GOOD, GOOD > 1, {"method": "grid", "value": 1}, r"value is not an option.*grid, which takes step"),
         (GOOD, GOOD > 1, {"method": "grid", "step": 0}, r"step must lie in \[0.0001, 1\), got 0"),
         (GOOD, GOOD > 1, {"method": "fixed", "value": 2}, r"value must lie in \[0, 1\], got 2"),
     ],
@@ -261,7 +261,7 @@ def test_wrong_input_is_refused(scores, targets, options, message):
 @pytest.mark.parametrize(
     ("thresholds", "message"),
     [
-        ([0.5, 0.5], r"shape \(3,\), one a label, got \(2,\)"),
+        ([0.5, 0.5], r"shape \(3,\), one per label, got \(2,\)"),
         ([0.5, math.nan, 0.5], "not be NaN: label 1"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_vocabulary_of_nothing_scores_the_shares(texts, tmp_path):
     model.save(tmp_path)
     for one in (model, load_words(tmp_path)):
         np.testing.assert_allclose(one.scores(["anything", ""]), np.full((2, 2), 1.5 / 4), rtol=1e-6)
-        assert "no term stands in 2 training rows" in one.notes[0]
+        assert "no term occurs in 2 training rows" in one.notes[0]
 
 
 def test_labels_of_one_class_are_named_and_have_one_score(small_splits):

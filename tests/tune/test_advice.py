@@ -23,17 +23,21 @@ def make_spec(trials, scheduler=None, algorithm="random", space=SPACE, **search)
 
 
 SAID = [
-    (1, {}, "ASHA hardly helps with one trial: at a rung about one in 3 goes on"),
-    (2, {}, "ASHA hardly helps with 2 trials: at a rung about one in 3 goes on"),
+    (1, {}, "ASHA hardly helps with one trial: at a rung about one in 3 continues"),
+    (2, {}, "ASHA hardly helps with 2 trials: at a rung about one in 3 continues"),
     (3, {}, None),
-    (3, {"reduction_factor": 4}, "ASHA hardly helps with 3 trials: at a rung about one in 4 goes on"),
-    (12, {"grace": 100}, "ASHA stops nobody: with grace 100"),
+    (3, {"reduction_factor": 4}, "ASHA hardly helps with 3 trials: at a rung about one in 4 continues"),
+    (12, {"grace": 100}, "ASHA stops no trial: with grace 100"),
     (8, {"algorithm": "hyperband"}, "Hyperband hardly helps with 8 trials: they are spread over 3 brackets"),
     (9, {"algorithm": "hyperband"}, None),
-    (12, {"algorithm": "hyperband", "grace": 100}, "Hyperband stops nobody: with grace 100"),
-    (3, {"algorithm": "median"}, "The median rule stops nobody in a search of 3 trials: it compares a trial"),
+    (12, {"algorithm": "hyperband", "grace": 100}, "Hyperband stops no trial: with grace 100"),
+    (
+        3,
+        {"algorithm": "median"},
+        "The median rule stops no trial in a search of 3 trials: it compares a trial",
+    ),
     (4, {"algorithm": "median"}, None),
-    (12, {"algorithm": "median", "grace": 100}, "The median rule stops nobody: with grace 100"),
+    (12, {"algorithm": "median", "grace": 100}, "The median rule stops no trial: with grace 100"),
     (1, {"algorithm": "none"}, None),
 ]
 
@@ -52,8 +56,8 @@ def test_tpe_that_never_learns_says_so():
     """As many random trials as there are trials; a warm start may shorten them, so nothing is said then."""
     (found,) = advice(make_spec(4, algorithm="tpe"))
     assert found == (
-        "TPE draws at random all along: it waits for 4 trials with a score (search.startup_trials), and the "
-        "search has 4 trials."
+        "TPE never learns: it draws at random until it has 4 trials with a score (search.startup_trials), "
+        "and the search has 4 trials."
     )
     assert advice(make_spec(5, algorithm="tpe")) == []
     assert advice(make_spec(4, algorithm="tpe", warm_start=["old"])) == []
@@ -78,9 +82,9 @@ def test_shipped_spaces_need_no_advice(path):
 
 
 WORDS = [
-    ({}, "ASHA, rungs at 20 and 60 %: about one in 3 goes on, and the first to reach a rung always does"),
-    ({"brackets": 2}, "ASHA in 2 brackets, rungs at 20 and 60 %: about one in 3 goes on, and the first"),
-    ({"algorithm": "hyperband"}, "Hyperband in all brackets, rungs at 20 and 60 %: about one in 3 goes on"),
+    ({}, "ASHA, rungs at 20 and 60 %: about one in 3 continues, and the first to reach a rung always does"),
+    ({"brackets": 2}, "ASHA in 2 brackets, rungs at 20 and 60 %: about one in 3 continues, and the first"),
+    ({"algorithm": "hyperband"}, "Hyperband in all brackets, rungs at 20 and 60 %: about one in 3 continues"),
     ({"algorithm": "median"}, "stopped from 20 % on: trials below the median of the others"),
     ({"algorithm": "none"}, "no early stopping"),
 ]

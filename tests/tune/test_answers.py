@@ -178,7 +178,7 @@ def test_a_process_that_fails_is_told_and_costs_nothing_else(search, splits, mon
     monkeypatch.setattr("tune.answer.baseline._rows", lambda *_: {"texts": 1})
     with BaselineFit(spec_of(search), search, splits) as fit:
         fit.wait()
-    assert "its process ended with 1" in fit.trouble
+    assert "its process exited with code 1" in fit.trouble
     assert "\n" not in fit.trouble
 
 
@@ -192,7 +192,7 @@ def test_the_leaderboard_says_by_how_much_the_best_trial_beats_it(search, splits
     board = leaderboard.build(search.snapshot())
     assert [row.trial_id for row in board.rows] == ["t001"]
     assert "no trial beats a bag of words" in leaderboard.summary(board)
-    assert "Try all weights, a larger encoder, more epochs." in leaderboard.summary(board)
+    assert "Try training all weights, a larger encoder, or more epochs." in leaderboard.summary(board)
     good = noisy(targets, 0.3, 1)
     add_trial(search, "t002", good)
     board = leaderboard.build(search.snapshot())
@@ -233,7 +233,7 @@ def test_one_kind_has_no_blend_and_the_leaderboard_says_why(search, splits):
     board = leaderboard.build(search.snapshot())
     assert board.blend is None
     assert json.loads(board.to_json())["blend"] is None
-    assert "No blend: nothing helps" in leaderboard.summary(board)
+    assert "No blend: no other model improves" in leaderboard.summary(board)
     with pytest.raises(InputError, match="offers no blend"):
         write_export(search, search.path / "blend.yaml", trial_id=BLEND)
 

@@ -60,7 +60,7 @@ def test_the_time_budget_counts_from_the_start_of_the_command(clock):
     assert spending.look(running=2) is None
     assert spending.words() == "budget left: 0 s of 60 s"
     clock.s = 150.0
-    assert spending.look(running=2) == "the time budget of 60 s is over"
+    assert spending.look(running=2) == "the time budget of 60 s is used up"
 
 
 def test_gpu_hours_count_the_shares_of_running_trials_and_of_earlier_commands(clock):
@@ -73,7 +73,7 @@ def test_gpu_hours_count_the_shares_of_running_trials_and_of_earlier_commands(cl
     clock.s += 3600
     assert spending.look(running=0) is None
     clock.s += 1800
-    assert spending.look(running=2) == "the budget of 2 GPU-hours is over"
+    assert spending.look(running=2) == "the budget of 2 GPU-hours is used up"
 
 
 def test_gpu_hours_need_gpus():

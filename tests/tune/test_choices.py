@@ -141,7 +141,7 @@ def test_the_dearest_model_decides():
     nodes = [{"CPU": 2.0, "memory": 7e9}]
     assert trial_resources(make_spec(), small, nodes)["cpu"] == 1.0
     with pytest.raises(
-        InputError, match=r"^large \(all\): its weights .* about 8.0 GB, and the largest machine"
+        InputError, match=r"^large \(all\): training it takes about 8.0 GB, and the largest machine"
     ):
         trial_resources(make_spec(), found, nodes)
     gpus = [{"CPU": 2.0, "GPU": 1.0, "memory": 1e12, "gpu_bytes": 6e9}]
@@ -301,7 +301,7 @@ WRONG = {
     "checkpoint: {choice: [a, b]}, pooling: {choice: [first, mean], only_if: {checkpoint: [c]}}": "model."
     "pooling.only_if.checkpoint[0]: 'c' is not in its domain, {'choice': ['a', 'b']}",
     "checkpoint: {choice: [a, b]}, trainable: [{choice: [head]}, all]": "model.trainable[0]: must have "
-    "only_if, for the cases after it would never hold",
+    "only_if: the cases after it would never apply",
     "checkpoint: {choice: [a, b]}, trainable: [{choice: [tail], only_if: {checkpoint: [a]}}, all]": "model."
     "trainable[0].choice[0]: must be one of all",
     "checkpoint: {choice: [a, b]}, trainable: [{choice: [head], only_if: {checkpoint: [c]}}, all]": "model."

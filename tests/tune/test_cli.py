@@ -231,7 +231,7 @@ def test_a_connection_that_breaks_is_a_failure(capfd, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 1
-    assert "goemo: a connection to another process broke: [Errno 32] Broken pipe" in capfd.readouterr().err
+    assert "goemo: lost the connection to another process: [Errno 32] Broken pipe" in capfd.readouterr().err
 
 
 def test_predict_needs_texts_or_a_file(here, capsys):
@@ -325,7 +325,7 @@ def test_a_search_that_is_not_over_counts_what_remains(capsys, remaining, words)
     show_result(cut)
     assert capsys.readouterr().out == f"the budget is over; {words}: goemo resume s\n"
     with pytest.raises(
-        GoemoError, match=rf"^interrupted with {words.rsplit(maxsplit=1)[0]} to go; go on with"
+        GoemoError, match=rf"^interrupted with {words.rsplit(maxsplit=1)[0]} to go; continue with"
     ):
         show_result(replace(cut, stopped_by=""))
 
@@ -596,7 +596,7 @@ def test_a_checkpoint_out_of_reach_leaves_the_rest_of_a_look_at_data(tmp_path, c
         main(["data", folder, "--checkpoint", "no-one/knows-this", "-o", str(page)])
     told = capsys.readouterr()
     assert ended.value.code == 1
-    assert "lengths in tokens: not measured, for want of no-one/knows-this" in told.out
-    assert "labels a row: " in told.out
+    assert "lengths in tokens: not measured, because no-one/knows-this is not available" in told.out
+    assert "labels per row: " in told.out
     assert "no-one/knows-this: the hub cannot be reached" in told.err.splitlines()[-1]
-    assert "not measured, for want of no-one/knows-this" in page.read_text()
+    assert "not measured, because no-one/knows-this is not available" in page.read_text()

@@ -62,7 +62,7 @@ def test_who_listens_and_is_no_ray_is_found_out_in_time(server, says, monkeypatc
     monkeypatch.setattr(connecting, "ANSWERS_IN_S", 0.3)
     started = time.monotonic()
     with (
-        pytest.raises(InputError, match=f"--address: no Ray cluster lets us in at '{address}'"),
+        pytest.raises(InputError, match=f"--address: cannot join a Ray cluster at '{address}'"),
         connect(address),
     ):
         pass
@@ -77,7 +77,7 @@ def test_an_address_at_which_nobody_answers_ends_a_search_before_it_reads_anythi
     monkeypatch.setenv("RAY_ADDRESS", address if by == "RAY_ADDRESS" else "127.0.0.1:1")
     given = address if by == "--address" else None
     way_out = "unset RAY_ADDRESS" if by == "RAY_ADDRESS" else "leave it out"
-    message = f"{by}: no Ray cluster lets us in at '{address}'.*{way_out} to run on this machine alone"
+    message = f"{by}: cannot join a Ray cluster at '{address}'.*{way_out} to run on this machine alone"
     command = SimpleNamespace(address=given, spec=None)
     with pytest.raises(InputError, match=message):
         inputs.check(command, lambda: pytest.fail("the data was read"), is_new=True)

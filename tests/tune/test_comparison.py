@@ -182,7 +182,7 @@ def test_other_ways_to_fit_thresholds_are_told():
     grid = {"method": "grid", "step": 0.1}
     one, two = make("one", "a", [0.2]), make("two", "b", [0.3], thresholds=grid)
     told = comparison.summary(compared([one, two]))
-    assert "Part of the difference may be how thresholds are fitted" in told
+    assert "Part of the difference may come from how thresholds are fitted" in told
     assert "one by exact" in told
     assert "two by grid (step 0.1)" in told
     same = compared([one, make("three", "c", [0.3])])

@@ -286,7 +286,9 @@ def test_no_draw_of_a_real_number_hits_a_value():
     }
     assert {len(varied) for _, varied in ask_all(suggestions(make_spec("random", 30, space)))} == {2, 3}
     wrong = {**space, "epochs": {"int": [1, 4], "only_if": {"dropout": [0.1]}}}
-    with pytest.raises(InputError, match="must have listed values or whole numbers, for no draw of a real"):
+    with pytest.raises(
+        InputError, match="must have listed values or whole numbers, because a real number is"
+    ):
         make_spec("random", 30, wrong)
 
 

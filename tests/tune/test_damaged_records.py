@@ -64,7 +64,7 @@ DAMAGE = [
     ("history.jsonl", ROW[:20], "line 1"),
     ("history.jsonl", ROW + ROW, "line 2: progress"),
     ("history.jsonl", b'{"progress": 50, "time": 1.0, "seconds": 1.0}\n', "val/macro_f1"),
-    ("history.jsonl", ROW.replace(b'"val/weighted_f1": 0.25, ', b""), "val/weighted_f1: must be there"),
+    ("history.jsonl", ROW.replace(b'"val/weighted_f1": 0.25, ', b""), "val/weighted_f1: is missing"),
     ("history.jsonl", ROW.replace(b"50", b"5000"), "progress"),
     ("history.jsonl", ROW.replace(b"0.5", b"1e999"), "finite"),
     ("history.jsonl", ROW.replace(b"0.5", b"7"), "val/macro_f1"),

@@ -114,11 +114,11 @@ def test_what_was_cut_is_counted_in_steps_and_seconds(search):
 def test_a_trial_that_a_budget_cut_was_not_beaten(search):
     """It has no bar, saved nothing, and is not among what early stopping risked."""
     add(search, "t001", [0.3, 0.4, 0.5, 0.5, 0.5], "completed")
-    add(search, "t002", [0.2], "stopped_early", start=10.0, message="the time budget of 2 h is over")
+    add(search, "t002", [0.2], "stopped_early", start=10.0, message="the time budget of 2 h is used up")
     assert found(search).stops == ()
     assert found(search).risk() == ""
     board = leaderboard.build(search.snapshot())
-    assert board.row("t002").message == "the time budget of 2 h is over"
+    assert board.row("t002").message == "the time budget of 2 h is used up"
     assert "1 trial was stopped early." in leaderboard.summary(board)
 
 
@@ -171,4 +171,4 @@ def test_of_few_completed_trials_nothing_is_expected(search):
     add(search, "t004", [0.2], "stopped_early", start=10.0)
     stops = found(search)
     assert [stop.expected for stop in stops.stops] == [None]
-    assert "under 4 trials completed" in stops.risk()
+    assert "fewer than 4 trials completed" in stops.risk()

@@ -180,8 +180,8 @@ def test_the_end_of_a_budget_waits_for_trials_and_an_interrupt_does_not(search, 
     stop_request.interrupt()
     assert watch.stop_all()
     said = view.console.file.getvalue()
-    assert said.count("is over: trials that run report") == 1
-    assert said.count("interrupted: trials that run save") == 1
+    assert said.count("is over: running trials report") == 1
+    assert said.count("interrupted: running trials save") == 1
 
 
 def test_a_dead_server_ends_the_loop_of_ray(monkeypatch):

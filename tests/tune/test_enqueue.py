@@ -145,11 +145,11 @@ WRONG = [
     ([{"dropout": 0.3}], "[0].dropout: is not in the space; to try 0.3, give it a domain there"),
     (
         [{"warmup_fraction": 0.1}],
-        "[0].warmup_fraction: is only asked for where schedule is one of ['linear'], which this conf",
+        "[0].warmup_fraction: applies only where schedule is one of ['linear'], which this co",
     ),
     (
         [{"warmup_fraction": 0.1, "schedule": "constant"}],
-        "[0].warmup_fraction: is only asked for where schedule",
+        "[0].warmup_fraction: applies only where schedule",
     ),
     ([{"batch_size": 16}, {"batch_size": 16, "epochs": 2}], "[1]: given twice: {'batch_size': 16}"),
     ([{"batch_size": size} for size in (16, 32, 64)], ": has 3 configurations for a search of 2 trials"),

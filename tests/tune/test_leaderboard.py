@@ -136,7 +136,7 @@ def test_what_is_left_out_is_told_with_its_reason(search):
         add(search, f"t{number:03d}", 0.0, "diverged", message="the loss is NaN")
     add(search, "t010", 0.0, "out_of_memory", message="CUDA out of memory")
     search.trial("t011").write_config(CONFIG, {"batch_size": 11})
-    search.trial("t011").write_outcome(Outcome("stopped_early", "the time budget of 2 h is over"))
+    search.trial("t011").write_outcome(Outcome("stopped_early", "the time budget of 2 h is used up"))
     board = leaderboard.build(search.snapshot())
     shape = json.loads(board.to_json())["left_out"]
     assert [trial["trial_id"] for trial in shape] == [f"t{number:03d}" for number in range(2, 12)]
@@ -146,7 +146,7 @@ def test_what_is_left_out_is_told_with_its_reason(search):
         "10 trials have no rank: 8 diverged, 1 out of memory, 1 stopped early",
         "t002, t003, t004, t005, t006, t007 and 2 more diverged: the loss is NaN",
         "t010 out of memory: CUDA out of memory",
-        "t011 stopped early: the time budget of 2 h is over",
+        "t011 stopped early: the time budget of 2 h is used up",
     ]
     told = leaderboard.summary(board)
     assert "8 ended as diverged and are left out." in told

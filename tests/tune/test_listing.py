@@ -85,9 +85,9 @@ def test_rank_id_score_and_interval_are_whole_at_any_width(varied, width):
     for value in ("2.346e-05", "0.01235", "cosine", "0.4321") if varied is EIGHT else ():
         assert len(re.findall(rf"(?<![\w.]){re.escape(value)}(?!\w)", text)) == 12
     if " lr " not in text and varied:
-        assert "settings stand under each row" in " ".join(text.split())
+        assert "settings are shown under each row" in " ".join(text.split())
     if "ended" not in lines[1]:
-        assert "left out for want of room: at 0.5, ended; --format csv shows them" in " ".join(text.split())
+        assert "left out for lack of space: at 0.5, ended; --format csv shows them" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("varied", [FIVE, EIGHT], ids=["five", "eight"])

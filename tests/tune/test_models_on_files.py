@@ -253,7 +253,7 @@ def test_all_rows_of_a_file_are_judged_by_the_names_of_its_labels(models, splits
     ]
     file = labelled(tmp_path / "new.csv", splits, names[:6])
     results, said = evaluated(capsys, models[kind], "--data", f"file:{file}")
-    assert "has no splits: all 30 rows are judged" in said
+    assert "has no splits: all 30 rows are evaluated" in said
     assert (results["split"], results["examples"]) == ("all", 30)
     judged = [name for name in splits.labels if name in names[:6]]
     rows = results["results"]["validation"]["per_label"]
@@ -275,16 +275,16 @@ def test_all_rows_of_a_file_are_judged_by_the_names_of_its_labels(models, splits
 
 
 def test_labels_that_the_model_lacks_are_refused_unless_asked_for(models, splits, tmp_path, capsys):
-    """Named, with the nearest name of the model; --labels-in-common judges the others and leaves them out."""
+    """Named, with the nearest name of the model; --labels-in-common evaluates the others."""
     file = labelled(tmp_path / "new.csv", splits, ["joy", "anger"], rename={1: "gratitud", 2: "outrage"})
     with pytest.raises(SystemExit) as ended:
         run("evaluate", models["words"], "--data", f"file:{file}")
     assert ended.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "gratitud (gratitude?), outrage; --labels-in-common judges the 2 others" in said
+    assert "gratitud (gratitude?), outrage; --labels-in-common evaluates the 2 others" in said
     results, said = evaluated(capsys, models["words"], "--data", f"file:{file}", "--labels-in-common")
     assert results["labels_left_out"]["not_in_model"] == ["gratitud", "outrage"]
-    assert "not judged, because the model lacks them: gratitud, outrage" in said
+    assert "not evaluated, because the model lacks them: gratitud, outrage" in said
     assert [row["label"] for row in results["results"]["validation"]["per_label"]] == ["anger", "joy"]
 
 

@@ -184,8 +184,8 @@ def test_a_lost_node_is_told_with_its_trials(watch, cluster, tmp_path, capsys):
     watch.on_step_begin(1, [])
     watch.on_step_begin(2, [])
     out = capsys.readouterr().out
-    assert "node 10.0.0.2 (2 CPUs, 0 GPUs) lost: t003 starts again" in out
-    assert "no node is left that a trial fits on" in out
+    assert "node 10.0.0.2 (2 CPUs, 0 GPUs) lost: t003 restarts" in out
+    assert "no remaining node has room for a trial" in out
     watch.on_step_begin(3, [])
     assert not capsys.readouterr().out
 
@@ -215,7 +215,7 @@ def test_a_node_that_trials_would_fail_on_stops_the_search(watch, stop_request):
 
 def test_a_node_that_does_not_answer_stops_nothing(watch, stop_request, capsys):
     """It may be gone again, or busy."""
-    problems = ("has not answered for 60 s",)
+    problems = ("has not answered within 60 s",)
     watch._inspection = Asked(NodeReport("cc", "10.0.0.3", has_answered=False, problems=problems))
     watch.on_step_begin(1, [])
     assert stop_request.kind is None

@@ -247,7 +247,7 @@ def test_a_terminal_of_another_size_is_drawn_anew():
             (Gpu(0, 93.0, 12e9, 80e9), Gpu(1, 7.0, 70e9, 80e9)),
             "2 GPUs 93 7 %, up to 70.0 of 80 GB   CPU 45 %, 3.2 of 16 GB",
         ),
-        ((Gpu(0),), "GPU ? %, memory not known   CPU 45 %, 3.2 of 16 GB"),
+        ((Gpu(0),), "GPU ? %, memory unknown   CPU 45 %, 3.2 of 16 GB"),
     ],
 )
 def test_the_load_is_a_line(gpus, words):

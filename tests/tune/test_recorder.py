@@ -243,8 +243,8 @@ def test_what_a_trial_does_stands_in_the_log(runs, caplog, tmp_path):
     assert said[0] == "t001 starts: bs16"
     assert said[1].startswith("t001 at 20 %")
     assert said[1].endswith("macro_f1 0.2500")
-    assert said[2] == "t001  lost its worker (1 of 3 times allowed) and starts again"
-    assert said[3] == "t001: the last words of its worker: Failure # 2 (at one)\nSIGKILL"
+    assert said[2] == "t001  lost its worker (1 of 3 times allowed) and restarts"
+    assert said[3] == "t001: last output of its worker: Failure # 2 (at one)\nSIGKILL"
     assert said[4] == "t001 starts, again from 20 %: bs16"
     assert said[5] == "t001  bs16  macro_f1 0.2500  FAILED: a bug"
     assert said[6] == "t001: Traceback: line 1"

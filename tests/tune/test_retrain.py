@@ -273,7 +273,7 @@ def test_seeds_that_have_ended_outlive_a_killed_command(exported, console, monke
     failing.clear()
     retrain(exported, Path("model"), seeds=3, tracking_uri="none", console=console)
     assert trained == [42, 43, 44]
-    assert "seed 42: trained by a command before this one" in said(console)
+    assert "seed 42: trained by an earlier command" in said(console)
     assert not list((home / "cache" / "seeds").iterdir())
     retrain(exported, Path("whole"), seeds=3, tracking_uri="none", console=console)
     assert trained == [42, 43, 44, 42, 43, 44]
@@ -408,7 +408,7 @@ def test_a_final_model_is_trained_on_both_splits_with_carried_thresholds(
     assert f"to {chosen.progress} % of the training" in words
 
     evaluate_bundle(Path("final"), split="validation", console=console)
-    assert "final was trained on validation too" in said(console)
+    assert "final was also trained on validation" in said(console)
 
 
 def test_the_test_split_is_opened_once(exported, console, monkeypatch):

@@ -67,7 +67,7 @@ def test_a_trial_that_a_budget_cut_does_not_set_the_progress():
         records[0],
         trial_id="t010",
         history=({"progress": 7, "val/macro_f1": 0.9},),
-        outcome=Outcome("stopped_early", "the time budget of 2 h is over"),
+        outcome=Outcome("stopped_early", "the time budget of 2 h is used up"),
     )
     assert hyperparameter_importance(spec(GRID), [*records, cut]) == hyperparameter_importance(
         spec(GRID), records

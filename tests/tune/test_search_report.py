@@ -198,7 +198,7 @@ def test_a_search_of_one_trial_has_a_report(tmp_path, monkeypatch, splits, searc
     page, twin = written(one, tmp_path)
     assert "the only trial that can be ranked" in page
     assert twin["importance"]["shares"] is None
-    assert "How much each hyperparameter mattered cannot be said." in page
+    assert "How much each hyperparameter mattered cannot be determined." in page
 
 
 def test_a_search_without_a_ranked_trial_has_no_report(search, tmp_path):
@@ -228,7 +228,9 @@ def test_the_leaderboard_in_the_terminal_tells_of_the_edge(search):
     told = CliRunner().invoke(cli, ["leaderboard", "s"]).output
     assert "warning: batch_size 8 is the lowest of the grid; try lower values" in told
     (command,) = (
-        line for line in told.splitlines() if line.startswith("to search on from there: goemo search ")
+        line
+        for line in told.splitlines()
+        if line.startswith("to continue the search from there: goemo search ")
     )
     assert "--name s-wider --set 'space.batch_size.grid=[2, 4, 8, 16]'" in command
     inside = {"batch_size": {"grid": [4, 8, 16, 32]}, "learning_rate": {"grid": [1e-5, 1e-4, 1e-3, 1e-2]}}

@@ -283,7 +283,7 @@ WRONG = {
     "you mean asha?",
     "scheduler: {brackets: 0}": "scheduler.brackets: must be a whole number of at least 1, got 0",
     "scheduler: {brackets: 4}": "scheduler.brackets: must be at most 3: one for each of the 2 rungs that "
-    "grace 20 and reduction factor 3 make, and one that stops nobody; got 4",
+    "grace 20 and reduction factor 3 make, and one that stops no trial; got 4",
     "scheduler: {algorithm: median, brackets: 2}": "scheduler.brackets: the median rule has no brackets",
     "scheduler: {algorithm: median, keep_ties: false}": "scheduler.keep_ties: the median rule has no rungs",
     "scheduler: {algorithm: median, reduction_factor: 4}": "scheduler.reduction_factor: the median rule has",
@@ -331,7 +331,7 @@ WRONG_TPE = {
     "weight_decay: {uniform: [0.2, 0.1]}": "space.weight_decay.uniform: low must be below high, got [0.2,",
     "weight_decay: {log_uniform: [0, 0.1]}": "space.weight_decay.log_uniform: low must be above 0",
     "warmup_fraction: {uniform: [0, 2]}": "space.warmup_fraction.uniform[1]: must be a number from 0 to 1",
-    "epochs: {grid: [3]}": "space: must vary something for search.algorithm tpe, got constants alone",
+    "epochs: {grid: [3]}": "space: must vary something for search.algorithm tpe, got only constants",
 }
 
 

@@ -98,9 +98,9 @@ def test_other_errors_are_no_full_disk(error):
 def test_a_full_disk_is_told_with_its_place_and_the_way_on(tmp_path):
     """Of an error that names its file, the nearest folder that is there."""
     error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a" / "b.npz"))
-    told = str(full_disk_error(error, tmp_path.parent, "go on with: goemo resume s"))
+    told = str(full_disk_error(error, tmp_path.parent, "continue with: goemo resume s"))
     assert told.startswith(f"the disk of {tmp_path} is full (")
-    assert told.endswith("make room, then go on with: goemo resume s")
+    assert told.endswith("make room, then continue with: goemo resume s")
     assert f"the disk of {tmp_path.parent} " in str(full_disk_error(FULL, tmp_path.parent / "none", "x"))
 
 

@@ -653,7 +653,7 @@ class TestStore:
         assert search_facts.same_store(search, "http://other:5000") == "http://other:5000"
         for another in ("postgresql://me:secret@elsewhere/db", ""):
             monkeypatch.setenv("MLFLOW_TRACKING_URI", another)
-            with pytest.raises(InputError, match="with the password: it was not kept"):
+            with pytest.raises(InputError, match="with its password, which was not stored"):
                 search_facts.same_store(search, None)
 
     @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "credentials"])

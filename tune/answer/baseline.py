@@ -103,7 +103,7 @@ class BaselineFit:
         try:
             return read_cached(self._folder)
         except (OSError, ValueError) as error:
-            _log.warning("%s is damaged and is made again: %s", self._folder, error)
+            _log.warning("%s is damaged and is rebuilt: %s", self._folder, error)
             shutil.rmtree(self._folder, ignore_errors=True)
             return None
 
@@ -114,7 +114,7 @@ class BaselineFit:
             command = [sys.executable, "-m", "goemo.words", str(self._folder)]
             with self._lock:
                 if self._is_stopped.is_set():
-                    raise GoemoError("stopped before it began")
+                    raise GoemoError("stopped before it started")
                 self._process = subprocess.Popen(  # noqa: S603 - of this project, nothing of it from outside
                     command, stdin=rows, stdout=subprocess.DEVNULL, stderr=errors, env=_one_core()
                 )
@@ -123,7 +123,7 @@ class BaselineFit:
             told = errors.read().decode(errors="replace").strip().splitlines()
         found = read_cached(self._folder) if code == 0 else None
         if found is None:
-            raise GoemoError(f"its process ended with {code}: {told[-1] if told else 'it said nothing'}")
+            raise GoemoError(f"its process exited with code {code}: {told[-1] if told else 'no output'}")
         return found
 
     @property

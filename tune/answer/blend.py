@@ -103,7 +103,7 @@ class BlendAcrossSearches:
         found = f"{gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
         score = f"{blend.value:.4f} [{blend.interval.low:.4f}, {blend.interval.high:.4f}]"
         if len(blend.members) == 1:
-            return f"No blend: nothing helps {blend.best_single} when blended with it."
+            return f"No blend: no other model improves {blend.best_single} when blended with it."
         if not blend.is_offered:
             return f"No blend: {parts} is not shown to be better than {blend.best_single} alone, {found}."
         return f"Blend, {parts}: {score}, {found} better than {blend.best_single} alone on the same rows."
@@ -126,7 +126,7 @@ def blend_across(searches: Sequence[Snapshot]) -> BlendAcrossSearches:
             has_baseline = has_baseline or record.trial_id == BASELINE
             known[f"{search.name}/{record.trial_id}"] = search, record
     if not known:
-        raise GoemoError("none of these searches has a model that has ended")
+        raise GoemoError("none of these searches has a finished model")
     objective = searches[0].asked("objective")
     blend = find_blend(
         [Candidate(name, kind_of(record), record.scores()) for name, (_, record) in known.items()],
@@ -178,5 +178,5 @@ def _write_record(
         "val/macro_f1_at_0.5": macro_f1(targets, apply_thresholds(blend.scores, 0.5)),
     }
     folder.write_report(row, blend.scores)
-    words = "the weighted mean of their logits; judged on rows that chose neither members nor weights"
+    words = "the weighted mean of their logits; evaluated on rows that chose neither members nor weights"
     folder.write_outcome(Outcome(stop_reason="completed", message=words, ended_at=time.time()))

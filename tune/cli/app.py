@@ -52,7 +52,7 @@ class Command(click.Command):
             return super().invoke(ctx)
         except BrokenPipeError as error:  # here, for click itself would end with 1 and no word
             if not _reader_is_gone():
-                raise GoemoError(f"a connection to another process broke: {error}") from error
+                raise GoemoError(f"lost the connection to another process: {error}") from error
             from tune.live.consoles import discard
 
             discard(sys.stdout)
@@ -81,7 +81,7 @@ SECTIONS = {
     "tune.cli.models": "Models",
     "tune.cli.store": "MLflow",
     "tune.cli.housekeeping": "Searches on this machine",
-    "tune.cli.checking": "Before anything trains",
+    "tune.cli.checking": "Before training",
 }  # module with commands to its heading in the help, both in the order of a user's path
 
 

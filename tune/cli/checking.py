@@ -33,7 +33,7 @@ def spaces() -> None:
 
 
 @cli.command(example="goemo schema -o schema.json")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: stdout).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Output file (default: stdout).")
 def schema(output: Path | None) -> None:
     """Write the JSON Schema of a search space, for editors."""
     from tune.spec.documents import schema_text
@@ -50,11 +50,11 @@ def schema(output: Path | None) -> None:
 
 @cli.command("data", example="goemo data dir:my_data --checkpoint roberta-base -o page.html")
 @data_options("", is_argument=True)
-@click.option("--checkpoint", metavar="NAME", help="Measure lengths in its tokens.")
+@click.option("--checkpoint", metavar="NAME", help="Count tokens with the tokenizer of this checkpoint.")
 @format_option("text", "json")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write an HTML page with charts.")
 def look_at_data(data: Data, checkpoint: str | None, form: str, output: Path | None) -> None:
-    """Look at data: splits, labels, lengths, duplicates.
+    """Describe data: splits, labels, lengths, duplicates.
 
     Also contradicting labels of the same text, and scripts.
     """
@@ -67,7 +67,7 @@ def look_at_data(data: Data, checkpoint: str | None, form: str, output: Path | N
 @cli.command(example="goemo doctor")
 @store_option
 def doctor(tracking_uri: str | None) -> None:
-    """Say what is installed and what is wrong.
+    """Check this machine: what is installed and what is wrong.
 
     Packages, GPUs, disk, weights, and the MLflow store.
     """

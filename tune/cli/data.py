@@ -66,46 +66,51 @@ def _parameter(key: str) -> str:
 
 # Key of a data section, option, what it means; the checks are those of the keys.
 _DECLARED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
-    ("columns.text", "text-column", "Column of the text; several are joined.", {"multiple": True}),
+    ("columns.text", "text-column", "Text column; several are joined.", {"multiple": True}),
     (
         "columns.labels",
         "label-column",
-        "Column of the labels; several are one 0/1 column a label.",
+        "Label column; several are one 0/1 column per label.",
         {"multiple": True},
     ),
-    ("columns.id", "id-column", "Column of the rows' ids.", {}),
-    ("columns.split", "split-column", "Column that says the split.", {}),
-    ("separator", "separator", "What separates columns: a character, or tab.", {"metavar": "CHAR"}),
+    ("columns.id", "id-column", "Column with the row ids.", {}),
+    ("columns.split", "split-column", "Column that names the split.", {}),
+    ("separator", "separator", "Column separator: a character, or tab.", {"metavar": "CHAR"}),
     (
         "label_separator",
         "label-separator",
-        "What separates labels in a cell: space, #, ...; none: each cell is one whole name.",
+        "Separator of labels in a cell: space, #, ...; none: each cell is a single name.",
         {"metavar": "TEXT"},
     ),
-    ("encoding", "encoding", "How text files are encoded, where that is not UTF-8.", {}),
+    ("encoding", "encoding", "Encoding of text files, if not UTF-8.", {}),
     (
         "splits",
         "split-file",
-        "A file of a split, as train=a.csv, or a value of the split column.",
+        "File of a split, such as train=a.csv, or a value of the split column.",
         {"multiple": True, "metavar": "SPLIT=FILE"},
     ),
     (
         "binarize",
         "binarize",
-        "Least share of raters from which a label applies.",
+        "Smallest share of raters for a label to apply.",
         {"type": float, "metavar": "SHARE"},
     ),
     (
         "label_names",
         "label-names",
-        "Names of the labels by index, separated by commas; or goemotions.",
+        "Label names in index order, separated by commas; or goemotions.",
         {"metavar": "NAMES"},
     ),
-    ("unclear", "unclear", "Rows that raters marked as unclear: keep, leave_out.", {"metavar": "WHAT"}),
+    (
+        "unclear",
+        "unclear",
+        "What to do with rows that raters marked as unclear: keep, leave_out.",
+        {"metavar": "WHAT"},
+    ),
     (
         "missing_labels",
         "missing-labels",
-        "What null or nan means where labels should stand: refuse, leave_out, no_labels.",
+        "What to do with null or nan in place of labels: refuse, leave_out, no_labels.",
         {"metavar": "WHAT"},
     ),
 )

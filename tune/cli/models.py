@@ -21,12 +21,12 @@ from tune.live.plain import echo
     example="goemo export minilm-head -o best.yaml\ngoemo export minilm-head --trial t014 -o t014.yaml"
 )
 @click.argument("name", type=SearchName(is_read=True))
-@click.option("--trial", metavar="ID", help="A trial (default: the best by validation).")
+@click.option("--trial", metavar="ID", help="Trial to export (default: the best on validation).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
 def export(name: str, trial: str | None, output: Path) -> None:
     """Write the configuration of a trial as YAML, for retrain.
 
-    With where it came from, and the score that it should have again.
+    With its origin, and the score that a retrain should reproduce.
     """
     from tune.models.export import write_export
     from tune.records import SearchFolder
@@ -40,7 +40,9 @@ def export(name: str, trial: str | None, output: Path) -> None:
 
 @cli.command(example="goemo blend minilm-head albert-head -o blend.yaml")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write its export, for retrain.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Export the blend to this file, for retrain."
+)
 def blend(names: tuple[str, ...], output: Path | None) -> None:
     """Blend the best models of searches on the same data.
 
@@ -62,27 +64,30 @@ def blend(names: tuple[str, ...], output: Path | None) -> None:
     needs=("mlflow",),
 )
 @click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the bundle.")
-@data_options("Another source than the exported one.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the model.")
+@data_options("Data source, if not the exported one.")
 @click.option(
     "--seeds",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Keep the best of N seeds; one that diverges or runs out of memory is told of and left out.",
+    help="Keep the best of N seeds; those that diverge or run out of memory are reported and left out.",
 )
 @click.option(
     "--on",
     type=click.Choice(["train", "train+validation"]),
     default="train",
     show_default=True,
-    help="What the saved model learns from; with train+validation, all is chosen on train alone first.",
+    help="What the saved model trains on; with train+validation, all choices are first made on train alone.",
 )
-@click.option("--kept", is_flag=True, help="Take the weights that the search has kept, and train nothing.")
+@click.option("--kept", is_flag=True, help="Use the weights that the search kept, without training.")
 @click.option(
-    "--register", "name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine)."
+    "--register",
+    "name",
+    metavar="NAME",
+    help="Name of the registered model (default: from the data, such as go_emotions-fine).",
 )
-@click.option("--no-register", is_flag=True, help="Log the model, but register no version of it.")
+@click.option("--no-register", is_flag=True, help="Log the model without registering a version.")
 @store_option
 def retrain(  # noqa: PLR0917 - click passes them by name
     exported: Path,
@@ -132,13 +137,17 @@ def retrain(  # noqa: PLR0917 - click passes them by name
 
 @cli.command(example="goemo register model --name support-emotions", needs=("mlflow",))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="Registered model (default: of the data: go_emotions-fine).")
-@click.option("--log-only", is_flag=True, help="Log the model, but register no version of it.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the registered model (default: from the data, such as go_emotions-fine).",
+)
+@click.option("--log-only", is_flag=True, help="Log the model without registering a version.")
 @store_option
 def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str | None) -> None:
     """Log and register a model that retrain wrote.
 
-    For when the store was away, or another one is to have it.
+    For when the store was unreachable, or for another store.
     """
     check_model_folder(folder)
     from tune.models.registry import register as register_bundle
@@ -149,18 +158,18 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
 
 @cli.command(example="goemo evaluate model --data dir:goemotions --format json")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@data_options("Another source than the one it was trained on; all rows of it, where it has no splits.")
+@data_options("Data source, if not the one it was trained on; all rows are used if it has no splits.")
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
 @click.option(
     "--labels-in-common",
     is_flag=True,
-    help="Judge what both have, where the data has labels the model lacks.",
+    help="If the data has labels that the model lacks, evaluate only the shared ones.",
 )
 @format_option("table", "json")
 def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form: str) -> None:
-    """Measure a model on a split, or on other data.
+    """Evaluate a model on a split, or on other data.
 
-    At 0.5, with its thresholds from validation, and the test-tuned upper bound.
+    With thresholds of 0.5, those from validation, and the test-tuned upper bound.
     Labels are matched by name; those that other data lacks are left out of the averages, and named.
     """
     data.check()
@@ -195,17 +204,20 @@ def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form:
 @click.option(
     "--file",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="A table (CSV, TSV, JSON, Parquet, ...), or one text a line; - for lines from stdin.",
+    help="A table (CSV, TSV, JSON, Parquet, ...), or one text per line; - for lines from stdin.",
 )
 @reading_options("columns.text", "separator", "encoding")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Written whole or not at all (default: stdout)."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Output file, written whole or not at all (default: stdout).",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json", "jsonl", "csv", "guarded-csv", "parquet"]),
-    help="Output (default: the suffix of -o, else table); a spreadsheet runs no cell of guarded-csv.",
+    help="Output format (default: by the suffix of -o, else table); guarded-csv is safe in a spreadsheet.",
 )
 def predict(  # noqa: PLR0917 - click passes them by name
     folder: Path,
@@ -215,15 +227,15 @@ def predict(  # noqa: PLR0917 - click passes them by name
     form: str | None,
     data: Data,
 ) -> None:
-    """Give the labels and scores of texts, in their order.
+    """Predict the labels and scores of texts, in order.
 
     A table's text column is found, or named by --text-column; its other columns are kept, and each row gets
-    its labels and scores. A file without columns has one text a line. Results appear as they are made.
+    its labels and scores. A file without columns has one text per line. Results appear as they are made.
     """
     if bool(texts) == (file is not None):
         raise click.UsageError("give texts, or --file F")
     if data.given and (file is None or str(file) == "-"):
-        raise click.UsageError("--text-column, --separator and --encoding go with --file F")
+        raise click.UsageError("--text-column, --separator and --encoding need --file F")
     if form is None and output is not None:
         form = output.suffix.removeprefix(".").lower()
         if form not in ("json", "jsonl", "csv", "parquet"):
@@ -231,7 +243,7 @@ def predict(  # noqa: PLR0917 - click passes them by name
                 "-o needs a name with the suffix .json, .jsonl, .csv or .parquet, or --format"
             )
     if form == "parquet" and output is None:
-        raise click.UsageError("--format parquet goes with -o F")
+        raise click.UsageError("--format parquet needs -o F")
     check_model_folder(folder)
     options = data.options
     from tune.cli.predicting import predict_file, predict_texts
@@ -248,14 +260,14 @@ def predict(  # noqa: PLR0917 - click passes them by name
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Where to (default: model.onnx in DIR)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Output file (default: model.onnx in DIR)."
 )
 def onnx(folder: Path, output: Path | None) -> None:
     """Write a model as ONNX, for other runtimes.
 
-    It is kept only if its scores are found to be the same.
+    The file is kept only if its scores equal the model's.
     Inputs are input_ids, attention_mask and, where the model has them, token_type_ids, each (batch, length),
-    both free; the output is logits, whose sigmoid the scores are. Needs: pip install "goemo[onnx]".
+    both dynamic; the output is logits: the scores are their sigmoid. Needs: pip install "goemo[onnx]".
     """
     check_model_folder(folder)
     from goemo.bundle.onnx_export import export_onnx

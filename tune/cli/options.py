@@ -20,14 +20,19 @@ store_option = click.option(
     help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI).",
 )
 trials_option = click.option(
-    "--trials", type=click.IntRange(1), metavar="N", help="Run N trials now, the others later."
+    "--trials", type=click.IntRange(1), metavar="N", help="Run N trials now and the rest later."
 )
 
 
 def format_option(*formats: str) -> Callable[[Decorated], Decorated]:
     """Return the option of what a command writes; the first format is the default."""
     return click.option(
-        "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help="Output."
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Output format.",
     )
 
 
@@ -84,18 +89,18 @@ _RUNNING = (
     duration_option(
         "--time-budget",
         metavar="2h",
-        help="Stop after this long, preparing included; trials that run then report what they have.",
+        help="Stop after this long, including preparation; running trials then report what they have.",
     ),
     click.option(
         "--gpu-hours",
         type=click.FloatRange(0, min_open=True),
         metavar="H",
-        help="The same, after this many hours of GPUs, those of earlier commands included.",
+        help="Stop after this many GPU-hours, including those of earlier commands.",
     ),
     duration_option(
         "--trial-timeout",
         metavar="30m",
-        help="A trial that takes longer ends as failed (default: trial_timeout_s of the search space).",
+        help="Trials that take longer count as failed (default: trial_timeout_s of the search space).",
     ),
 )
 

@@ -97,7 +97,7 @@ def _predict_table(
             console.print(note, soft_wrap=True, highlight=False, markup=False)
         to = Output(model.labels, rows.columns)
         if to.predicted != "labels" and form != "table":
-            note = f"{path.name} has a column labels itself: what is predicted is called {to.predicted}"
+            note = f"{path.name} already has a column labels: predictions are in the column {to.predicted}"
             console.print(note, soft_wrap=True, highlight=False, markup=False)
         meter = _Meter(console, total=len(rows))
         _predict_all(model, rows.texts, to, meter, form=form, file=file, output=output)
@@ -119,12 +119,12 @@ def _predict_lines(folder: Path, path: Path, *, form: str, output: Path | None, 
         texts = texts_of(source, replaced.append, cut.append)
         _predict_all(model, texts, Output(model.labels), meter, form=form, file=file, output=output)
     for numbers, what, then in (
-        (replaced, "no UTF-8", "what cannot be read stands as \ufffd"),
-        (cut, f"longer than {MOST_TEXT_CHARACTERS:,} characters", "only as many are read"),
+        (replaced, "not UTF-8", "unreadable bytes are replaced by \ufffd"),
+        (cut, f"longer than {MOST_TEXT_CHARACTERS:,} characters", "the rest is ignored"),
     ):
         if numbers:
             lines = "1 line is" if len(numbers) == 1 else f"{len(numbers):,} lines are"
-            console.print(f"{lines} {what}, line {numbers[0]:,} first: {then}", soft_wrap=True)
+            console.print(f"{lines} {what} (the first is line {numbers[0]:,}): {then}", soft_wrap=True)
 
 
 def _predict_all(
@@ -150,7 +150,7 @@ def _predict_all(
                     _write(file, piece, is_data=form != "table")
                 meter.written = meter.done
     except KeyboardInterrupt:
-        kept = f"nothing was written to {output}" if output else "those are written"
+        kept = f"nothing was written to {output}" if output else "these have been written"
         of = "" if meter.total is None else f" of {meter.total:,}"
         raise GoemoError(f"interrupted after {meter.written:,}{of} texts; {kept}") from None
 

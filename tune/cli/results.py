@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by",
     type=click.Choice(["search", "checkpoint", "trainable", "pooling"]),
-    help="Compare the best trial of each search, encoder, part that trains or pooling.",
+    help="Compare the best trial per search, encoder, trainable part or pooling.",
 )
 @format_option("table", "json", "csv")
 def leaderboard(names: tuple[str, ...], by: str | None, form: str) -> None:
@@ -84,11 +84,11 @@ def _show_comparison(found: list[Snapshot], by: str, form: str) -> None:
 
 @cli.command(example="goemo report minilm-head -o minilm-head.html")
 @click.argument("name", type=SearchName(is_read=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to (default: NAME.html).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Output file (default: NAME.html).")
 def report(name: str, output: Path | None) -> None:
     """Write a search as one self-contained HTML page.
 
-    A JSON twin stands beside it. Works while the search runs.
+    A JSON file with the same content is written beside it. Works while the search runs.
     """
     from tune.records import SearchFolder
     from tune.reporting.report import write_report

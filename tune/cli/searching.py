@@ -37,9 +37,11 @@ if TYPE_CHECKING:
 @running
 @trials_option
 @click.option(
-    "--dry-run", is_flag=True, help="Show the trials, probe for some 20 s what they take, and stop."
+    "--dry-run", is_flag=True, help="Show the trials, probe for about 20 s what they will take, and stop."
 )
-@click.option("--no-probe", is_flag=True, help="With --dry-run: show the trials; nothing is read or run.")
+@click.option(
+    "--no-probe", is_flag=True, help="With --dry-run: show the trials only; nothing is read or run."
+)
 def search(  # noqa: PLR0917 - click passes them by name
     space: str,
     data: Data,
@@ -67,7 +69,7 @@ def search(  # noqa: PLR0917 - click passes them by name
     spec = load_spec(space, overrides=(*overrides, *data.overrides), data=data.source, name=name)
     check_source(spec.data.source)
     if no_probe and not dry_run:
-        raise click.UsageError("--no-probe goes with --dry-run")
+        raise click.UsageError("--no-probe needs --dry-run")
     if trials is not None and dry_run:
         raise click.UsageError("--dry-run shows and forecasts the whole search; leave out --trials")
     if not no_probe:
@@ -105,7 +107,7 @@ def search(  # noqa: PLR0917 - click passes them by name
 @running
 @trials_option
 def resume(name: str, running: Running, trials: int | None) -> None:
-    """Go on with a search that has stopped.
+    """Continue a search that has stopped.
 
     After a crash, an interrupt, a reboot, or the end of a budget.
     """
@@ -127,7 +129,7 @@ def resume(name: str, running: Running, trials: int | None) -> None:
 
 @cli.command(example="goemo extend roberta-tpe --trials 20", needs=SEARCH_PACKAGES)
 @click.argument("name", type=SearchName())
-@click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="How many more.")
+@click.option("--trials", type=click.IntRange(1), metavar="N", required=True, help="Number of trials to add.")
 @running
 def extend(name: str, trials: int, running: Running) -> None:
     """Add trials to a random or TPE search, and run them.
@@ -156,7 +158,9 @@ def _stoppable() -> Iterator[None]:
     """Have the first Ctrl-C end a search in order, and say so in one line; the second one ends at once."""
     from tune.stopping.interrupts import second_ends_at_once
 
-    with second_ends_at_once("ended at once; goemo resume goes on, or the same command where no trial ran"):
+    with second_ends_at_once(
+        "ended at once; continue with goemo resume, or with the same command if no trial ran"
+    ):
         try:
             yield
         except KeyboardInterrupt as error:  # click would leave its message out
@@ -187,7 +191,7 @@ def show_result(result: SearchResult) -> None:
         echo(f"Next: goemo ui | goemo report {result.name} | goemo export {result.name}")
     if result.unlogged:
         echo(
-            f"The MLflow store has not taken {len(result.unlogged)} runs; when it answers again: "
+            f"{len(result.unlogged)} runs are missing from the MLflow store; when it answers again: "
             f"goemo resume {result.name}",
             err=True,
         )
@@ -197,6 +201,8 @@ def show_result(result: SearchResult) -> None:
         echo(f"{result.stopped_by}; {trials} {remain}: goemo resume {result.name}")
         return
     if not result.is_complete:
-        raise GoemoError(f"interrupted with {trials} to go; go on with: goemo resume {result.name}")
+        raise GoemoError(f"interrupted with {trials} to go; continue with: goemo resume {result.name}")
     if not result.leaderboard.rows:
-        raise GoemoError(f"no trial of {result.name} has a score; why: goemo leaderboard {result.name}")
+        raise GoemoError(
+            f"no trial of {result.name} has a score; to see why: goemo leaderboard {result.name}"
+        )

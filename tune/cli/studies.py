@@ -35,9 +35,9 @@ def optuna(name: str, output: Path | None, follow: bool) -> None:
     search = SearchFolder.open(name)
     path = output or runs_folder() / "optuna.db"
     study = write_study(search.snapshot(), path)
-    waiting = f", {study.waiting} have not ended" if study.waiting else ""
+    waiting = f", {study.waiting} not finished" if study.waiting else ""
     echo(f"{path}: study {name}, {study.trials} trials, {study.added} of them new{waiting}")
-    echo(f"to look at it: optuna-dashboard {study.url}")
+    echo(f"to view it: optuna-dashboard {study.url}")
     while follow and is_held(search):
         time.sleep(LOOK_EVERY_S)
         study = write_study(search.snapshot(), path)

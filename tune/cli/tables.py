@@ -59,7 +59,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
     ]
     hidden = len(board.rows) - len(rows)
     caption = ["= statistically tied with the best"] if any(r.tied_with_best for r in rows[1:]) else []
-    caption += ["* on the front: no better trial is as fast and as small in use"] if has_front else []
+    caption += ["* on the Pareto front: no better trial is as fast and as small in use"] if has_front else []
     caption += _unseen(board.unseen)
     caption += [f"{hidden} more: goemo leaderboard {board.search}"] if hidden else []
     return Listing(
@@ -83,7 +83,7 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
 
 COSTS = (
     Column("trained", is_number=True, spare=5),
-    Column("ms a text", is_number=True, spare=3),
+    Column("ms per text", is_number=True, spare=3),
     Column("MB", is_number=True, spare=4),
 )
 
@@ -178,7 +178,7 @@ def confirmed_table(board: Leaderboard) -> Listing:
         at=2,
         caption=[
             *(["= statistically tied with the first"] if tied else []),
-            "interval: other seeds and other examples; between seeds: standard deviation",
+            "interval: over seeds and examples; between seeds: standard deviation",
         ],
         elsewhere="--format csv",
     )
@@ -207,7 +207,7 @@ def left_out(board: Leaderboard, most: int = 6) -> list[str]:
         lines.insert(0, f"{total} {'trial has' if total == 1 else 'trials have'} no rank: {found}")
     lines += [f"warning: left out: {trial.why}" for trial in board.damaged]
     if board.damaged:
-        lines.append(f"to train what is damaged again: goemo resume {board.search}")
+        lines.append(f"to train damaged ones again: goemo resume {board.search}")
     return lines
 
 
@@ -225,7 +225,7 @@ def beyond_edges(spec: Mapping[str, Any], folder: Path, board: Leaderboard) -> l
     found = edges_of(space, board)
     command = search_on(space, folder, found)
     warnings = [f"warning: {edge.sentence}" for edge in found]
-    return [*warnings, f"to search on from there: {command}"] if command else warnings
+    return [*warnings, f"to continue the search from there: {command}"] if command else warnings
 
 
 def _some(names: list[str], most: int) -> str:
@@ -265,7 +265,7 @@ def results_table(results: Mapping[str, Any]) -> Listing:
         ),
         rows=cells,
         caption=[
-            "* tuned on the very split that they judge; weighted, micro: F1; precision, recall: macro",
+            "* tuned on the split that they are evaluated on; weighted, micro: F1; precision, recall: macro",
         ],
         elsewhere="--format json",
     )

@@ -99,5 +99,5 @@ def _explained(name: str) -> Iterator[None]:
 
 def _next_command(name: str) -> str:
     if name in search_names():
-        return f"go on with: goemo resume {name}"
-    return "run the same command again; what was prepared is kept"
+        return f"continue with: goemo resume {name}"
+    return "run the same command again; finished preparation is kept"

@@ -78,7 +78,7 @@ def check_added(spec: SearchSpec, search: SearchFolder) -> None:
         InputError: The code of some has.
     """
     before, now = search.facts.get("added", {}), added_to(spec)
-    way_out = "install what the search began with, or start a new one"
+    way_out = "install the versions that the search started with, or start a new one"
     changed = [
         f"{name} was {before.get(name, 'not there')}, and is {now.get(name, 'not there')}; {way_out}"
         for name in sorted({*before, *now})
@@ -124,9 +124,9 @@ def same_store(search: SearchFolder, tracking_uri: str | None) -> str | None:
 
         if os.environ.get("MLFLOW_TRACKING_URI") and find_store(None).shown == recorded:
             return None  # the environment has it whole
-        raise InputError("--tracking-uri", [f"give {recorded} again, with the password: it was not kept"])
+        raise InputError("--tracking-uri", [f"give {recorded} again with its password, which was not stored"])
     if recorded.startswith(("http://", "https://")) and _would_log_in() and not _is_named(recorded):
-        told = f"{search.name} says that it was logged to {recorded}, and a login is set up here"
+        told = f"{search.name} was logged to {recorded}, and a login is set up here"
         raise InputError("--tracking-uri", [f"{told}; to send it there: --tracking-uri {recorded}"])
     return recorded
 

@@ -102,7 +102,7 @@ def resume_search(
         with command_on(spec, address=address, tracking_uri=store, budget=budget, console=console) as command:
             command.log.open(search, find_store(store).hide)
             for damaged in search.set_aside_damaged():
-                command.view.say(f"{damaged.why}; put aside in {search.path / 'damaged'}, and run again")
+                command.view.say(f"{damaged.why}; moved to {search.path / 'damaged'}, and run again")
             if tracking_uri or "tracking_uri" not in search.facts:
                 search.add_facts(**store_fact(tracking_uri))
             if session.remaining(spec, search) == 0:

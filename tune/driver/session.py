@@ -83,7 +83,7 @@ def run(command: Command, inputs: SearchInputs, search: SearchFolder) -> SearchR
         # Should a store be away too: Ray ends a process whose Ray has died a minute ago.
         tracker.close(is_complete=False, timeout_s=0.0 if command.signals.are_urgent else 30.0)
         if not isinstance(error, KeyboardInterrupt):
-            view.say(f"it went wrong; the log tells more: {log.shown}")
+            view.say(f"it failed; see the log: {log.shown}")
         raise
     left = remaining(spec, search)
     if tracker.store.is_off:
@@ -114,9 +114,7 @@ def _await_baseline(fit: BaselineFit, command: Command, stop_request: StopReques
         command.view.say("waiting for the baseline; to search without one: baseline: none")
         fit.wait()
     if fit.trouble is not None:
-        command.view.say(
-            f"no baseline: {fit.trouble}; it is tried again by: goemo resume {command.spec.name}"
-        )
+        command.view.say(f"no baseline: {fit.trouble}; to try again: goemo resume {command.spec.name}")
 
 
 def _say_how_it_ended(command: Command, left: int, stopped_by: str, *, is_logged: bool) -> None:
@@ -126,8 +124,8 @@ def _say_how_it_ended(command: Command, left: int, stopped_by: str, *, is_logged
     view.say(f"{'done' if left == 0 else stopped_by or 'interrupted'} after {elapsed}")
     wrong = sum(reason not in RANKED for reason in view.state.ended.values())
     if wrong or not is_logged:
-        what = f"{wrong} of the trials went wrong" if wrong else "the store did not take everything"
-        view.say(f"{what}; the log tells more: {command.log.shown}")
+        what = f"{wrong} trial{'s' * (wrong > 1)} went wrong" if wrong else "the store is missing some runs"
+        view.say(f"{what}; see the log: {command.log.shown}")
 
 
 def _run_remaining(

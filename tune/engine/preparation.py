@@ -147,7 +147,7 @@ def trial_resources(
     if there and check.least_bytes > max(there):
         device = "GPU" if found["gpu"] else "machine"
         problem = (
-            f"its weights and what trains them need about {amount(check.least_bytes)}, and the largest "
+            f"training it takes about {amount(check.least_bytes)}, and the largest "
             f"{device} has {amount(max(there))}; leave it out, or train less of it with model.trainable"
         )
         raise InputError(check.name, [problem])

@@ -112,8 +112,8 @@ class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
         self.view.state.running.pop(trial_id, None)
         count = trial.num_failures  # those with a node that was lost do not count
         lost = f"{count} of {LOST_WORKERS} times allowed" if count else "with its node"
-        self.view.say(f"{trial_id}  lost its worker ({lost}) and starts again")
-        _log.warning("%s: the last words of its worker: %s", trial_id, _last_words(trial))
+        self.view.say(f"{trial_id}  lost its worker ({lost}) and restarts")
+        _log.warning("%s: last output of its worker: %s", trial_id, _last_words(trial))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Write down how a trial ended: by itself, at its end, or stopped by the scheduler."""
@@ -135,7 +135,7 @@ class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
             folder_of(trial),
             Outcome(
                 "out_of_memory" if is_memory else "failed",
-                f"its worker died {LOST_WORKERS + 1} times; {remedy}; the last words are in outcome.json",
+                f"its worker died {LOST_WORKERS + 1} times; {remedy}; its last output is in outcome.json",
                 text,
                 ended_at=time.time(),
             ),

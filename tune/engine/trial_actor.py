@@ -82,7 +82,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         self.task = new_config
         self.folder = TrialFolder(Path(new_config["folder"]))
         if not self.folder.path.is_dir():
-            raise GoemoError(f"{self.folder.path} is not there; does this node see the shared folder?")
+            raise GoemoError(f"{self.folder.path} does not exist; does this node see the shared folder?")
         self.training = None
         self.saved_at = time.monotonic()
         self.looked_at = 0.0
@@ -112,7 +112,7 @@ class TrialActor(ray_tune.Trainable):  # type: ignore[misc]  # Ray ships no type
         except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on and shows it
             if is_full_disk(error):
                 search = SearchFolder(self.folder.path.parent.parent)
-                go_on = f"go on with: goemo resume {search.name}"
+                go_on = f"continue with: goemo resume {search.name}"
                 return self._left(str(full_disk_error(error, search.path, go_on)))
             return self._ended("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
 

@@ -73,9 +73,9 @@ class SuggestionSearcher(OutOfSnapshots, Searcher):  # type: ignore[misc]  # Ray
 
 
 _WHAT_TRIALS_DO = {
-    "budget": "trials that run report what they have, and end",
-    "interrupt": "trials that run save what they have; once more ends at once",
-    "error": "trials that run save what they have",
+    "budget": "running trials report what they have and end",
+    "interrupt": "running trials save what they have; a second Ctrl-C ends at once",
+    "error": "running trials save what they have",
 }
 
 
@@ -165,7 +165,7 @@ class Listener(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
                 return
             view = self._recorder.view
             view.state.running.pop(folder.trial_id, None)
-            view.say(f"{folder.trial_id}  lost its worker again, and starts again once the others have ended")
+            view.say(f"{folder.trial_id}  lost its worker again, and restarts once the others have ended")
             self.again.append(folder.trial_id)
 
 
@@ -300,9 +300,9 @@ def run_trials(
             if stop_request.kind is not None or not supply.again:
                 break
         if spending.trials_left == 0 and len(view.state.ended) < view.state.total:
-            stop_request.end_budget("as many trials were run as --trials asked for")
+            stop_request.end_budget("the number of trials that --trials asked for have run")
     except RayDiedError as error:
-        stop_request.fail(GoemoError(f"{error}; go on with: goemo resume {search.name}"))
+        stop_request.fail(GoemoError(f"{error}; continue with: goemo resume {search.name}"))
     except Exception as error:  # noqa: BLE001 - raised below, unless what has stopped the search came before
         stop_request.fail(error)
     finally:

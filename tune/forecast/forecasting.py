@@ -252,9 +252,9 @@ def _notes(spec: SearchSpec) -> list[str]:
     """Return what a reader should know of the figures of this search."""
     notes = []
     if spec.search.algorithm == "tpe":
-        notes.append("TPE chooses as it learns; random draws stand for its trials")
+        notes.append("TPE chooses as it learns; its trials are simulated by random draws")
     if spec.scheduler.algorithm != "none":
-        notes.append("early stopping supposes that trials rank at every report as they would at the end")
+        notes.append("early stopping: assumes that trials rank at every report as they would at the end")
     if spec.scheduler.algorithm == "median":
-        notes.append("and that their objectives do not rise any more: the more they rise, the fewer it stops")
+        notes.append("and that their objectives no longer rise: the more they rise, the fewer are stopped")
     return notes

@@ -83,7 +83,7 @@ def measure(setting: Setting, tell: Callable[[str], None], *, share: float = 1.0
     device = choose_device(None)
     read_s, train_s = _READ_S * share, _TRAIN_S * share
     if setting.missing is not None:
-        tell(f"the frozen encoder reads for about {read_s:.0f} s")
+        tell(f"the frozen encoder runs for about {read_s:.0f} s")
     # Where trials read vectors, a whole split is scored in no time.
     rows = len(setting.prepared.tokens["validation"])
     if not all(setting.reads_vectors(c.max_length) for c in setting.configurations):

@@ -37,7 +37,7 @@ def lines(forecast: Forecast, width: int | None = None) -> str:
         f"to its end, the median {median}",
         "early stopping": _stopping(f),
         "compute": ", ".join([*hours, f"{_hours(f.cpu_hours)} CPU-hours"]) + " of trials",
-        "memory": f"{amount(f.memory_bytes)} for the largest trial, {amount(f.memory_there)} there for it",
+        "memory": f"{amount(f.memory_bytes)} for the largest trial, {amount(f.memory_there)} available",
         "disk": f"{amount(f.disk.total)} at most ({_disk(f)}), {amount(f.disk_free)} free",
     }
     indent = 2 + max(map(len, facts)) + 2

@@ -47,7 +47,9 @@ def find_waste(*, older_than_s: float = 0.0, keep_bytes: int = 0, models: bool =
     """
     busy = [name for name in search_names() if is_held(SearchFolder.open(name))]
     if busy:
-        raise GoemoError(f"{', '.join(busy)} is running, and may read what would be removed; wait for it")
+        raise GoemoError(
+            f"{', '.join(busy)} is running, and may read what would be removed; wait until it ends"
+        )
     found = [*_caches(keep_bytes), *_half_done()]
     if models:
         found += _models()
@@ -72,9 +74,9 @@ def _caches(keep_bytes: int) -> Iterator[Removable]:
             kept += size
             continue
         what = {
-            "prepared": "tokens and outputs of a frozen encoder; made again by the next search on the data",
-            "scratch": "a tokenizer and random weights; made again by the next search on the data",
-        }.get(path.parent.name, "a cache; made again when it is needed")
+            "prepared": "tokens and outputs of a frozen encoder; rebuilt by the next search on the data",
+            "scratch": "a tokenizer and random weights; rebuilt by the next search on the data",
+        }.get(path.parent.name, "a cache; rebuilt when needed")
         yield Removable(path, what, size, used)
 
 
@@ -85,7 +87,7 @@ def _half_done() -> Iterator[Removable]:
     for path in _folders(runs_folder() / "searches"):
         age = time.time() - path.stat().st_mtime
         if not (path / "search.yaml").exists() and age > HALF_DONE_S:
-            yield Removable(path, "a search that was never begun", size_of(path), path.stat().st_mtime)
+            yield Removable(path, "a search that never started", size_of(path), path.stat().st_mtime)
 
 
 def _models() -> Iterator[Removable]:

@@ -65,10 +65,10 @@ class Listing:
         beneath = bool(names) and _width(columns, rows) > width
         if beneath:
             columns, rows = list(self.columns), [list(row) for row in self.rows]
-            notes.append("settings stand under each row: the terminal is too narrow for a column each")
+            notes.append("settings are shown under each row: the terminal is too narrow for one column each")
         columns, rows, left_out = _narrowed(columns, rows, width)
         if left_out:
-            notes.append(f"left out for want of room: {', '.join(left_out)}; {self.elsewhere} shows them")
+            notes.append(f"left out for lack of space: {', '.join(left_out)}; {self.elsewhere} shows them")
         widths = _widths(columns, rows)
         yield from ((line, "bold") for line in textwrap.wrap(self.title, max(20, width)))
         yield _joined([column.name for column in columns], columns, widths), "bold"

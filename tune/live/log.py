@@ -103,7 +103,7 @@ class SearchLog:
         if self._phase is not None:
             self._end_phase(*self._phase)
         self._phase = name, time.monotonic()
-        _log.info("%s: begins", name)
+        _log.info("%s: starts", name)
 
     def _end_phase(self, name: str, started: float) -> None:
         self._phase = None
@@ -158,7 +158,9 @@ class _FirstTimes(logging.Filter):
         kind = record.name, record.levelno, _kind_of(record)
         self._said[kind] += 1
         if self._said[kind] == SAID_AT_MOST:
-            record.msg = f"{record.getMessage()} (said {SAID_AT_MOST} times; from here on it is left out)"
+            record.msg = (
+                f"{record.getMessage()} (logged {SAID_AT_MOST} times; repeats are left out from here on)"
+            )
             record.args = ()
         return self._said[kind] <= SAID_AT_MOST
 

@@ -312,7 +312,7 @@ class ProgressView:
             yield table
         if len(shown) < len(running):
             more = len(running) - len(shown)
-            yield Text(f"and {more} more" if shown else f"{more} trials run")
+            yield Text(f"and {more} more" if shown else f"{more} trials running")
 
     def _clear_after_resize(self) -> None:
         """Begin anew on a clean screen when the terminal has another size: what was drawn has been folded."""
@@ -336,9 +336,7 @@ def load_in_words(load: MachineLoad) -> str:
 
 
 def _of(used: float | None, total: float | None) -> str:
-    return (
-        "memory not known" if used is None or total is None else f"{used / 1e9:.1f} of {total / 1e9:.0f} GB"
-    )
+    return "memory unknown" if used is None or total is None else f"{used / 1e9:.1f} of {total / 1e9:.0f} GB"
 
 
 def _line(text: Text) -> Text:

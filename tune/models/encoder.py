@@ -115,7 +115,7 @@ def _best_of(
     ended = EndedSeeds(exported, splits, wanted)
     ended.take_up(prepared)
     for outcome in ended.outcomes:
-        console.print(f"seed {outcome['seed']}: trained by a command before this one", highlight=False)
+        console.print(f"seed {outcome['seed']}: trained by an earlier command", highlight=False)
     known = {outcome["seed"] for outcome in ended.outcomes}
     for seed in wanted:
         if seed not in known:
@@ -202,8 +202,8 @@ def _training_facts(selection: _Selection, run: TrainingRun, on: TrainedOn) -> d
         words = (
             f"Trained on train and validation together, to {report.progress} % of the training, without "
             "looking at validation. Configuration, progress and thresholds come from a training on train "
-            f"alone: {chosen}; its thresholds were cross-fitted on validation and carried over. No figure on "
-            "validation is one of this model."
+            f"alone: {chosen}; its thresholds were cross-fitted on validation and carried over. No "
+            "validation figure is of this model."
         )
     return {
         "trained_on": on,

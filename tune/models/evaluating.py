@@ -60,7 +60,7 @@ def evaluate_bundle(
     for note in matched.notes(judged.source):
         console.print(note, soft_wrap=True, highlight=False, markup=False)
     if judged.split == "validation" and loaded.provenance.get("trained_on") == "train+validation":
-        console.print(f"note: {folder} was trained on validation too; that split cannot judge it")
+        console.print(f"note: {folder} was also trained on validation, so that split cannot evaluate it")
     with progress_bars(console) as on_progress:
         scores = loaded.scores(judged.texts, on_progress=partial(on_progress, "scoring"))
     with warnings.catch_warnings(record=True) as caught:
@@ -110,7 +110,9 @@ class MatchedLabels:
             raise InputError(source, [f"{rule}; {has}; data.label_names (--label-names) names indices"])
         if self.not_in_model and not labels_in_common:
             which = f"has labels that the model in {folder} lacks: {listed(named, 20)}"
-            raise InputError(source, [f"{which}; --labels-in-common judges the {len(self.in_model)} others"])
+            raise InputError(
+                source, [f"{which}; --labels-in-common evaluates the {len(self.in_model)} others"]
+            )
 
     def notes(self, source: str) -> list[str]:
         """Return what a user should know of labels that are left out."""
@@ -118,7 +120,7 @@ class MatchedLabels:
         if self.not_in_data:
             notes.append(f"left out of the averages, because {source} lacks them: {listed(self.not_in_data)}")
         if self.not_in_model:
-            notes.append(f"not judged, because the model lacks them: {listed(self.not_in_model)}")
+            notes.append(f"not evaluated, because the model lacks them: {listed(self.not_in_model)}")
         return notes
 
     def left_out(self) -> dict[str, Any]:

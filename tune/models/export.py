@@ -37,7 +37,7 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         GoemoError: No trial is.
     """
     if path.is_dir():
-        raise InputError(str(path), [f"is a folder; name a file, {path / 'best.yaml'} say"])
+        raise InputError(str(path), [f"is a folder; name a file, such as {path / 'best.yaml'}"])
     replaced = _replaced(path)
     now = search.snapshot()
     board = leaderboard.build(now)
@@ -96,7 +96,7 @@ def write_export_across(found: BlendAcrossSearches, path: Path) -> str:
         InputError: The blend is not offered, or the path is a folder or a file of another kind.
     """
     if path.is_dir():
-        raise InputError(str(path), [f"is a folder; name a file, {path / 'blend.yaml'} say"])
+        raise InputError(str(path), [f"is a folder; name a file, such as {path / 'blend.yaml'}"])
     if not found.blend.is_offered:
         raise InputError("goemo blend", [found.sentence])
     replaced = _replaced(path)
@@ -187,7 +187,7 @@ def _replaced(path: Path) -> str:
     try:
         before = read_export(path)
     except InputError as error:
-        problem = "exists and is no export of goemo; name another file with -o, or remove it"
+        problem = "exists and is not an export of goemo; name another file with -o, or remove it"
         raise InputError(str(path), [problem]) from error
     return f"; it replaces {before.origin.trial} of {before.origin.search}"
 

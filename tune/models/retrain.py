@@ -93,7 +93,7 @@ def retrain(
     if isinstance(register, str):
         check_name(register)
     if kept and (seeds > 1 or on != "train"):
-        raise InputError("--kept", ["is for one seed, trained on train: the search has kept no other"])
+        raise InputError("--kept", ["is for one seed, trained on train: the search kept no other weights"])
     exported = read_export(exported_path)
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise InputError(str(output), ["the folder must be new or empty; choose another or remove it"])

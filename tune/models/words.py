@@ -79,7 +79,7 @@ def _on_train(splits: Splits, settings: WordsSettings, seed: int, console: Conso
             console.print("fitted before on the same data, taken from the cache", highlight=False)
             return load_words(folder)
     except (OSError, ValueError) as error:
-        console.print(f"note: {folder} is damaged and is not used: {error}", soft_wrap=True)
+        console.print(f"note: {folder} is damaged and is ignored: {error}", soft_wrap=True)
     return _fitted(splits.train.texts, splits.train.targets, settings, splits.labels, console)
 
 

@@ -69,7 +69,9 @@ class Results:
 
         known = self.figures
         if name not in known:
-            raise InputError(name, [f"no figure of that name; there are: {', '.join(known) or 'none yet'}"])
+            raise InputError(
+                name, [f"no figure of that name; available are: {', '.join(known) or 'none yet'}"]
+            )
         return Image(data=known[name].read_bytes())  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:

@@ -64,7 +64,7 @@ class BaselineRow:
         how = "behind it" if gain.high < 0 else "not shown to be better"
         return (
             f"{what}; no trial beats a bag of words: the best is {how}, {gain.words} on the same rows. "
-            "Try all weights, a larger encoder, more epochs."
+            "Try training all weights, a larger encoder, or more epochs."
         )
 
 
@@ -160,8 +160,8 @@ def why_no_blend(search: Snapshot) -> str:
     """Return why a search offers no blend, in a few words."""
     found = search.blended
     if found is None:
-        return "it is judged after the last trial"
+        return "it is evaluated after the last trial"
     if len(found.members) < 2:
-        return f"nothing helps {found.best_single} when blended with it"
+        return f"no other model improves {found.best_single} when blended with it"
     gain = Gain(found.gain, found.gain_low, found.gain_high)
     return f"the best blend is not shown to be better than {found.best_single} alone, {gain.words}"

@@ -243,8 +243,8 @@ def _problems(searches: Sequence[Snapshot]) -> list[str]:
             )
         elif _digest(search) != _digest(first) or not np.array_equal(targets, expected_targets):
             problems.append(
-                f"{search.name} was measured on other validation rows than {first.name}: trials can be "
-                "compared on the same examples only"
+                f"{search.name} was measured on other validation rows than {first.name}: trials can "
+                "only be compared on the same examples"
             )
     return problems
 
@@ -270,7 +270,7 @@ def summary(comparison: Comparison) -> str:
     methods = {contender.group: contender.thresholds for contender in comparison.contenders}
     if len(set(methods.values())) > 1:
         told = ", ".join(f"{group} by {method}" for group, method in methods.items())
-        parts.append(f"Part of the difference may be how thresholds are fitted: {told}.")
+        parts.append(f"Part of the difference may come from how thresholds are fitted: {told}.")
     if comparison.baseline is not None:
         parts.append(comparison.baseline.sentence)
     return " ".join(parts)

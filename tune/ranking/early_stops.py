@@ -87,15 +87,15 @@ class EarlyStops:
     def _nearest(self) -> Iterator[str]:
         known = [(stop, stop.best_there) for stop in self.stops if stop.best_there is not None]
         near = [(stop, there) for stop, there in known if stop.overlaps]
-        by = f"told apart from {self.best} by the interval where it stopped"
+        by = f"from {self.best} by the interval at its stop"
         if known and not near:
             which = f"all of the {len(known)} trials" if len(known) > 1 else "the one trial"
-            yield f"{which.capitalize()} stopped early could be {by}."
+            yield f"{which.capitalize()} stopped early could be told apart {by}."
         if near:
             stop, there = max(near, key=lambda one: one[0].objective - one[1])
             which = f"{len(near)} of the {len(known)} trials" if len(known) > 1 else "The one trial"
             yield (
-                f"{which} stopped early could not be {by}; the nearest, {stop.trial_id}, had "
+                f"{which} stopped early could not be told apart {by}; the nearest, {stop.trial_id}, had "
                 f"{stop.objective:.4f} at {stop.progress} %, where {self.best} had {there:.4f}."
             )
 
@@ -103,7 +103,7 @@ class EarlyStops:
         known = [(stop.expected, stop.expected_high, stop) for stop in self.stops]
         sure = [(mid, high, stop) for mid, high, stop in known if mid is not None and high is not None]
         if not sure:
-            yield f"What they would have ended with is not known: under {FEWEST_TRIALS} trials completed."
+            yield f"What they would have reached is unknown: fewer than {FEWEST_TRIALS} trials completed."
             return
         furthest, _, first = max(sure, key=lambda one: one[0])
         ahead = [stop.trial_id for mid, _, stop in sure if mid > self.best_objective]

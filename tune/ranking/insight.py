@@ -83,7 +83,7 @@ def hyperparameter_importance(spec: SearchSpec, records: Sequence[TrialRecord]) 
     reason = _obstacle(spec, values, differing)
     shares = None if reason else _fanova(differing, [record.varied for record in ended], values)
     if shares is None and not reason:
-        reason = "The scores differ too little for their variance to be taken apart."
+        reason = "The scores differ too little for their variance to be decomposed."
     return Importance(shares, reason, len(ended), progress)
 
 

@@ -105,7 +105,7 @@ class ReportRow(RootModel[dict[str, FiniteFloat]]):
         row = self.root
         for key in ("progress", "time", "seconds"):
             if key not in row:
-                raise ValueError(f"{key}: must be there")
+                raise ValueError(f"{key}: is missing")
         if not 0 < row["progress"] <= 100:
             raise ValueError(f"progress: must be above 0 and at most 100, got {row['progress']}")
         if row["seconds"] < 0:

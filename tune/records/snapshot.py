@@ -104,7 +104,7 @@ class Snapshot:
         """
         if self.spec.get(part) is None:
             where = self.path / "search.yaml"
-            raise GoemoError(f"{self.name}: {where} is damaged: {part}: must be there")
+            raise GoemoError(f"{self.name}: {where} is damaged: {part}: is missing")
         return self.spec[part]
 
     def known(self, part: str) -> Any:
@@ -116,7 +116,7 @@ class Snapshot:
         if self.facts.get(part) is None:
             where = self.path / "search.json"
             again = f"to write it again: goemo resume {self.name}"
-            raise GoemoError(f"{self.name}: {where} is damaged: {part}: must be there; {again}")
+            raise GoemoError(f"{self.name}: {where} is damaged: {part}: is missing; {again}")
         return self.facts[part]
 
     def validation(self) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
@@ -166,7 +166,7 @@ def read_validation(search: Path) -> tuple[npt.NDArray[np.bool_], tuple[str, ...
     """Return what `Snapshot.validation` does, from the folder of a search."""
     path = search / "validation.npz"
     if not path.is_file():
-        raise GoemoError(f"{search.name}: nothing to show yet; its data was not prepared")
+        raise GoemoError(f"{search.name}: nothing to show yet; its data has not been prepared")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return _checked_targets(archive["targets"], archive["labels"])
@@ -182,7 +182,7 @@ def _checked_targets(
     """Return targets and label names, or raise ValueError where they do not fit each other."""
     names = tuple(str(name) for name in labels)
     if targets.dtype != np.bool_ or targets.ndim != 2 or targets.shape[1] != len(names):
-        raise ValueError(f"targets must be truth values of {len(names)} labels, got {targets.shape}")
+        raise ValueError(f"targets must be booleans of {len(names)} labels, got {targets.shape}")
     return targets, names
 
 

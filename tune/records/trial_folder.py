@@ -121,7 +121,7 @@ class TrialRecord:
         missing = [name for name in RANKING_METRICS if name not in self.best]
         if missing:
             where = self.folder / "history.jsonl"
-            raise DamagedTrialError(self.trial_id, f"{where} is damaged: {missing[0]}: must be there")
+            raise DamagedTrialError(self.trial_id, f"{where} is damaged: {missing[0]}: is missing")
         return self.best
 
     @property
@@ -324,12 +324,14 @@ def _check(record: TrialRecord) -> None:
     """Raise UnreadableError where id and configuration differ, or a report has no objective or no place."""
     if (record.confirms is not None) != is_confirmation(record.trial_id):
         where = record.folder / "config.json"
-        raise UnreadableError(f"{where}: confirms: must be there for the id of a confirmation, and no other")
+        raise UnreadableError(
+            f"{where}: confirms: must be given for the id of a confirmation, and for no other"
+        )
     path = record.folder / "history.jsonl"
     before = 0.0
     for number, row in enumerate(record.history, start=1):
         if record.objective_name not in row:
-            raise UnreadableError(f"{path}, line {number}: {record.objective_name}: must be there")
+            raise UnreadableError(f"{path}, line {number}: {record.objective_name}: is missing")
         if row["progress"] <= before:
             raise UnreadableError(f"{path}, line {number}: progress: must rise from report to report")
         before = row["progress"]

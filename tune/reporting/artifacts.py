@@ -129,7 +129,7 @@ CAPTIONS = {
     "threshold_curves": "Precision, recall and F1 against the threshold, for the rarest labels and "
     "those that gain most, on the validation rows that chose it; the band holds the best threshold of 95 % "
     "of resamples of these rows",
-    "reliability": "Whether scores mean what they say: of the examples with about the same score, the "
+    "reliability": "Calibration of the scores: of the examples with about the same score, the "
     "share that has the label; for all labels together and those furthest from it",
     "confusions": "Which labels are wrongly predicted where another one is missed, on validation rows "
     "that did not choose the threshold",

@@ -126,7 +126,7 @@ def write_report(search: SearchFolder, path: Path) -> tuple[Path, Path]:
     if twin == path:
         raise InputError(str(path), ["the page is HTML and its JSON twin gets this name; give FILE.html"])
     if twin.exists() and not _is_twin(twin):
-        problem = f"its JSON twin would replace {twin}, which is none; name another page with -o"
+        problem = f"its JSON twin would replace {twin}, which is another file; name another page with -o"
         raise InputError(str(path), [problem])
     now = search.snapshot()
     board = leaderboard.build(now)
@@ -227,7 +227,7 @@ def _why_no_importance(importance: Importance) -> list[str]:
     """Return why the picture of the importance is missing; nothing where it is there and says its basis."""
     if importance.shares is not None:
         return []
-    return [f"How much each hyperparameter mattered cannot be said. {importance.basis}"]
+    return [f"How much each hyperparameter mattered cannot be determined. {importance.basis}"]
 
 
 def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def write_study(now: Snapshot, path: Path) -> Study:
             storage = optuna.storages.RDBStorage(url)
         except (DatabaseError, RuntimeError) as error:
             why = str(error).splitlines()[0]
-            raise InputError(str(path), [f"no SQLite file, or no storage of Optuna: {why}"]) from error
+            raise InputError(str(path), [f"not an SQLite file, or not an Optuna storage: {why}"]) from error
         study = optuna.create_study(
             storage=storage, study_name=now.name, direction="maximize", load_if_exists=True
         )

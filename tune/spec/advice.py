@@ -23,11 +23,11 @@ def _about_rungs(spec: SearchSpec) -> Iterator[str]:
     grace, factor = spec.scheduler.grace, spec.scheduler.reduction_factor
     brackets = len(rungs(grace, factor)) + 1
     if grace == 100:
-        yield f"{name} stops nobody: with grace 100 it looks at a trial when that has ended. Lower the grace."
+        yield f"{name} stops no trial: with grace 100 it sees only trials that have ended. Lower the grace."
     elif spec.total < max(2, factor):
         yield (
-            f"{name} hardly helps with {size}: at a rung about one in {factor:g} goes on, and the first to "
-            "reach it always does. Use scheduler: none, or more trials."
+            f"{name} hardly helps with {size}: at a rung about one in {factor:g} continues, and the first "
+            "to reach it always does. Use scheduler: none, or more trials."
         )
     elif spec.scheduler.algorithm == "hyperband" and spec.total < factor * brackets:
         yield (
@@ -39,10 +39,10 @@ def _about_rungs(spec: SearchSpec) -> Iterator[str]:
 def _about_the_median(spec: SearchSpec) -> Iterator[str]:
     name = SCHEDULER_NAMES["median"]
     if spec.scheduler.grace == 100:
-        yield f"{name} stops nobody: with grace 100 it looks at a trial when that has ended. Lower the grace."
+        yield f"{name} stops no trial: with grace 100 it sees only trials that have ended. Lower the grace."
     elif spec.total <= FEWEST_FOR_A_MEDIAN:
         yield (
-            f"{name} stops nobody in a search of {_trials(spec.total)}: it compares a trial with "
+            f"{name} stops no trial in a search of {_trials(spec.total)}: it compares a trial with "
             f"{FEWEST_FOR_A_MEDIAN} others or more. Use scheduler: none, or more trials."
         )
 
@@ -51,7 +51,7 @@ def _about_tpe(spec: SearchSpec) -> Iterator[str]:
     startup = spec.startup_trials
     if spec.search.algorithm == "tpe" and not spec.search.warm_start and startup >= spec.total:
         yield (
-            f"TPE draws at random all along: it waits for {_trials(startup)} with a score "
+            f"TPE never learns: it draws at random until it has {_trials(startup)} with a score "
             f"(search.startup_trials), and the search has {_trials(spec.total)}."
         )
 

@@ -52,7 +52,7 @@ class SearchSpec:
         Baseline,
         one_of(Baseline),
         meaning(
-            "what the best trial is compared with: a bag of `words`, trained beside the trials, or `none`"
+            "what the best trial is compared with: a bag of `words`, trained alongside the trials, or `none`"
         ),
     ] = "words"
     experiment: Annotated[
@@ -84,7 +84,7 @@ class SearchSpec:
     trial_timeout_s: Annotated[
         Annotated[float, Number(above=0, most=1e8)] | None,
         meaning(
-            "seconds that a trial may take; one that takes longer ends as failed, [with its "
+            "seconds that a trial may take; one that takes longer counts as failed, [with its "
             "stack](survival.md#a-trial-that-hangs)"
         ),
     ] = None

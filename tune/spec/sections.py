@@ -148,10 +148,12 @@ class AlgorithmSpec:
         meaning("how many trials; required for `random` and `tpe`, refused for `grid`"),
     ] = None
     enqueue: Annotated[
-        tuple[Mapping[str, Any], ...], _ENQUEUED, meaning("what is tried first, see below")
+        tuple[Mapping[str, Any], ...], _ENQUEUED, meaning("configurations to try first, see below")
     ] = ()
     warm_start: Annotated[
-        tuple[str, ...], _NAMES, meaning("whose trials `tpe` knows before it draws, see below")
+        tuple[str, ...],
+        _NAMES,
+        meaning("earlier searches whose trials `tpe` learns from before it draws, see below"),
     ] = ()
     startup_trials: Annotated[
         Annotated[int, whole(1, most=MOST_TRIALS)] | None,
@@ -166,27 +168,27 @@ class AlgorithmSpec:
 class SchedulerSpec:
     """Who stops losers, if anybody: see `tune.engine.schedulers`."""
 
-    algorithm: Annotated[Scheduler, one_of(Scheduler), meaning("who is stopped early")] = "asha"
+    algorithm: Annotated[Scheduler, one_of(Scheduler), meaning("which trials are stopped early")] = "asha"
     grace: Annotated[
         int,
         whole(1, 100),
-        meaning("per cent of its training that every trial gets; must be the progress of a report"),
+        meaning("per cent of its training that every trial gets; must coincide with a report"),
     ] = 20
     reduction_factor: Annotated[
         float,
         Number(above=1, least=1.1, most=100),
-        meaning("about one in this many goes on at each rung; not for `median`"),
+        meaning("about one in this many continues at each rung; not for `median`"),
     ] = 3
     brackets: Annotated[
         int,
         whole(1, most=100),
-        meaning("how many rungs of ASHA trials begin at; for `asha` alone"),
+        meaning("how many different first rungs ASHA spreads trials over; for `asha` only"),
     ] = 1
     keep_ties: Annotated[
         bool,
         Boolean(),
         meaning(
-            "whether a trial that is statistically tied with the best of its rung goes on, from the middle "
+            "whether a trial that is statistically tied with the best of its rung continues, from the middle "
             "of its training; for `asha` and `hyperband`"
         ),
     ] = True
@@ -204,7 +206,7 @@ class ObjectiveSpec(Measuring):
     test: Annotated[
         TestPolicy,
         one_of(TestPolicy),
-        meaning("who sees the test split: the best trial at the end, or each trial; it never ranks"),
+        meaning("what is tested: the best trial at the end, or every trial; the test split never ranks"),
     ] = "chosen"
 
 
@@ -215,23 +217,23 @@ class ResourcesSpec:
     cpus_per_trial: Annotated[
         float,
         Number(above=0, least=0.01, most=4_096, is_share=True),
-        meaning("CPU cores, and threads, of a trial; whole where above 1"),
+        meaning("CPU cores, and threads, per trial; a whole number if above 1"),
     ] = 1
     gpus_per_trial: Annotated[
         float | Literal["auto"],
         Number(low=0, least=0.01, most=64, is_share=True, word="auto"),
         meaning(
-            "`auto` is a GPU where there is any, shared by up to four trials where the largest of them "
-            "fits that often by an estimate of its memory, else none; 0.5 puts two trials on a GPU. No "
-            "trial gets more of the memory than its share"
+            "`auto` is a GPU if there is one, shared by as many trials (up to four) as fit by the estimated "
+            "memory of the largest, else none; 0.5 puts two trials on a GPU. No trial gets more than its "
+            "share of the memory"
         ),
     ] = "auto"
     prefix_limit_gb: Annotated[
         float,
         Number(low=0, most=1_000_000),
         meaning(
-            "gigabytes of a frozen encoder's output that are kept on disk for all trials; where more is "
-            "needed, every trial computes it in every step"
+            "most gigabytes of frozen encoder output to keep on disk for all trials; if more is needed, "
+            "every trial computes it in every step"
         ),
     ] = PREFIX_LIMIT_GB
 
@@ -254,7 +256,7 @@ class ConfirmSpec:
     seeds: Annotated[
         int,
         whole(2, most=1_000),
-        meaning("how many seeds each of them then has, its own included"),
+        meaning("how many seeds each of them then has, including its own"),
     ] = 5
 
     def most_trials(self, of: int) -> int:

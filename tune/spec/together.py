@@ -71,7 +71,7 @@ def _check_conditions(domains: Mapping[str, Domain], *, wrong: set[Any], problem
         for number, case in enumerate(domain.cases):
             at = (*place_of(name), *((number,) if domain.kind == "cases" else ()))
             if case is not domain.cases[-1] and not case.only_if:
-                problems.add(at, f"must have {ONLY_IF}, for the cases after it would never hold")
+                problems.add(at, f"must have {ONLY_IF}: the cases after it would never apply")
             for other, values in case.only_if.items():
                 if other in wrong and other != name:
                     continue
@@ -99,7 +99,7 @@ def _condition_problems(
         fixed = "is not in the space" if domain is None else f"is always {domain.values[0]!r}"
         yield (), f"must vary for {name} to depend on it; {other} {fixed}"
     elif not domain.members:
-        rule = "must have listed values or whole numbers, for no draw of a real number hits a value"
+        rule = "must have listed values or whole numbers, because a real number is never drawn twice"
         yield (), f"{rule}; it has {show(domain.to_yaml())}"
     else:
         listed = show(replace(domain, only_if={}).to_yaml())
@@ -140,7 +140,7 @@ def _check_drawn(
     if "trials" in search and search["trials"] is None:
         problems.add(("search", "trials"), f"required by search.algorithm {algorithm}: how many trials")
     if is_whole and all(domain.is_constant for domain in domains.values()):
-        problems.add(("space",), f"must vary something for search.algorithm {algorithm}, got constants alone")
+        problems.add(("space",), f"must vary something for search.algorithm {algorithm}, got only constants")
 
 
 def _check_enqueued(search: Mapping[str, Any], domains: Mapping[str, Domain], problems: Problems) -> None:
@@ -185,7 +185,7 @@ def _misplaced(configuration: Mapping[str, Any], domains: Mapping[str, Domain]) 
             conditions = " and ".join(
                 f"{other} is one of {show(list(values))}" for other, values in domains[name].only_if.items()
             )
-            yield name, f"is only asked for where {conditions}, which this configuration must say"
+            yield name, f"applies only where {conditions}, which this configuration must state"
 
 
 def _check_scheduler(scheduler: Mapping[str, Any], objective: Mapping[str, Any], problems: Problems) -> None:
@@ -217,6 +217,6 @@ def _check_scheduler(scheduler: Mapping[str, Any], objective: Mapping[str, Any],
             problems.add(
                 ("scheduler", "brackets"),
                 f"must be at most {most}: one for each of the {most - 1} rungs that grace {grace} and "
-                f"reduction factor {scheduler['reduction_factor']:g} make, and one that stops nobody; got "
+                f"reduction factor {scheduler['reduction_factor']:g} make, and one that stops no trial; got "
                 f"{scheduler['brackets']}",
             )

@@ -18,10 +18,10 @@ def scheduler_in_words(spec: SearchSpec) -> str:
     places = " and ".join(f"{rung:.4g}" for rung in rungs(scheduler.grace, scheduler.reduction_factor))
     shared = "" if scheduler.brackets == 1 else f" in {scheduler.brackets} brackets"
     shared = " in all brackets" if scheduler.algorithm == "hyperband" else shared
-    ties = f"; from {TIES_FROM} % on, so does who is tied with the best" if scheduler.keep_ties else ""
+    ties = f"; from {TIES_FROM} % on, so do those tied with the best" if scheduler.keep_ties else ""
     return (
         f"{SCHEDULER_NAMES[scheduler.algorithm]}{shared}, rungs at {places or 'no'} %: about one in "
-        f"{scheduler.reduction_factor:g} goes on, and the first to reach a rung always does{ties}"
+        f"{scheduler.reduction_factor:g} continues, and the first to reach a rung always does{ties}"
     )
 
 

@@ -101,9 +101,9 @@ class BudgetUse:
         self._looked_at = now
         budget = self._budget
         if budget.time_s is not None and now - self._started >= budget.time_s:
-            return f"the time budget of {duration(budget.time_s)} is over"
+            return f"the time budget of {duration(budget.time_s)} is used up"
         if budget.gpu_hours is not None and self._gpu_seconds >= budget.gpu_hours * 3600:
-            return f"the budget of {budget.gpu_hours:g} GPU-hours is over"
+            return f"the budget of {budget.gpu_hours:g} GPU-hours is used up"
         return None
 
     def words(self) -> str:

@@ -21,7 +21,7 @@ class TimeIsUpError(Exception):
 
 def over_time(timeout_s: float | None) -> str:
     """Return how a trial ended that has run for longer than it may; None where no limit holds any more."""
-    after = "when its time was over" if timeout_s is None else f"after {duration(timeout_s)}"
+    after = "when its time was up" if timeout_s is None else f"after {duration(timeout_s)}"
     return f"still running {after}; --trial-timeout gives trials more"
 
 

@@ -233,7 +233,7 @@ ranked on the validation split.
 | --- | --- |
 {chr(10).join(searched)}
 
-To go on with:
+Next steps:
 
 ```
 goemo leaderboard {name}

@@ -167,7 +167,7 @@ class Tracker:
                 self._failed(key, pause=min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (failures - 1)))
             else:
                 if self._trouble is not None:
-                    _log.info("the store takes runs again")
+                    _log.info("the store is accepting runs again")
                 self._trouble = None
                 failures = 0
                 self._written(key, time.thread_time() - started)

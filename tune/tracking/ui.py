@@ -59,7 +59,7 @@ def serve(port: int = 5000, tracking_uri: str | None = None, *, say: Callable[[s
             )
         say("Ctrl-C ends it.")
         server.wait()
-        raise GoemoError(f"the MLflow server ended by itself, with exit code {server.returncode}")
+        raise GoemoError(f"the MLflow server exited by itself, with code {server.returncode}")
 
 
 def _all_links(url: str) -> list[str]:

@@ -83,7 +83,7 @@ def read_file(file: Path, options: DataOptions) -> Table:
             table.reject(0, "must be a regular file; write a pipe or a device to a file first")
             return table
         if status.st_size > MOST_FILE_BYTES:
-            table.reject(0, f"must be at most {MOST_FILE_BYTES >> 30} GB, which is all that is read at once")
+            table.reject(0, f"must be at most {MOST_FILE_BYTES >> 30} GB, the most that is read at once")
             return table
         read(file, table, options)
     except UnreadableFileError as error:
@@ -95,7 +95,7 @@ def read_file(file: Path, options: DataOptions) -> Table:
     except (zlib.error, lzma.LZMAError) as error:
         table.reject(0, f"cannot be unpacked ({error})")
     except EOFError as error:
-        table.reject(0, f"ends before its content does ({error})")
+        table.reject(0, f"is truncated ({error})")
     if not (len(table) and table.columns) and not table.problems:
         table.reject(0, "has no columns" if len(table) else "has no rows")
     return table

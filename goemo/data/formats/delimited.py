@@ -109,7 +109,7 @@ class _Columns:
         names = [name.strip() for name in header]
         self.table = table
         self.width = len(names)
-        self.rule = f"must be {self.width} (quote what holds a {_name(separator)})"
+        self.rule = f"must be {self.width} (quote cells that contain a {_name(separator)})"
         table.repeated = {name: times for name, times in Counter(names).items() if times > 1}
         table.is_text = table.is_headed = True
         self.values: list[list[str]] = [[] for _ in names]

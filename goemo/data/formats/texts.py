@@ -155,7 +155,7 @@ def _other_lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, str]]:
             content = line.removesuffix("\n").removesuffix("\r")
             yield number, content.removeprefix("\ufeff") if number == 1 else content
     except UnicodeError as error:
-        why = f"not {encoding}, which data.encoding says ({error})"
+        why = f"not {encoding}, as data.encoding says ({error})"
         raise UnreadableFileError(why, number + 1) from error
     finally:
         decoded.detach()

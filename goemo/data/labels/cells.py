@@ -18,7 +18,7 @@ from goemo.configuration.data import WHOLE_NAMES
 
 Label = int | str  # as it stands in the data: an index, or a name (or an index as text)
 
-MULTI_HOT_HINT = "; a row of 0 and 1, one a label, must be written as the indices of its ones"
+MULTI_HOT_HINT = "; a row of 0 and 1, one per label, must be written as the indices of its ones"
 _CONTAINERS = (list, tuple, set, frozenset, np.ndarray)
 _QUOTES = ("'", '"')
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -107,15 +107,15 @@ def parse_labels(value: Any, separator: str | None = None) -> tuple[Label, ...]:
         if isinstance(label, str):
             if has_control_characters(label):
                 raise ValueError(
-                    f"label {label!r} holds a control character or line break, which no name may"
+                    f"label {label!r} contains a control character or line break, which no name may have"
                 )
             if not label.isascii() and any("\ud800" <= character <= "\udfff" for character in label):
-                raise ValueError(f"label {label!r} holds half a surrogate pair, which is not a character")
+                raise ValueError(f"label {label!r} contains half a surrogate pair, which is not a character")
     names = [str(label) for label in labels]
     if len(set(names)) < len(names):
         repeated = next(name for name in names if names.count(name) > 1)
         hint = MULTI_HOT_HINT if set(names) <= {"0", "1"} else "; name it once"
-        raise ValueError(f"label {repeated} stands more than once{hint}")
+        raise ValueError(f"label {repeated} appears more than once{hint}")
     return labels
 
 

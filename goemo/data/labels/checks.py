@@ -61,23 +61,23 @@ def _no_names(first: Mapping[str, str]) -> list[str]:
     kinds = (
         (
             [name for name in first if _BRACKETS.search(name)],
-            "is no name but a part of a list that cannot be read",
+            "is not a name but part of a list that cannot be read",
             "write names separated by commas, or a list in JSON; labels.txt may name what has brackets",
         ),
         (
             [name for name in first if _NUMBER.fullmatch(name)],
-            "is a number, and no index of a label",
-            "indices are whole numbers from 0; data.binarize: 0.5 reads one share a label, as [0.2, 0.8]",
+            "is a number, but not a label index",
+            "indices count from 0; data.binarize: 0.5 reads one share per label, as in [0.2, 0.8]",
         ),
         (
             [name for name in first if name.casefold() in MISSING],
             "is a word for a missing value",
-            "leave the cell empty where no label applies, say data.missing_labels, or name it in labels.txt",
+            "leave the cell empty where no label applies, set data.missing_labels, or name it in labels.txt",
         ),
         (
             valued if 2 * len(valued) > len(first) else [],
-            "is a name with a number, which says whether it applies",
-            'write a mapping in JSON, as {"joy": 1, "fear": 0}, or the names that apply alone',
+            "is a name with a number that says whether it applies",
+            'write a mapping in JSON, such as {"joy": 1, "fear": 0}, or only the names that apply',
         ),
     )
     return [
@@ -112,13 +112,14 @@ def _joins(first: Mapping[str, str], names: set[str], options: DataOptions) -> t
         most = 2 * len(joined) > len(holding)
         if most and (len(joined) >= _SHOWN or 4 * len(joined) > len(names)):
             problems.append(
-                f"{len(joined)} of {len(names)} labels join others by {called}, as "
+                f"{len(joined)} of {len(names)} labels combine others, joined by {called}, such as "
                 f"{listed([f'{name!r} ({first[name]})' for name in joined[:_SHOWN]])}; data.label_separator: "
-                f"{option} takes them apart, none keeps whole names"
+                f"{option} splits them, none keeps them whole"
             )
         else:
             warnings.append(
-                f"label {example} joins others by {called}; if it is two, say data.label_separator: {option}"
+                f"label {example} combines others, joined by {called}; if it is two labels, set "
+                f"data.label_separator: {option}"
             )
     return problems, warnings
 
@@ -145,8 +146,8 @@ def joined_in_lists(names: Sequence[str]) -> list[str]:
     for separator in _separators(names):
         joined = [name for name in names if separator in name and _is_joined(name, separator, known)]
         if joined:
-            what = f"label {joined[0]!r} joins others by {separator.strip() or 'a space'}"
-            return [f"{what}; if it is two, write it as two of the list"]
+            what = f"label {joined[0]!r} combines others, joined by {separator.strip() or 'a space'}"
+            return [f"{what}; if it is two labels, write two list items"]
     return []
 
 
@@ -172,9 +173,11 @@ def likeness_warnings(names: Sequence[str]) -> list[str]:
     if not shown:
         hidden = [name for name in names if _has_invisible(name)]
         return (
-            [f"labels hold invisible characters: {listed(list(map(_visible, hidden)), 6)}"] if hidden else []
+            [f"labels contain invisible characters: {listed(list(map(_visible, hidden)), 6)}"]
+            if hidden
+            else []
         )
-    what = "are separate labels that differ by case, accents' form or invisible characters alone"
+    what = "are separate labels that differ only in case, form of accents or invisible characters"
     return [f"{listed(shown, 6)} {what}; are they the same?"]
 
 

@@ -22,13 +22,13 @@ def read_label_file(file: Path) -> tuple[tuple[str, ...], list[str]]:
     first = {name: line for line, name in reversed(list(enumerate(names, start=1)))}
     for line, name in enumerate(names, start=1):
         if not name:
-            table.reject(line, "empty line; every line names one label")
+            table.reject(line, "empty line; every line must name one label")
         elif has_control_characters(name):
-            table.reject(line, f"label {name!r} holds a control character, which no name may")
+            table.reject(line, f"label {name!r} contains a control character, which no name may have")
         elif first[name] != line:
-            table.reject(line, f"label {name!r} stands in line {first[name]} already")
+            table.reject(line, f"label {name!r} is already in line {first[name]}")
     if not names and not table.problems:
-        table.reject(0, "is empty; must name one label a line")
+        table.reject(0, "is empty; must name one label per line")
     if len(names) > MOST_LABELS:
         table.reject(0, f"must name at most {MOST_LABELS:,} labels, got {len(names):,}")
     problems = table.messages()

@@ -57,7 +57,7 @@ def label_names(
         return LabelNames(next(iter(of_features)), FEATURES)
     for table, _ in read[1:] if of_features else ():
         if table.class_names.get(column) != read[0][0].class_names.get(column):
-            table.reject(0, f"names its labels otherwise than {read[0][0].name}; data.label_names says which")
+            table.reject(0, f"names its labels differently from {read[0][0].name}; set data.label_names")
     declared = [labels.names for _, labels in read if labels.names is not None]
     if declared:
         names = tuple(dict.fromkeys(name for part in declared for name in part))
@@ -68,7 +68,7 @@ def label_names(
 def _refuse_other_counts(read: Read, names: Sequence[str], named_by: str) -> None:
     for table, labels in read:
         if labels.count not in (0, len(names)):
-            table.reject(0, f"has {labels.count} numbers a row, and {named_by} has {len(names)} names")
+            table.reject(0, f"has {labels.count} numbers per row, but {named_by} has {len(names)} names")
 
 
 def _found_names(read: Read) -> LabelNames:
@@ -81,7 +81,7 @@ def _found_names(read: Read) -> LabelNames:
     count = max((labels.count for _, labels in read), default=0) or max(indices, default=-1) + 1
     if not count:
         if any(len(table) for table, _ in read) and not any(table.problems for table, _ in read):
-            read[0][0].reject(0, "has no row with a label; labels.txt, one name a line, says which there are")
+            read[0][0].reject(0, "has no row with a label; list the labels in labels.txt, one name per line")
         return LabelNames((), ROWS)
     is_published = all(table.is_published for table, _ in read) and count <= len(GOEMOTIONS)
     if is_published and min(indices, default=0) >= 0:
@@ -89,11 +89,11 @@ def _found_names(read: Read) -> LabelNames:
     if all(table.is_published for table, _ in read):
         reason = f"has label indices up to {count - 1} and no names"
         read[0][0].reject(
-            0, f"{reason}; put labels.txt beside it, one name a line in the order of the indices"
+            0, f"{reason}; put labels.txt beside it, one name per line in the order of the indices"
         )
     if count > MOST_LABELS:
         rule = f"has label indices up to {count - 1}, must be below {MOST_LABELS:,}"
-        read[0][0].reject(0, f"{rule}; so many are ids or counts more likely; data.columns.labels says which")
+        read[0][0].reject(0, f"{rule}; these are probably ids or counts; set data.columns.labels")
         count = 0
     return LabelNames(tuple(f"label_{index}" for index in range(count)), NUMBERED)
 
@@ -158,18 +158,22 @@ def reject_names(table: Table, names: Sequence[str]) -> None:
     """Reject names that no table, file or terminal can show, and more of them than there can be."""
     for name in names:
         if has_control_characters(name):
-            table.reject(0, f"label {name!r} holds a control character or line break, which no name may")
+            table.reject(
+                0,
+                f"label {name!r} contains a control character or line break, which no name may have",
+            )
         elif not name.strip():
             table.reject(0, "a label's name is empty")
         elif len(name) > MOST_LABEL_CHARACTERS:
             rule = f"must have at most {MOST_LABEL_CHARACTERS} characters, got {len(name):,}"
             table.reject(
-                0, f"label '{name[:40]}...' {rule}; data.columns.labels says which column has labels"
+                0, f"label '{name[:40]}...' {rule}; data.columns.labels names the column with the labels"
             )
     if len(names) > MOST_LABELS:
         rule = f"has {len(names):,} labels, must have at most {MOST_LABELS:,}"
         table.reject(
-            0, f"{rule}; so many are texts or ids more likely; data.columns.labels says which column"
+            0,
+            f"{rule}; these are probably texts or ids; data.columns.labels names the column with the labels",
         )
 
 

@@ -29,7 +29,7 @@ def label_studio_columns(table: Table) -> Table | None:
             for key, values in columns.items():
                 values.append(names if key == "labels" else data.get(key))
             lines.append(line)
-    notes = [*table.notes, f"read as Label Studio's export, one row an annotation ({len(lines):,})"]
+    notes = [*table.notes, f"read as Label Studio's export, one row per annotation ({len(lines):,})"]
     if unjudged:
         notes.append(f"{unjudged:,} tasks without an annotation are left out")
     return replace(table, columns=columns, lines=lines, notes=notes)

@@ -71,7 +71,7 @@ class AppliedLabels:
 
 def missing_labels(cell: Any) -> str:
     """Return what is wrong with a null, or a word for it, in the place of labels."""
-    ways_out = "data.missing_labels: leave_out passes over such rows, no_labels reads them as having none"
+    ways_out = "data.missing_labels: leave_out skips such rows, no_labels reads them as having none"
     if isinstance(cell, str):
         return f"{cell!r} is a word for a missing value; {ways_out}; if it is a label, labels.txt names it"
     return f"labels must be indices or names, or a list of them, got {cell!r}; {ways_out}"

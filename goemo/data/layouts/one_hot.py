@@ -10,7 +10,7 @@ from goemo.data.tables import Table
 class OneHotColumns:
     """Jigsaw, SemEval, BRIGHTER, GoEmotions' raw ratings."""
 
-    name = "one 0/1 column a label"
+    name = "one 0/1 column per label"
 
     def claims(self, columns: LabelColumns) -> bool:
         """Tell whether there is a column a label."""

@@ -116,9 +116,7 @@ class _Shares:
         if self.missing == "leave_out":
             self.found.left_out[NO_LABELS] += 1
             return None
-        way_out = (
-            "data.missing_labels: leave_out passes over such rows, no_labels reads none of them as applying"
-        )
+        way_out = "data.missing_labels: leave_out skips such rows, no_labels reads them as having no labels"
         self.table.reject(line, f"{what}; {way_out}")
         return None
 
@@ -130,5 +128,5 @@ class _Shares:
         if not self.soft_rows:
             return
         rows = f"{self.soft_rows:,} rows have" if self.soft_rows > 1 else "1 row has"
-        way_out = "data.binarize: 0.5 takes the labels from that share on"
+        way_out = "data.binarize: 0.5 applies labels from that share on"
         self.table.reject(0, f"{rows} shares between 0 and 1, as in line {', '.join(self.soft)}; {way_out}")

@@ -12,7 +12,7 @@ from goemo.data.tables import Table
 class LabelVectors:
     """Lists of the same length, of numbers from 0 to 1; the position is the label's index."""
 
-    name = "a list with one number a label"
+    name = "a list with one number per label"
 
     def claims(self, columns: LabelColumns) -> bool:
         """Tell whether the lists cannot be lists of indices.

@@ -38,7 +38,7 @@ def _load_from_hub(source: str, hub_id: str, configuration: str | None) -> Mappi
     try:
         failure = _hub_failure(hub_id)
     except RepositoryNotFoundError:
-        raise InputError(source, ["the hub has no such data set, or not for everyone"]) from None
+        raise InputError(source, ["the hub has no such public data set"]) from None
     try:
         with _hub_calls(datasets.config, are_allowed=failure is None):
             loaded: Mapping[str, Any] = datasets.load_dataset(hub_id, configuration)

@@ -191,7 +191,7 @@ def _one_or_shards(split: str, group: Sequence[Path], files: _Files) -> list[Pat
         if missing:
             example = f"{name}-{missing[0]:05d}-of-{all_}"
             files.problems.append(
-                f"{split} has {len(numbered)} of its {int(all_)} shards; missing is {example}"
+                f"{split} has {len(numbered)} of its {int(all_)} shards; {example} is missing"
                 + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
             )
     exact = [file for file in single if stem(file).casefold() in SPLIT_FILES[split]]

@@ -61,7 +61,7 @@ def reliability(
         of_label = table[table["label"] == label]
         rows += _rows(place, names[label], int(positives[label]), float(errors[label]), of_label)
     notes = (
-        "points: share of positives with its 95 % interval; dashed: a score that means what it says",
+        "points: share of positives with its 95 % interval; dashed: perfect calibration",
         "bars: number of examples (log scale)",
     )
     spec = finish(_panels(), TITLE, bins=rows)

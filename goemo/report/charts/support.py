@@ -66,7 +66,7 @@ def f1_by_support(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Chart:
         row["top"], row["bottom"] = max(row["f1"], row["f1_at_half"]), min(row["f1"], row["f1_at_half"])
     place_names(rows)
     unnamed = sum("side" not in row for row in rows)
-    notes = [f"{unnamed} of {len(rows)} labels not named, for want of room"] if unnamed else []
+    notes = [f"{unnamed} of {len(rows)} labels not named, for lack of space"] if unnamed else []
     notes += shown_of(len(rows), len(every), "at even steps from the most to the least frequent")
     spec = _template(min(present), max(present), len(present) < len(rows))
     return Chart(TITLE, with_data(spec, labels=rows), width=760, notes=tuple(notes))
@@ -80,7 +80,7 @@ def _template(least: int, most: int, has_zero: bool) -> Spec:
     ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
     ticks = [tick for tick in ticks if least / 1.4 <= tick <= most * 1.5]
     across = (
-        alt.X("place:Q", title="support: examples that carry the label")
+        alt.X("place:Q", title="support: examples with the label")
         .scale(type="log", nice=False, domain=[(zero if has_zero else least) / 1.25, most * 1.25])
         .axis(
             values=[zero, *ticks] if has_zero else ticks,

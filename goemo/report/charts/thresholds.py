@@ -167,7 +167,7 @@ def explorer_facts(
     for i, (half, tuned) in enumerate(zip(table_at_half["f1"], table["f1"], strict=True)):
         value = float(thresholds[i])
         support = int(table["support"].iloc[i])
-        examples = f"{support:,} {'example carries' if support == 1 else 'examples carry'} it"
+        examples = f"{support:,} {'example has' if support == 1 else 'examples have'} it"
         where = f"threshold {threshold(value)}" if math.isfinite(value) else "never predicted"
         if band is not None and math.isfinite(value) and math.isfinite(band[0][i]):
             ends = f"{threshold(float(band[0][i]))} to {threshold(float(band[1][i]))}"

@@ -104,7 +104,7 @@ def _start(folder: str, say: Callable[[str], None]) -> None:
                     raise
                 ray.shutdown(wait_for_processes=True)
                 if is_last:
-                    why = "this machine is too busy, or its memory is full; try again when it is not"
+                    why = "this machine is too busy or out of memory; try again when it is not"
                     raise GoemoError(f"Ray's processes did not start within 30 s, twice: {why}") from error
                 say("Ray's processes did not start within 30 s: this machine is busy; trying once more")
             else:
@@ -127,8 +127,8 @@ def room_for_sockets(say: Callable[[str], None]) -> Path:
                 say(f"TMPDIR={wanted} is too long for Ray's sockets: Ray's files are in {folder}")
             return folder
     raise GoemoError(
-        f"TMPDIR={wanted} is no place for Ray's sockets; point it to a folder that you may write to, with at "
-        f"most {_SOCKET_LIMIT - _BELOW} characters in its path"
+        f"TMPDIR={wanted} cannot hold Ray's sockets; point it to a writable folder whose path has at most "
+        f"{_SOCKET_LIMIT - _BELOW} characters"
     )
 
 

@@ -177,7 +177,7 @@ def _must_answer(where: str, target: str) -> None:
             if os.environ.get("RAY_USE_TLS", "0") == "0":
                 server.sendall(_HTTP2)
                 if server.recv(9)[3:4] != _SETTINGS:
-                    raise ConnectionError("what answers there is no Ray")
+                    raise ConnectionError("what answers there is not Ray")
     except (OSError, OverflowError) as error:
         raise _no_cluster(where, target, error) from error
 
@@ -185,7 +185,7 @@ def _must_answer(where: str, target: str) -> None:
 def _no_cluster(where: str, target: str, error: BaseException) -> InputError:
     alone = "unset RAY_ADDRESS" if where == "RAY_ADDRESS" else "leave it out"
     problem = (
-        f"no Ray cluster lets us in at {target!r}; start one: ray start --head, and where it asks "
+        f"cannot join a Ray cluster at {target!r}; start one: ray start --head; if it asks "
         "for a token: export RAY_AUTH_MODE=token, with the head's ~/.ray/auth_token on this machine; "
         f"or {alone} to run on this machine alone ({error})"
     )

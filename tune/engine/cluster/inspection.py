@@ -98,12 +98,12 @@ class Inspection:
                 problem = f"cannot run the project: {_last_line(error)}; install it there as here"
                 found.append(_finding(node, problem))
             except RayError as error:
-                problem = f"does not run what it is given: {_last_line(error)}"
+                problem = f"does not run its tasks: {_last_line(error)}"
                 found.append(_finding(node, problem, has_answered=False))
         for answer, (node, since) in list(self._asked.items()):
             if time.monotonic() - since > PATIENCE_S:
                 del self._asked[answer]
-                problem = f"has not answered for {PATIENCE_S:g} s"
+                problem = f"has not answered within {PATIENCE_S:g} s"
                 found.append(_finding(node, problem, has_answered=False))
         return found
 

@@ -147,10 +147,12 @@ class NodeWatch(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray
         for loss in with_it:
             loss.excuse()
         trials = sorted({folder_of(loss.trial).trial_id for loss in with_it})
-        again = f": {', '.join(trials)} {'starts' if len(trials) == 1 else 'start'} again" if trials else ""
+        again = f": {', '.join(trials)} {'restarts' if len(trials) == 1 else 'restart'}" if trials else ""
         self._view.say(f"node {_words(node)} lost{again}")
         if not self._fit():
-            self._view.say("no node is left that a trial fits on: waiting for one (Ctrl-C stops in order)")
+            self._view.say(
+                "no remaining node has room for a trial: waiting for one (Ctrl-C stops the search cleanly)"
+            )
 
     def _judge_joined(self) -> None:
         for found in self._inspection.findings():

@@ -61,7 +61,7 @@ def _of_record(loaded: bundle.Bundle, record: Record) -> Iterator[str]:
     elif record.scores.shape[1] != count:
         yield f"{where}: has {record.scores.shape[1]} labels, labels.json has {count}"
     if record.targets.dtype != np.bool_:
-        yield f"{where}: targets must be truth values, got {record.targets.dtype}"
+        yield f"{where}: targets must be booleans, got {record.targets.dtype}"
     if not ((record.scores >= 0) & (record.scores <= 1)).all():
         yield f"{where}: scores must lie in [0, 1]"
 

@@ -189,7 +189,7 @@ def _description(record: Record, verdict: Verdict) -> str:
         f"{test['test/macro_f1']:.4f} ({test['test/macro_f1_low']:.4f} to {test['test/macro_f1_high']:.4f})"
     )
     training = prose(record.provenance["training"])
-    return f"{verdict.reason}\n\nTest macro-F1, which decided nothing: {score}. {training}"
+    return f"{verdict.reason}\n\nTest macro-F1, not used for this decision: {score}. {training}"
 
 
 def _verdict(client: Any, record: Record, version: Any) -> Verdict:

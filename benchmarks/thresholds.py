@@ -66,7 +66,7 @@ SAME_F1 = 0.001
 FIGURE_RANGE = (-3.0, 2.5)  # in points; what lies below is written
 DESIGN_HALF = ("fine_tuned", "head", "logistic")
 FIGURES = ("macro_f1", "weighted_f1", "micro_f1", "rarest_f1")
-UPPER = "tuned on the judging rows"
+UPPER = "tuned on the evaluation rows"
 
 # What a method is called in the tables, and what fit_thresholds is told. The first word is the method's name.
 CANDIDATES: dict[str, dict[str, Any]] = {
@@ -646,7 +646,7 @@ def print_tables(
     print(markdown(real_table(few, spread, times)))
     print("\n## The rule\n")
     print(f"default: {decide(half[~is_design], names, times)}")
-    print("were all models to judge:")
+    print("if all models evaluated:")
     print(f"default: {decide(half, names, times)}")
     if figure:
         draw(half, names, corrected, figure)

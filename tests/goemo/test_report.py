@@ -121,7 +121,7 @@ def test_trial_page_says_on_what_the_thresholds_were_fitted():
     """Validation in either case; numbers that flatter say that they do."""
     assert "Tuned rows are cross-fitted" in Page(a_trial_page()).text
     flattering = Page(a_trial_page(is_cross_fitted=False)).text
-    assert "they flatter" in flattering
+    assert "which flatters them" in flattering
     assert "Tuned rows are cross-fitted" not in flattering
 
 

@@ -1,4 +1,4 @@
-"""Calibration, label by label: fit the mapping, apply it, and measure what is left.
+"""Calibration, label by label: fit the mapping, apply it, and measure the remaining error.
 
 A score is calibrated when, of the examples that score 0.3, three in ten have the label. Thresholds that are
 fitted on scores need no calibration; probabilities that are read, averaged or compared between labels do.

@@ -1,4 +1,4 @@
-"""Folders and files that are there whole or not at all, and their sizes in words."""
+"""Files and folders that are written whole or not at all, and sizes in words."""
 
 from __future__ import annotations
 

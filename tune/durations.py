@@ -1,4 +1,4 @@
-"""Lengths of time, as people write and say them."""
+"""Durations, parsed from and formatted for people."""
 
 from __future__ import annotations
 

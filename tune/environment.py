@@ -1,4 +1,4 @@
-"""The environment of a search: versions, hardware, the commit. Never names of users or paths."""
+"""The environment of a search: versions, hardware, the commit; never user names or paths."""
 
 from __future__ import annotations
 

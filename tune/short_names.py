@@ -1,4 +1,4 @@
-"""Short names of a configuration: in tables, in the terminal and in MLflow."""
+"""Short names of configurations: in tables, in the terminal and in MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The value of a blend, on rows that chose nothing, paired with the best single model."""
+"""The evaluation of a blend, on rows that chose nothing, paired with the best single model."""
 
 from __future__ import annotations
 

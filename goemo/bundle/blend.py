@@ -1,4 +1,4 @@
-"""A blend as a folder: a plain bundle a member, and one file that says how they are weighted.
+"""A blend as a folder: one plain bundle per member, and one file with their weights.
 
 FOLDER/
     blend.json                  the members' folders and weights in tenths

@@ -1,4 +1,4 @@
-"""What the model cards of all kinds of models share: the hub's metadata, results and limits."""
+"""Common parts of all model cards: the hub's metadata, results and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained encoder as a folder: plain ``transformers`` files, and beside them what the scores mean.
+"""A trained encoder as a folder: plain ``transformers`` files, and files on what the scores mean.
 
 FOLDER/
     config.json model.safetensors tokenizer*.json    what from_pretrained and pipeline read

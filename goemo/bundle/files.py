@@ -1,4 +1,4 @@
-"""The JSON files of a bundle, as they are declared; what is unknown beside these keys is let be."""
+"""Declarations of the JSON files of a bundle; unknown keys are ignored."""
 
 from __future__ import annotations
 

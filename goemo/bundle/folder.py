@@ -1,4 +1,4 @@
-"""The files that every bundle has, whatever its model is: labels, thresholds, provenance and model card."""
+"""Files that every bundle has, whatever its model is: labels, thresholds, provenance and model card."""
 
 from __future__ import annotations
 

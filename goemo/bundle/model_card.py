@@ -1,4 +1,4 @@
-"""The README of a bundle: what the model is for, what it was trained on, how good it is, where it ends."""
+"""The README of a bundle: what the model is for, its training data, its quality and its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bundle's model as one ONNX file, put in its place only when it scores as the model does."""
+"""Export of a bundle's model as one ONNX file, kept only if its scores equal the model's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bundle that is open: texts in, scores and labels out, whatever the model inside is."""
+"""An open bundle: texts in, scores and labels out, whatever model is inside."""
 
 from __future__ import annotations
 

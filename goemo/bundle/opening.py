@@ -1,4 +1,4 @@
-"""Open a bundle of any kind; only what its kind needs is imported."""
+"""Opens a bundle of any kind; only what its kind needs is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options for reading a data source: the ``data`` section of a search space, and commands with ``--data``."""
+"""Options for reading a data source, in a search space (``data``) and in commands (``--data``)."""
 
 from __future__ import annotations
 

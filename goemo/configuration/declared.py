@@ -1,4 +1,4 @@
-"""Declared keys: classes whose annotations alone say what a key is: its rule, default and meaning.
+"""Declared keys: classes whose annotations give each key's rule, default and meaning.
 
 From them come the checks, the messages, the tables of the documentation and the JSON Schema.
 """

@@ -1,4 +1,4 @@
-"""JSON files that somebody else may have written: bounded, then checked against a declared model.
+"""Untrusted JSON files: bounded, then checked against a declared model.
 
 Every JSON file that the project reads goes through :func:`read_json` or :func:`parse_json`, so that a damaged
 or hostile one is a single line that names the file and the field.

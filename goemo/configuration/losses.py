@@ -1,4 +1,4 @@
-"""What may be asked of the loss: names and their options, each with its default and its range.
+"""Names of losses and their options, each with its default and range.
 
 This file knows nothing of tensors, so that a search space is checked before anything heavy is imported.
 """

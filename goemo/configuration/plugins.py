@@ -1,4 +1,4 @@
-"""What other installed packages add by entry points: losses, threshold methods, metrics, sources of data.
+"""Plugins of other packages, found by entry points: losses, threshold methods, metrics, sources of data.
 
 An entry point names a function; docs/extending.md has what each kind takes and returns. The options of a loss
 or a method are the function's keyword-only parameters, each with a number as its default. Losses and sources

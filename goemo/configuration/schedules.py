@@ -1,4 +1,4 @@
-"""How the learning rate goes over a training, as shares of its peak."""
+"""Learning-rate schedules, as shares of the peak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be asked of the threshold fit: methods, targets and their options, each with its range.
+"""Options of the threshold fit: methods, targets and their options, each with its range.
 
 This file knows nothing of arrays, so that a search space is checked before anything heavy is imported.
 """

@@ -1,4 +1,4 @@
-"""Wording of messages: a value as it is shown, and the name that was probably meant."""
+"""Wording of messages: how values are shown, and the nearest known name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that need no three splits: files to predict, and data to judge a model on."""
+"""Rows without three splits: files to predict, and data to evaluate a model on."""
 
 from __future__ import annotations
 

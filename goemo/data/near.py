@@ -1,4 +1,4 @@
-"""Near duplicates: texts that are the same but for case, punctuation, symbols and white space."""
+"""Near duplicates: texts that are the same except for case, punctuation, symbols and white space."""
 
 from __future__ import annotations
 

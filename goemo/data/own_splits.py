@@ -1,4 +1,4 @@
-"""Splits of data that has none, or not all: seeded, so that the same data is always dealt the same way."""
+"""Splits for data that lacks them: seeded, so that the same data is always split the same way."""
 
 from __future__ import annotations
 

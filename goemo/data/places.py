@@ -1,4 +1,4 @@
-"""Kinds of sources, and whether something is at their place; nothing that reads them is imported."""
+"""Kinds of sources, and whether they exist; nothing that reads them is imported."""
 
 from __future__ import annotations
 

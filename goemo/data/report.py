@@ -1,4 +1,4 @@
-"""What was read, and how: plain values for the start of a search, for ``--dry-run`` and for reports."""
+"""A report of what was read, and how: plain values for the start of a search, ``--dry-run`` and reports."""
 
 from __future__ import annotations
 

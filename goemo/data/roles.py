@@ -1,4 +1,4 @@
-"""Roles of columns (text, labels, id, split): as asked for, by name, or by content."""
+"""Roles of columns (text, labels, id, split): as configured, by name, or by content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: the content of a file as it stands, and what is wrong with its other lines."""
+"""Tables: the content of a file as it stands, and the problems of its lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts from a file of any size, one a line, and in chunks that bound the memory.
+"""Texts from a file of any size, one per line, in chunks that bound the memory.
 
 A line ends with a line feed, before which a carriage return may stand, and with nothing else: the further
 characters at which ``str.splitlines`` breaks (form feed, U+2028 and others) occur inside texts. So the number

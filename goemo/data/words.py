@@ -1,4 +1,4 @@
-"""Words that people use for columns, splits and missing values."""
+"""Common names of columns, splits and missing values."""
 
 from __future__ import annotations
 

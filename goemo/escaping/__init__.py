@@ -1,4 +1,4 @@
-"""Escaping of foreign text that Markdown, a spreadsheet or a terminal would obey; names without local paths.
+"""Escaping of text that Markdown, a spreadsheet or a terminal would interpret; names without local paths.
 
 Label names, texts, names of searches and messages are data. Each function here gives them as what they are.
 """

@@ -1,4 +1,4 @@
-"""The engine's shortcuts behind one door: code that gives a plain model's results faster.
+"""The engine's shortcuts behind one interface: faster code with a plain model's results.
 
 A training asks for the twin of a model (`fast_twin`) and learns which shortcuts stepped aside; what only
 looks asks for a copy that reads faster on a CPU (`faster_on_cpu`). Names of ``torch`` and ``transformers``

@@ -1,4 +1,4 @@
-"""A trained model made ready to read many texts on the CPU: the same scores, to rounding, in less time."""
+"""A trained model made ready for fast inference on the CPU: the same scores, up to rounding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last encoder block where the head reads the first token alone: nothing is computed for the others.
+"""The last encoder block if the head reads only the first token: nothing is computed for the others.
 
 Of the last block's output the head of a BERT-like classifier reads one token. Keys and values still come from
 all tokens, but queries, the output map, the feed-forward part and the norms are needed at that token only: of

@@ -1,4 +1,4 @@
-"""Linear maps and their gradients in oneDNN, where that is faster than what ``torch`` calls on a CPU.
+"""Linear maps and their gradients in oneDNN, where that is faster than ``torch``'s own on a CPU.
 
 ``torch`` calls MKL, which takes no AVX-512 on processors that are not Intel's: on an AMD EPYC of the fifth
 generation oneDNN trains MiniLM with a fifth more samples a second. Without AVX-512 the two are alike, and

@@ -1,4 +1,4 @@
-"""Reduced vocabulary: while a model trains, its word embedding has only the rows that its texts read.
+"""Reduced vocabulary: during training, a model's word embedding has only the rows that its texts use.
 
 A data set reads a part of a vocabulary: GoEmotions has 17,957 of the 30,522 tokens of BERT. The rows of the
 others get no gradient, yet an optimizer would read and write them and their moments in every step. Where they

@@ -1,4 +1,4 @@
-"""A model made to train faster: another frame around the same weights, which gives the same gradients.
+"""A training view of a model: faster modules around the same weights, with the same gradients.
 
 The model that a bundle saves stays the plain one of ``transformers``. What trains is a view of it: a copy of
 its modules that holds the very same parameters, so that gradients arrive at them, with parts replaced by ones

@@ -1,4 +1,4 @@
-"""Modules put in the place of others that compute the same for more."""
+"""Modules that replace others and compute the same at lower cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cached inputs of the head, one vector a text, where only the head trains and reads one token."""
+"""Cached inputs of the head, one vector per text, if only the head trains and reads one token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frozen encoder output that trials share: its place, the part that is missing, and its cost."""
+"""The frozen encoder output that trials share: its place, its missing part, and its cost."""
 
 from __future__ import annotations
 

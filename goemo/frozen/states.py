@@ -1,4 +1,4 @@
-"""Cached inputs of the last encoder block, for every token, where that block is the first that trains."""
+"""Cached inputs of the last encoder block, for every token, if that block is the first that trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passes that only look: no gradients, texts in length order, on all cores; and the choice of the device."""
+"""Inference passes: no gradients, texts in length order, on all cores; and the choice of the device."""
 
 from __future__ import annotations
 

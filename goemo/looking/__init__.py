@@ -1,4 +1,4 @@
-"""A look at data before anything trains: labels, lengths, duplicates, scripts."""
+"""Inspection of data before training: labels, lengths, duplicates, scripts."""
 
 from __future__ import annotations
 

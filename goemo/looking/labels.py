@@ -1,4 +1,4 @@
-"""Label frequencies, and the labels that rare ones stand with."""
+"""Label frequencies, and the labels that co-occur with rare ones."""
 
 from __future__ import annotations
 

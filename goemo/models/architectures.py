@@ -1,4 +1,4 @@
-"""What the engine knows of each architecture: its blocks, the token its head reads, the head itself.
+"""Architectures that the engine knows: their blocks, the token their head reads, the head itself.
 
 ``transformers`` gives every encoder its own names for the same parts. One small entry a family holds what
 cannot be told from outside; of an architecture without an entry, blocks are found from the

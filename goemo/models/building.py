@@ -1,4 +1,4 @@
-"""An encoder with a multi-label head, its new weights seeded, and only what shall train set to train."""
+"""Builds an encoder with a multi-label head: new weights seeded, and only the trainable part set to train."""
 
 from __future__ import annotations
 

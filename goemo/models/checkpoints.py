@@ -1,4 +1,4 @@
-"""From the name of a checkpoint to a folder of configuration, tokenizer and weights."""
+"""Resolves the name of a checkpoint to a folder with configuration, tokenizer and weights."""
 
 from __future__ import annotations
 

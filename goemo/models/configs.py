@@ -1,4 +1,4 @@
-"""Reading ``config.json`` of a folder that a stranger may have made, so that it decides sizes and no code."""
+"""Reading of an untrusted ``config.json``, so that it decides sizes and runs no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passes that fail: because an architecture cannot compute something, or because memory did not suffice."""
+"""Failing passes: an architecture that cannot compute something, or too little memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head of a checkpoint that was trained before: kept for labels of the same names, else made fresh."""
+"""The head of a fine-tuned checkpoint: kept for labels of the same names, else made fresh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading models without the library's reports on the terminal."""
+"""Loading of models without the library's reports on the terminal."""
 
 from __future__ import annotations
 

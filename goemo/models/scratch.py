@@ -1,4 +1,4 @@
-"""Small encoders from configuration, with a tokenizer trained on the texts at hand.
+"""Small encoders from configuration, with a tokenizer trained on the data.
 
 They make everything run with no download: right for mechanics and speed, never for quality.
 """

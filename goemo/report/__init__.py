@@ -1,4 +1,4 @@
-"""Self-contained HTML pages that a reader understands without the code: one a trial, one a search."""
+"""Self-contained HTML pages that explain themselves: one per trial, one per search."""
 
 from __future__ import annotations
 

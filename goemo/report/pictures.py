@@ -1,4 +1,4 @@
-"""Pictures of a page: a chart where scripts run, and a PNG where they do not."""
+"""Pictures of a page: a chart if scripts run, and a PNG otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rendering of values as HTML: templates, escaping, numbers as people read them."""
+"""Rendering of values as HTML: templates, escaping, readable numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences on how the best trial of a search stands against the others."""
+"""Sentences on how the best trial of a search compares with the others."""
 
 from __future__ import annotations
 

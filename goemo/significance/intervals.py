@@ -1,4 +1,4 @@
-"""Intervals from the draws of a bootstrap, and of a proportion where the draws show nothing.
+"""Intervals from bootstrap draws, and of a proportion where the draws are constant.
 
 `benchmarks/intervals.py` draws data sets with a known truth: 28 labels with the supports of GoEmotions, 5,427
 examples, thresholds tuned (see docs/decisions/004). So often did 95 % intervals hold the true macro-F1:

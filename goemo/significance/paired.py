@@ -1,4 +1,4 @@
-"""Paired differences: two trials on the same resamples, for what makes an example hard is hard for both."""
+"""Paired differences: two trials on the same resamples, because hard examples are hard for both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One configuration trained with several seeds: the mean, how sure it is, and which of two is better.
+"""One configuration trained with several seeds: the mean, its interval, and which of two is better.
 
 Two things move such a mean, and the interval knows both:
 

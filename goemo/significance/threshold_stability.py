@@ -1,4 +1,4 @@
-"""Threshold stability: how far a label's best threshold moves when the examples are drawn again.
+"""Threshold stability: how far a label's best threshold moves when the examples are resampled.
 
 The bootstrap of Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 6, on the threshold
 itself: as many examples as there are, drawn with replacement, and the exact best threshold of each draw. A

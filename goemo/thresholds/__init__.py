@@ -1,4 +1,4 @@
-"""Per-label thresholds, from arrays alone: fit them, apply them, judge them on rows they did not see.
+"""Per-label thresholds, from arrays alone: fit them, apply them, evaluate them on other rows.
 
 A label is predicted where ``score >= threshold``. :func:`fit_thresholds` chooses the thresholds by one of
 these methods, each in a file of its own with its source; options and their ranges are in

@@ -1,4 +1,4 @@
-"""Where a threshold lies between two scores: half-way, on the scale of logits.
+"""The place of a threshold between two scores: half-way, on the scale of logits.
 
 The rows that fit a threshold only say which of them it predicts; any number above the highest refused score
 and up to the lowest predicted one does that. The lowest predicted score itself is the worst of these numbers

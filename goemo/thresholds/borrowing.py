@@ -1,4 +1,4 @@
-"""Borrowed thresholds: from the other labels, for a label without a positive among the rows that fit."""
+"""Borrowed thresholds: for a label without a positive among the fitting rows, from the other labels."""
 
 from __future__ import annotations
 

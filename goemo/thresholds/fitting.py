@@ -1,4 +1,4 @@
-"""Fit thresholds: check everything, then let the method work."""
+"""Fits thresholds: checks the input, then calls the method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds of rows that are held out together."""
+"""Folds of rows for cross-fitting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of rows of similar length: seeded, and the same however often one asks.
+"""Batches of rows of similar length: seeded and reproducible.
 
 Short texts that share a batch with a long one are mostly padding. So an epoch is shuffled first, then
 sorted by length within windows of many batches, split into batches, and the batches are shuffled. Which texts

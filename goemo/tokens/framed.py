@@ -1,4 +1,4 @@
-"""Tokens of many texts as a model reads them, on the training device; batches by index arithmetic there.
+"""Tokens of many texts as a model reads them, on the training device; batched there by index arithmetic.
 
 A training asks for the same texts again and again. They are framed and truncated once, lie one after another
 on the device, and a batch is gathered by a few kernels, without a copy from the host and without waiting.

@@ -1,4 +1,4 @@
-"""A few texts that stand for all of them."""
+"""A few texts that represent all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to ragged token arrays, once per tokenizer and content; padded batches by index arithmetic.
+"""Tokenization into ragged arrays, once per tokenizer and content; padded batches by index arithmetic.
 
 Texts are tokenized without special tokens and without truncation, so one store serves every maximum
 length: a batch truncates, frames and pads at the moment it is asked for, and equals what the tokenizer itself

@@ -1,4 +1,4 @@
-"""The plain model's results on a first batch, with which all that is faster is compared."""
+"""The plain model's results on a first batch, with which every faster path is compared."""
 
 from __future__ import annotations
 

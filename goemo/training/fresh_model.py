@@ -1,4 +1,4 @@
-"""An untrained model of a training's own, built as cheaply as can be."""
+"""An untrained model for one training, built as cheaply as possible."""
 
 from __future__ import annotations
 

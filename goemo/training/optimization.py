@@ -1,4 +1,4 @@
-"""AdamW with clipped gradients, with as little around each step as can be.
+"""AdamW with clipped gradients, with as little overhead per step as possible.
 
 A head on cached features takes a step in about a millisecond, much of which the classes of ``torch.optim``
 would spend on bookkeeping. This calls their functions, on lists made once, and lets the fused one of AdamW

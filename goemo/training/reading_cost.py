@@ -1,4 +1,4 @@
-"""The cost of a trained model in use: milliseconds a text, and megabytes."""
+"""The cost of a trained model in use: milliseconds per text, and megabytes."""
 
 from __future__ import annotations
 

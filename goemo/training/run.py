@@ -1,4 +1,4 @@
-"""The one training loop: on to the next report, measure, save, go on exactly.
+"""The one training loop: trains to the next report, evaluates, saves, resumes exactly.
 
 A training is a pure function of its configuration and the prepared data. Its batches follow from the seed
 and the step; the random numbers of dropout come from a state of its own, put in place while it trains and

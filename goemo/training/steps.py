@@ -1,4 +1,4 @@
-"""One optimizer step: the gradient of the mean loss over a batch, in pieces where memory is short, and AdamW.
+"""One optimizer step: the gradient of the mean loss over a batch, in pieces if memory is short, and AdamW.
 
 A batch is split into pieces of at most ``batch_size`` examples (gradient accumulation), or of fewer after
 memory ran out: the pieces are halved and the step is taken again. The gradient is that of the whole batch,

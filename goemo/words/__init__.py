@@ -1,4 +1,4 @@
-"""A bag of words as a model: TF-IDF of words and characters, one logistic regression a label.
+"""A bag of words as a model: TF-IDF of words and characters, one logistic regression per label.
 
 What an encoder has to beat. It needs no pretrained weights, no GPU and no torch.
 """

@@ -1,4 +1,4 @@
-"""Fit a bag of words in a process of its own: ``python -m goemo.words FOLDER < rows.json``.
+"""Fits a bag of words in a process of its own: ``python -m goemo.words FOLDER < rows.json``.
 
 Standard input holds ``{"texts", "targets", "validation", "labels", "seed"}``; targets are the label numbers
 of each text. A search starts this beside its trials, so it takes one core, and gives way to them.

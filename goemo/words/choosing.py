@@ -1,4 +1,4 @@
-"""Choice of settings that suit the data, from training rows alone: validation and test stay unseen."""
+"""Choice of settings that suit the data, from training rows only: validation and test stay unseen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bag of words: TF-IDF and one logistic regression a label; fit it, score texts, keep it in two files.
+"""A bag of words: TF-IDF and one logistic regression per label; fitting, scoring, and its two files.
 
 FOLDER/
     words.json           settings and vocabulary

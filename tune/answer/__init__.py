@@ -1,1 +1,1 @@
-"""The answer of a search beside its trials: is the encoder worth it, and is a blend of models better?"""
+"""Answers beside the trials of a search: is the encoder worth it, and does a blend of models help?"""

@@ -1,4 +1,4 @@
-"""The blend of a search: after its last trial, whether its best models are better as one."""
+"""The blend of a search: after its last trial, checks whether its best models are better combined."""
 
 from __future__ import annotations
 

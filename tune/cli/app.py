@@ -1,4 +1,4 @@
-"""The `goemo` command itself: its subcommands, and how it fails."""
+"""The `goemo` command: its subcommands, and how it reports failures."""
 
 from __future__ import annotations
 

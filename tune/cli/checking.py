@@ -1,4 +1,4 @@
-"""Commands that check what is there before anything trains: spaces, schema, data, doctor."""
+"""Commands that check things before training: spaces, schema, data, doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of the commands that take data: where it is, and how it is read if that is not obvious."""
+"""Options of the commands that take data: its source, and how it is read."""
 
 from __future__ import annotations
 

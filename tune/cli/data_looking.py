@@ -1,4 +1,4 @@
-"""The work of `goemo data`: read, look, and show as text, JSON or a page."""
+"""Implementation of `goemo data`: reads data, and shows it as text, JSON or a page."""
 
 from __future__ import annotations
 

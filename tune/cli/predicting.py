@@ -1,4 +1,4 @@
-"""The work of `goemo predict`: texts from the call, a file or a pipe; results as they come or into a file."""
+"""Implementation of `goemo predict`: texts from the call, a file or a pipe; results streamed or to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search from start to end: prepare once, run the trials, keep what they found, resume."""
+"""The driver of a search: prepares once, runs the trials, keeps the results, resumes."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Recorded facts about the data and the store of a search, so that a resumed one finds the same."""
+"""Recorded facts about the data and the store of a search, so that a resumed one uses the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search from start to end: prepare once, run the trials, keep what they found, resume."""
+"""Starts, resumes and extends searches: prepares once, runs the trials, keeps the results."""
 
 from __future__ import annotations
 

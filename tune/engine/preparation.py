@@ -1,4 +1,4 @@
-"""Preparation of everything that the trials of a search share, once, before the first of them.
+"""Preparation of everything that the trials of a search share, done once before the first of them.
 
 What takes seconds to import is imported in the functions, so that a wrong call is refused before.
 """

@@ -1,4 +1,4 @@
-"""Whether a trial is statistically tied with the best of its rung, at equal progress."""
+"""Checks whether a trial is statistically tied with the best of its rung, at equal progress."""
 
 from __future__ import annotations
 

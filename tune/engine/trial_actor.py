@@ -1,4 +1,4 @@
-"""One trial inside a Ray actor: train to the next report, write it down, tell the driver.
+"""One trial inside a Ray actor: trains to the next report, records it, tells the driver.
 
 The actor is reused: the next trial finds torch and transformers imported, CUDA started and the
 shared data mapped. What a trial leaves is on disk before the driver hears of it, so a trial that is

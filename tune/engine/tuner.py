@@ -1,4 +1,4 @@
-"""Ray Tune, set up to run trials and to hold no state that a crash could lose."""
+"""Ray Tune, set up to run trials without holding state that a crash could lose."""
 
 from __future__ import annotations
 

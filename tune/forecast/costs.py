@@ -1,4 +1,4 @@
-"""A cost model: seconds for an amount of computing, with four unit costs fitted to timings."""
+"""A cost model: seconds for an amount of computation, with four unit costs fitted to timings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts a search: a short probe of what it will do, and arithmetic on that."""
+"""Forecasts a search from a short probe and arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurement: does for some seconds what a search would do, and times it."""
+"""Measurement: runs the parts of a search for some seconds each, and times them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for the prepared data of a search: a few seconds of work on it tell how long all of it takes.
+"""A subset of the prepared data of a search, whose timing predicts that of the whole.
 
 The training texts are all there, so that batches are those of the search. Validation and test are reduced to
 a few texts. The frozen encoder has read a few sequences for every maximum length, and every text stands on

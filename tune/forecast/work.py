@@ -1,4 +1,4 @@
-"""Computing of a training, counted before it starts: passes through the model, and their size."""
+"""Computation of a training, counted before it starts: passes through the model, and their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The searches on this machine: what each is, how far it is, and what it takes."""
+"""The searches on this machine: what each is, how far it got, and its size."""
 
 from __future__ import annotations
 

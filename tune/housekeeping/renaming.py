@@ -1,4 +1,4 @@
-"""Renames a search: in MLflow first, then in its records, so that one that was killed can be repeated."""
+"""Renames a search: in MLflow first, then in its records, so that an interrupted rename can be repeated."""
 
 from __future__ import annotations
 

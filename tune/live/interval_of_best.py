@@ -1,4 +1,4 @@
-"""Intervals of the best trial so far, for the live view, computed beside the search and rarely."""
+"""The interval of the best trial so far, for the live view, computed in the background and rarely."""
 
 from __future__ import annotations
 

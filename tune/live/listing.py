@@ -1,4 +1,4 @@
-"""A table that fits its terminal: what identifies and ranks a row stays whole, settings move beneath it."""
+"""A table that fits its terminal: identifying and ranking columns stay whole, settings move below the row."""
 
 from __future__ import annotations
 

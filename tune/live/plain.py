@@ -1,4 +1,4 @@
-"""Plain text for terminals and logs: nothing in a label, a text or a name is obeyed, all of it is shown.
+"""Plain text for terminals and logs: control sequences in labels, texts and names are never interpreted.
 
 Texts, labels, names and messages come from files that others wrote. Consoles, `echo` and the log of a search
 pass everything through `goemo.escaping.printable`.

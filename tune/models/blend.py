@@ -1,4 +1,4 @@
-"""A blend from its export: every member trained as its own export says, then the blend's thresholds."""
+"""A blend from its export: trains every member as its own export says, then fits the blend's thresholds."""
 
 from __future__ import annotations
 

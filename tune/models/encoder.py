@@ -1,4 +1,4 @@
-"""An encoder from its export: trained with each seed, the best kept, as the search did it."""
+"""An encoder from its export: trained with each seed as in the search, the best kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model measured on a split of its own data, or on another source, whose labels are matched by name."""
+"""Evaluation of a model on a split of its own data, or on another source with labels matched by name."""
 
 from __future__ import annotations
 

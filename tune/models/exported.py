@@ -1,4 +1,4 @@
-"""The file that `goemo export` writes and `goemo retrain` takes, as it is declared."""
+"""The declaration of the file that `goemo export` writes and `goemo retrain` reads."""
 
 from __future__ import annotations
 

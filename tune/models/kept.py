@@ -1,4 +1,4 @@
-"""An encoder whose weights the search has kept: taken as they are, without training again."""
+"""An encoder whose weights the search kept: reused without training."""
 
 from __future__ import annotations
 

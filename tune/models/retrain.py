@@ -1,4 +1,4 @@
-"""An exported configuration, trained into a bundle, evaluated on the test split once, and registered."""
+"""Retraining: an exported configuration, trained into a bundle, tested once, and registered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seeds of a retrain that have ended, kept until its model is saved: a killed command loses none."""
+"""Finished seeds of a retrain, kept until its model is saved, so that a killed command loses none."""
 
 from __future__ import annotations
 

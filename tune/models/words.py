@@ -1,4 +1,4 @@
-"""A bag of words from its export: fitted anew, or taken from the cache where the search left it."""
+"""A bag of words from its export: fitted again, or taken from the cache of the search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python and notebooks: the commands as functions, data in memory, results that show themselves.
+"""Python and notebooks: the commands as functions, data in memory, results that display themselves.
 
 `tune` hands on the functions; they are imported at their first use.
 """

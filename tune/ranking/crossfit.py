@@ -1,4 +1,4 @@
-"""Cross-fitted predictions of a trial on validation rows, computed once in a process.
+"""Cross-fitted predictions of a trial on validation rows, computed once per process.
 
 While a search runs, its trials are ranked again and again, and almost all of them have not changed.
 """

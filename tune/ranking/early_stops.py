@@ -1,4 +1,4 @@
-"""Early stops: where each stopped trial stood, what was saved, and whether the best may be among them."""
+"""Early stops: where each stopped trial was, what was saved, and whether the best may be among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Best values on the edge of a search space, and how to search on from there."""
+"""Best values on the edge of a search space, and how to continue the search beyond it."""
 
 from __future__ import annotations
 

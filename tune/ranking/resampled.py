@@ -1,4 +1,4 @@
-"""The objective of a trial in each resample of the validation rows, computed once in a process.
+"""The objective of a trial in each resample of the validation rows, computed once per process.
 
 While a search runs, its trials are ranked again and again, and almost all of them have not changed. What is
 kept of a trial is what ranking needs, some kB of it, and not its counts of every label in every resample.

@@ -1,4 +1,4 @@
-"""Rows of a leaderboard, and the front among them: what no other beats in both quality and cost."""
+"""Rows of a leaderboard, and the Pareto front of quality and cost among them."""
 
 from __future__ import annotations
 

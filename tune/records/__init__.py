@@ -1,4 +1,4 @@
-"""Records of a search on disk; no other room knows where they lie.
+"""Records of a search on disk; only this package knows their paths.
 
 The records are the truth of a search: the leaderboard, the report, MLflow and `goemo resume` are all
 derived from them, so that none of them has to survive a crash.

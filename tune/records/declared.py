@@ -1,4 +1,4 @@
-"""The JSON files of a search, as they are declared: what `tune.records` reads is checked against these."""
+"""Declarations of the JSON files of a search, against which `tune.records` checks what it reads."""
 
 from __future__ import annotations
 

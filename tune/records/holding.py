@@ -1,4 +1,4 @@
-"""The lock on a search: one process at a time works on it."""
+"""The lock on a search: only one process at a time works on it."""
 
 from __future__ import annotations
 

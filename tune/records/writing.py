@@ -1,4 +1,4 @@
-"""Places of searches, and files that are written whole or not at all."""
+"""Folders of searches, and files that are written whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole search for readers: one HTML page, its JSON twin, the leaderboard's files and pictures."""
+"""The report of a search: one HTML page, its JSON twin, the leaderboard's files and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial of an earlier search, as far as TPE has to know it."""
+"""A trial of an earlier search, with what TPE needs to know about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search as an Optuna study in a file, for optuna-dashboard and whatever else reads studies."""
+"""A search as an Optuna study in a file, for optuna-dashboard and other tools that read studies."""
 
 from __future__ import annotations
 

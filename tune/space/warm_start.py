@@ -1,4 +1,4 @@
-"""Warm start: the trials of earlier searches, for TPE to know before its first draw."""
+"""Warm start: trials of earlier searches that TPE learns from before its first draw."""
 
 from __future__ import annotations
 

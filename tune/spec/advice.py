@@ -1,4 +1,4 @@
-"""Advice on a search space that is allowed but will not do what it seems to; nothing is refused."""
+"""Advice on a search space that is valid but will not do what it seems to; nothing is refused."""
 
 from __future__ import annotations
 

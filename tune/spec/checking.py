@@ -1,4 +1,4 @@
-"""Check all of a search space: plain values in, a `SearchSpec` out, every problem at once."""
+"""Checks a whole search space: plain values in, a `SearchSpec` out, every problem at once."""
 
 from __future__ import annotations
 

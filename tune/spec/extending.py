@@ -1,4 +1,4 @@
-"""A search with more trials than it was given."""
+"""Extension of a search by more trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places of search space files."""
+"""Paths of search space files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of a search space, and the one that was probably meant."""
+"""Keys of a search space, and suggestions for misspelt ones."""
 
 from __future__ import annotations
 

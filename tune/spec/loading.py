@@ -1,4 +1,4 @@
-"""A file, read and checked whole: every problem at once."""
+"""Loading of a search space file, with every problem reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Overrides: values from the command line in the place of those of the file."""
+"""Overrides: values from the command line that replace those of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parsing of YAML that somebody else may have written: bounded, with the line of every key."""
+"""Parsing of untrusted YAML: bounded, with the line of every key."""
 
 from __future__ import annotations
 

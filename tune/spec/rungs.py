@@ -1,4 +1,4 @@
-"""Rungs: where trials are compared on their way, and which of them go on."""
+"""Rungs: where trials are compared during training, and which of them continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks across keys: what each value allows by itself and the whole does not."""
+"""Checks across keys: values that are valid alone but not together."""
 
 from __future__ import annotations
 

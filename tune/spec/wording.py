@@ -1,4 +1,4 @@
-"""A scheduler and an order of trials in words, for those who look at what a search would do."""
+"""Schedulers and trial orders in words, for a dry run and the start of a search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk: how it shows, and what is said of it."""
+"""A full disk: how it is recognised, and the message about it."""
 
 from __future__ import annotations
 

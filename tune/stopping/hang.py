@@ -1,4 +1,4 @@
-"""Ends a process whose trial takes too long, even where Python itself cannot run any more."""
+"""Kills a process whose trial takes too long, even if Python itself cannot run any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops a search in order, the second at once."""
+"""Ctrl-C and SIGTERM: the first stops a search cleanly, the second at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file in a search's folder that asks its trials, wherever they run, to stop before their end."""
+"""A file in a search's folder that asks its trials, wherever they run, to stop early."""
 
 from __future__ import annotations
 

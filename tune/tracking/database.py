@@ -1,4 +1,4 @@
-"""SQLite files of MLflow: a new one is made whole or not at all, and one of another version is told of.
+"""MLflow's SQLite files: a new one is created whole or not at all; another version is reported.
 
 MLflow fills a new file in hundreds of steps. What a process leaves that is killed in the middle, MLflow takes
 for a store of an older version, and refuses for ever.

@@ -1,4 +1,4 @@
-"""System metrics while a search runs, sampled into the records, from where the writer takes them."""
+"""System metrics while a search runs, sampled into the records, from which the writer logs them."""
 
 from __future__ import annotations
 

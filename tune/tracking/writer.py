@@ -1,4 +1,4 @@
-"""Makes the store have what the records say, run by run, as often as it is asked to.
+"""Makes the store equal to the records, run by run, as often as it is asked to.
 
 Writing a run compares what the store has with what the records say and adds what is missing, so that it
 can be repeated after any crash, by any later process, without doubling a run, a step or an artifact:

@@ -1,4 +1,4 @@
-"""Formats of files: each reads one kind of file into a table, and is registered here by its ending."""
+"""File formats: each reads one kind of file into a table, and is registered here by its suffix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of JSON: one a line, an array of them, or an object that holds them by split or by column."""
+"""JSON records: one per line, an array of them, or an object that holds them by split or by column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text files whose ending says nothing: columns separated by tabs, fastText's lines, or one text a line."""
+"""Text files of an unknown format: columns separated by tabs, fastText's lines, or one text per line."""
 
 from __future__ import annotations
 

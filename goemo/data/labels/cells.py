@@ -1,4 +1,4 @@
-"""Labels in one cell: lists, sets, separated text, what annotation tools and NumPy print."""
+"""Labels in one cell: lists, sets, separated text, the printed forms of annotation tools and NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of labels: what cannot be one is refused, what is likely a slip is warned of."""
+"""Checks of labels: impossible ones are refused, likely mistakes get a warning."""
 
 from __future__ import annotations
 

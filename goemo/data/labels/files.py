@@ -1,4 +1,4 @@
-"""``labels.txt``: one name a line, in the order of the indices."""
+"""``labels.txt``: one name per line, in the order of the indices."""
 
 from __future__ import annotations
 

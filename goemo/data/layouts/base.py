@@ -1,4 +1,4 @@
-"""What a layout of labels is asked, and what it answers."""
+"""The interface of a layout of labels."""
 
 from __future__ import annotations
 

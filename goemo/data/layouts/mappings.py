@@ -1,4 +1,4 @@
-"""A mapping from names to 0 and 1 a row: ``{"joy": 1, "anger": 0}``, as spaCy, Prodigy and others write."""
+"""One mapping from names to 0 and 1 per row: ``{"joy": 1, "anger": 0}``, as spaCy and Prodigy write."""
 
 from __future__ import annotations
 

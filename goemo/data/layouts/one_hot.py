@@ -1,4 +1,4 @@
-"""One column of 0 and 1 a label, named by the column."""
+"""One column of 0 and 1 per label, named by the column."""
 
 from __future__ import annotations
 

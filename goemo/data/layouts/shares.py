@@ -1,4 +1,4 @@
-"""Rows with one number a label: 0 or 1, -1 where nobody judged, or the share of raters between."""
+"""Rows with one number per label: 0 or 1, -1 where not judged, or the share of raters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list of 0 and 1, or of shares, one a label: what models are trained on, and what raters' answers give."""
+"""A list of 0 and 1, or of shares, with one number per label."""
 
 from __future__ import annotations
 

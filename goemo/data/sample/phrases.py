@@ -1,4 +1,4 @@
-"""The words of the built-in corpus: phrases of each emotion, what fills their gaps, what neighbours share."""
+"""Phrases of the built-in corpus: for each emotion, for their gaps, and shared by similar emotions."""
 
 from __future__ import annotations
 

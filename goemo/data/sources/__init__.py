@@ -1,4 +1,4 @@
-"""Sources: where data comes from. Each finds its files or rows, and says which split they are."""
+"""Data sources. Each finds its files or rows, and says which split they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished chart, and what all charts share: their look, their colours, numbers of few digits."""
+"""A finished chart, and the common look of all charts: style, colours, short numbers."""
 
 from __future__ import annotations
 

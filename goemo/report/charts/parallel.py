@@ -1,4 +1,4 @@
-"""Whole configurations side by side: one line a trial, one axis a hyperparameter."""
+"""Whole configurations side by side: one line per trial, one axis per hyperparameter."""
 
 from __future__ import annotations
 

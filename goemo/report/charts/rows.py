@@ -1,4 +1,4 @@
-"""One row a label, for the charts that are drawn from two per-label tables."""
+"""One row per label, for the charts that are drawn from two per-label tables."""
 
 from __future__ import annotations
 

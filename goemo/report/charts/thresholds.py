@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of single labels against the threshold: one label to choose, or several beside."""
+"""Precision, recall and F1 of single labels against the threshold: one label to choose, or several panels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials as the charts of a search need them, and the look of each kind of trial."""
+"""Trials in the form that the charts of a search need, and the look of each kind of trial."""
 
 from __future__ import annotations
 

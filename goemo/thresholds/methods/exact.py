@@ -1,4 +1,4 @@
-"""`exact`: each label's best threshold of all there are."""
+"""`exact`: each label's best threshold."""
 
 from __future__ import annotations
 

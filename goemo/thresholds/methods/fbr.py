@@ -1,4 +1,4 @@
-"""`fbr`: exact thresholds, but of a label whose F stays low only the highest score."""
+"""`fbr`: exact thresholds, but only the highest score of a label whose F stays low."""
 
 from __future__ import annotations
 

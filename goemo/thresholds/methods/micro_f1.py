@@ -1,4 +1,4 @@
-"""`micro_f1`: the thresholds with the best micro-F1 of all."""
+"""`micro_f1`: the thresholds with the best micro-F1."""
 
 from __future__ import annotations
 

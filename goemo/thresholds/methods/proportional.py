@@ -1,4 +1,4 @@
-"""`proportional`: of those about as good as the exact threshold, the nearest to what all labels agree on."""
+"""`proportional`: of thresholds about as good as the exact one, the nearest to what all labels agree on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Ray runtime that trials run on: how it is reached, what its nodes need, and how lost ones are handled.
+"""The Ray runtime for trials: how it is reached, what its nodes need, and how lost nodes are handled.
 
 What watches it while trials run, `servers` and `watching`, needs Ray Tune.
 """

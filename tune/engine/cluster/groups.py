@@ -1,4 +1,4 @@
-"""Keeps a signal for the driver's process group from Ray's servers, which have to outlive it for a moment.
+"""Shields Ray's servers from signals to the driver's process group, because they have to outlive it briefly.
 
 Many a SIGTERM goes to a whole group: that of ``timeout``, of a batch system, of ``kill -- -PGID``. Ray's
 servers would end at once and take the workers with them, before any trial has saved what it takes to go on;

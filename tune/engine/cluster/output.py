@@ -1,4 +1,4 @@
-"""Keeps what Ray has to say off stdout, where results go."""
+"""Keeps Ray's output off stdout, where results go."""
 
 from __future__ import annotations
 

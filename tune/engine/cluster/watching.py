@@ -1,4 +1,4 @@
-"""Watches the nodes of a cluster while trials run: tells who comes and goes, and what it means for trials."""
+"""Watches the nodes of a cluster while trials run: who joins and leaves, and what that means for trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The alias of a new version: champion or challenger; nothing here touches a store.
+"""The alias of a new version, champion or challenger; nothing here touches a store.
 
 The test split never selects, not even here: versions are compared on validation, on the same rows, each row
 predicted with thresholds that were fitted on other rows.

@@ -1,4 +1,4 @@
-"""Checks that a bundle works before a store gets it: loaded, scored, and held against its record."""
+"""Checks that a bundle works before it goes to a store: loads, scores and compares it with its record."""
 
 from __future__ import annotations
 

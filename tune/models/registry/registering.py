@@ -1,4 +1,4 @@
-"""A bundle into a store: log it, register it, decide its alias; what is there already is not done again."""
+"""Registers a bundle in a store: logs it, registers it, sets its alias; nothing is done twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The MLflow run of a retrain: how the model was chosen, what it gave on test, and its files."""
+"""The MLflow run of a retrain: how the model was chosen, its test results, and its files."""
 
 from __future__ import annotations
 

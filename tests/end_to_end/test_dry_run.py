@@ -22,7 +22,7 @@ def test_a_dry_run_forecasts_and_starts_nothing(shell):
         r"^  early stopping +leaves about \d+ % \(\d+ to \d+ %\) of [\d,]+ steps", done.stdout, re.MULTILINE
     )
     assert re.search(r"^  compute +.*CPU-hours of trials$", done.stdout, re.MULTILINE)
-    assert re.search(r"^  memory +\d.* for the largest trial, \d.* there for it$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  memory +\d.* for the largest trial, \d.* available$", done.stdout, re.MULTILINE)
     assert re.search(r"^  disk +\d.* at most \(.*\), \d.* free$", done.stdout, re.MULTILINE)
     assert "forecast: reading data and model" in done.stderr
     assert not (mlruns / "searches" / "not-run").exists()

@@ -570,7 +570,7 @@ def _swap_labels(folder):
             _written("provenance.json", '{"configuration": 3}'),
             "configuration: must be a mapping with check",
         ),
-        (_written("provenance.json", "\0" * 9), "provenance.json: no JSON of a bundle"),
+        (_written("provenance.json", "\0" * 9), "provenance.json: not a JSON file of a bundle"),
         (_bring_a_kernel, "must be one of eager, sdpa, got 'evil/kernel'"),
         (_become_an_adapter, "merge the adapter"),
     ],

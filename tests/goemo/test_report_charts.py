@@ -294,9 +294,9 @@ def test_facts_of_the_explorer_are_in_words():
         f"threshold {fitted.values[0]:.3f} (95 % band 0.100 to 0.900); F1 {half['f1'][0]:.3f} at 0.5"
         in facts[0]
     )
-    assert facts[1].startswith(f"0 examples carry it; threshold {fitted.values[1]:.3f}; F1 0.000 at 0.5")
+    assert facts[1].startswith(f"0 examples have it; threshold {fitted.values[1]:.3f}; F1 0.000 at 0.5")
     never = charts.explorer_facts(half, tuned, np.array([0.4, math.inf]), band=band)
-    assert never[1].startswith("0 examples carry it; never predicted;")
+    assert never[1].startswith("0 examples have it; never predicted;")
 
 
 def test_gains_fall_and_losses_come_last():

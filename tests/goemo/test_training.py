@@ -483,7 +483,7 @@ def test_a_state_that_does_not_fit_is_refused(prepared, tmp_path):
     save_file(tensors, file, metadata)
     for damage in (lambda: None, lambda: file.write_bytes(file.read_bytes()[:99]), file.unlink):
         damage()
-        with pytest.raises(GoemoError, match="start it anew"):
+        with pytest.raises(GoemoError, match="start it again"):
             TrainingRun.restore(configuration, prepared, tmp_path / "state")
 
 

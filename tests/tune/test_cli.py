@@ -217,7 +217,7 @@ def test_an_export_into_a_folder_names_a_file(here, capsys):
     """`-o` is a file; where it is a folder, the message has the name that was probably meant."""
     SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
     (here / "out").mkdir()
-    assert "is a folder; name a file, out/best.yaml say" in fails(capsys, 2, "export", "s", "-o", "out")
+    assert "is a folder; name a file, such as out/best.yaml" in fails(capsys, 2, "export", "s", "-o", "out")
     assert not list((here / "out").iterdir())
 
 
@@ -509,7 +509,7 @@ def test_a_report_replaces_no_other_json(here, capsys):
     """The twin of `notes.html` would be `notes.json`: where that is the user's, it stays."""
     SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
     (here / "notes.json").write_text("[1]")
-    assert "notes.json, which is none" in fails(capsys, 2, "report", "s", "-o", "notes.html")
+    assert "notes.json, which is another file" in fails(capsys, 2, "report", "s", "-o", "notes.html")
     assert (here / "notes.json").read_text() == "[1]"
 
 

@@ -180,7 +180,7 @@ def test_the_end_of_a_budget_waits_for_trials_and_an_interrupt_does_not(search, 
     stop_request.interrupt()
     assert watch.stop_all()
     said = view.console.file.getvalue()
-    assert said.count("is over: running trials report") == 1
+    assert said.count("is used up: running trials report") == 1
     assert said.count("interrupted: running trials save") == 1
 
 

@@ -255,7 +255,7 @@ def test_renaming_renames_in_mlflow_too(runs, capsys):
     search = make_search("old", is_logged=True)
     search_id = search.facts["search_id"]
     main(["rename", "old", "new-name"])
-    assert capsys.readouterr().out == "old is new-name now, with 3 runs in MLflow\n"
+    assert capsys.readouterr().out == "old is now new-name, with 3 runs in MLflow\n"
     found = stored(search_id)
     assert {run.data.tags["goemo.search"] for run in found} == {"new-name"}
     (parent,) = (run for run in found if run.data.tags["goemo.kind"] == "search")

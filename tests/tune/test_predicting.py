@@ -71,7 +71,7 @@ def test_every_line_of_any_bytes_is_predicted_in_order(model, file, capfd, small
     out, err = capfd.readouterr()
     found = json.loads(out)
     assert [item["text"] for item in found] == TEXTS
-    assert "1 line is no UTF-8, line 4 first" in err
+    assert "1 line is not UTF-8 (the first is line 4)" in err
     loaded = bundle.load(model)
     for item in found:
         (alone,) = loaded.predict([item["text"]])
@@ -150,7 +150,7 @@ def test_an_interrupt_says_how_far_it_came_and_leaves_no_half_file(  # noqa: PLR
         main(["predict", str(model), "--file", str(file), "--format", "jsonl"])
     captured = capsys.readouterr()
     assert ended.value.code == 1
-    assert "interrupted after 6 of 10 texts; those are written" in captured.err
+    assert "interrupted after 6 of 10 texts; these have been written" in captured.err
     assert len(captured.out.splitlines()) >= 6
     calls.clear()
     (tmp_path / "p.csv").write_text("earlier")

@@ -147,7 +147,7 @@ def test_only_leaders_keep_their_weights():
 def test_validation_targets_come_back_with_their_labels():
     """Every number can be computed again from the search's folder alone."""
     search = SearchFolder.create("s", {})
-    with pytest.raises(GoemoError, match="not prepared"):
+    with pytest.raises(GoemoError, match="not been prepared"):
         search.validation()
     targets = np.array([[True, False], [False, False]])
     search.write_validation(targets, ["joy", "Ärger"])

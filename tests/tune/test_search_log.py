@@ -48,9 +48,9 @@ def test_it_tells_of_the_whole_command(search, monkeypatch):
     said = [LINE.sub("", line) for line in lines]
     assert said[0].startswith(f"goemo {__version__}, python 3.")
     assert said[0].endswith(": goemo search 'a space.yaml'")
-    assert said[1:3] == ["preparing: begins", "before the folder"]
+    assert said[1:3] == ["preparing: starts", "before the folder"]
     assert re.fullmatch(r"preparing: \d+\.\d s", said[3])
-    assert said[4:6] == ["trials: begins", "t001 starts"]
+    assert said[4:6] == ["trials: starts", "t001 starts"]
     assert re.fullmatch(r"trials: \d+\.\d s", said[6])
     assert said[7:] == ["ended"]
 

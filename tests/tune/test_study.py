@@ -114,6 +114,6 @@ def test_another_file_is_refused(search, tmp_path):
     path = tmp_path / "notes.db"
     path.write_text("not a database, but long enough to be looked at by the library that reads them" * 20)
     before = path.read_bytes()
-    with pytest.raises(InputError, match=r"notes\.db: no SQLite file"):
+    with pytest.raises(InputError, match=r"notes\.db: not an SQLite file"):
         write_study(search.snapshot(), path)
     assert path.read_bytes() == before

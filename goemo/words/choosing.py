@@ -132,8 +132,8 @@ def _both_classes(targets: Targets) -> np.ndarray:
 
 def _note(settings: WordsSettings, *, rows: tuple[int, int], labels: tuple[int, int]) -> str:
     of = "{:,} of {:,} training rows".format(*rows) if rows[0] < rows[1] else f"{rows[0]:,} training rows"
-    judged = " by {:,} of {:,} labels".format(*labels) if labels[0] == MOST_LABELS < labels[1] else ""
+    by = ", judged by {:,} of {:,} labels".format(*labels) if labels[0] == MOST_LABELS < labels[1] else ""
     features = f"word 1- to {settings.word_ngrams}-grams"
     if settings.char_ngrams:
         features += f", character 2- to {settings.char_ngrams}-grams"
-    return f"{features}, C {settings.C:g}: chosen on {of}, a third of them held out{judged}"
+    return f"{features}, C {settings.C:g}: chosen on {of}, a third of them held out{by}"

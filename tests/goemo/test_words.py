@@ -173,7 +173,7 @@ def test_of_many_labels_some_are_drawn_for_the_choice_and_this_is_said(small_spl
         lambda vectors, targets, c: seen.append(targets) or fit_regressions(vectors, targets, c),
     )
     choice = choose_settings(texts, targets)
-    assert choice.note.endswith(f"a third of which judged by 3 of {targets.shape[1]} labels")
+    assert choice.note.endswith(f"a third of them held out, judged by 3 of {targets.shape[1]} labels")
     assert len(seen) == len(choice.tried)
     assert all(fitted.shape[1] == 3 and np.array_equal(fitted, seen[0]) for fitted in seen)
 

@@ -550,7 +550,7 @@ def test_an_address_nobody_answers_at_is_told_before_anything_heavy_is_imported(
     """A closed port; imports alone would take most of the ten seconds that are promised."""
     arguments = ["search", "quickstart", "--address", "127.0.0.1:1", *more]
     said = refused_without({"torch", "ray", "mlflow", "transformers", "pandas"}, arguments, tmp_path)
-    assert said.startswith("goemo: --address: no Ray cluster lets us in at '127.0.0.1:1'")
+    assert said.startswith("goemo: --address: cannot join a Ray cluster at '127.0.0.1:1'")
 
 
 def refused_without(heavy, arguments, folder):

@@ -32,7 +32,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 SERVES = {"goemo ui"}  # until it is stopped; tests/tune/test_ui.py
 INSTALLS = {"make", "source", "python3", "pip"}  # the environment that is there already
-FROM_THE_HUB = {"goemo search paper_xlnet", "goemo search roberta_tpe"}
+FROM_THE_HUB = {"goemo search paper", "goemo search paper_xlnet", "goemo search roberta_tpe"}
 NOT_INHERITED = ("GOEMO_RUNS", "MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "PYTHONPATH", "VIRTUAL_ENV")
 
 LITTLE = {"space.batch_size": 32, "space.learning_rate": 0.001, "space.max_length": 16, "space.epochs": 1}
@@ -63,7 +63,7 @@ elif arguments[0] == "extend":
 elif arguments[0] == "retrain":
     arguments += ["--seeds", "1"]
 elif arguments[0] in ("delete", "clean"):
-    arguments += ["--yes"]  # nobody answers
+    arguments += ["--dry-run" if "--models" in arguments else "--yes"]  # the weights are kept; nobody answers
 main(arguments)
 """
 
@@ -81,11 +81,12 @@ def write_data(folder: Path) -> None:
             ]
             (folder / name / f"{split.name}.tsv").write_text("\n".join(rows), encoding="utf-8")
     splits = load_splits("sample:300")
-    with (folder / "comments.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "labels"])
-        for text, targets in zip(splits.train.texts, splits.train.targets, strict=True):
-            writer.writerow([text, ",".join(splits.labels[i] for i in targets.nonzero()[0])])
+    for name, split in (("comments", splits.train), ("new_comments", splits.validation)):
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "labels"])
+            for text, targets in zip(split.texts, split.targets, strict=True):
+                writer.writerow([text, ",".join(splits.labels[i] for i in targets.nonzero()[0])])
     (folder / "comments.txt").write_text("\n".join(splits.test.texts), encoding="utf-8")
 
 
@@ -192,7 +193,9 @@ def test_readme_and_the_tutorial_can_be_typed(reader):
 @pytest.mark.timeout(2400)
 def test_the_other_pages_can_be_typed_after_them(reader):
     """Every command and every Python block of the how-to pages, where README and the tutorial left off."""
-    for name, model in (("paper-albert", "scratch:albert-tiny"), ("paper-xlnet", "scratch:xlnet-tiny")):
+    both = "{choice: ['scratch:albert-tiny', 'scratch:xlnet-tiny']}"
+    twins = {"paper-albert": "scratch:albert-tiny", "paper-xlnet": "scratch:xlnet-tiny", "paper": both}
+    for name, model in twins.items():
         options = ("--data", "dir:other_data", "--name", name, "--set", f"model.checkpoint={model}")
         reader.run("goemo", "search", "quickstart_scratch", *options)
     reader.read(*OTHERS)

@@ -43,7 +43,7 @@ def test_the_scores_are_the_sigmoid_of_the_mean_of_logits():
 @pytest.mark.parametrize("tenths", [[5, 4], [10, 0], [10]])
 def test_weights_that_make_no_ten_are_refused(tenths):
     """With what was given."""
-    with pytest.raises(ValueError, match="make 10"):
+    with pytest.raises(ValueError, match="sum to 10"):
         blended_scores([np.zeros((2, 2)), np.zeros((2, 2))], tenths)
 
 

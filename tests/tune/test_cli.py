@@ -501,7 +501,7 @@ def test_an_export_replaces_nothing_but_exports(here, capsys):
     """A file of another kind stays, with exit code 2."""
     SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
     (here / "notes.yaml").write_text("mine: 1\n")
-    assert "no export of goemo" in fails(capsys, 2, "export", "s", "-o", "notes.yaml")
+    assert "is not an export of goemo" in fails(capsys, 2, "export", "s", "-o", "notes.yaml")
     assert (here / "notes.yaml").read_text() == "mine: 1\n"
 
 

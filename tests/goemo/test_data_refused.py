@@ -319,7 +319,7 @@ def test_a_path_that_is_not_there_is_told_before_anything_is_imported(source):
 
 
 def test_a_broken_saved_data_set_is_one_line(tmp_path):
-    """A missing shard, and a state that is no JSON."""
+    """A missing shard, a state that is no JSON, and one that names a file again and again."""
     from datasets import Dataset
 
     saved = tmp_path / "saved"
@@ -327,7 +327,9 @@ def test_a_broken_saved_data_set_is_one_line(tmp_path):
     next(saved.glob("*.arrow")).unlink()
     assert "not readable as a saved data set" in problems(saved)
     (saved / "state.json").write_text("{")
-    assert "not readable as a saved data set" in problems(saved)
+    assert "state.json: Expecting property name" in problems(saved)
+    (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data.arrow"}] * 2}))
+    assert "must name each file once" in problems(saved)
 
 
 # ------------------------------------------------------------------------------ options

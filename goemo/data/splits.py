@@ -246,6 +246,11 @@ def _cut(
         chosen = np.flatnonzero(assignment == position)
         texts, ids = [part.texts[row] for row in chosen], [part.ids[row] for row in chosen]
         dealt[split] = Part(texts, ids, [targets[chosen]], part.files)
+    if none := [split for split, dealt_part in dealt.items() if not dealt_part.texts]:
+        why = (
+            f"near-duplicate texts stay in one split, and only {len(set(part.texts))} of {rows} are distinct"
+        )
+        raise InputError(source, [f"{' and '.join(none)} would have no rows: {why}; add other texts"])
     is_exact = [len(dealt[split].texts) for split in shares] == split_sizes(rows, shares)
     about = "" if is_exact else "; shares are approximate because of equal texts or rare labels"
     return dealt, about, _lacking_notes(labels, dealt) if rule == "stratified" else []

@@ -298,6 +298,15 @@ def test_too_few_rows_to_split(tmp_path):
     assert [len(split) for split in load_splits(str(tmp_path)).splits()] == [11, 2, 2]
 
 
+def test_copies_of_two_texts_cannot_be_split_and_why_is_said(tmp_path):
+    """Near duplicates stay in one split: it is other texts that are missing, not rows."""
+    copies = [("what a day", ["joy"]), ("What a day!", ["joy"]), ("leave me alone", ["anger"])]
+    save(tmp_path, "all", "csv", copies * 20)
+    (found,) = problems(tmp_path)
+    assert "would have no rows: near-duplicate texts stay in one split" in found
+    assert found.endswith("only 3 of 60 are distinct; add other texts")
+
+
 # ------------------------------------------------------------------------------------ digests
 
 

@@ -138,6 +138,18 @@ def test_a_name_in_a_list_that_joins_others_is_warned_of(tmp_path):
     )
 
 
+def test_printed_lists_in_lists_are_warned_of(tmp_path):
+    """A list that was printed before it was written as an item of a list; brackets alone may be meant."""
+    path = tmp_path / "a.jsonl"
+    lists = [["['joy', 'love']"], ["[other]"], ["joy"]]
+    rows = [{"text": f"row {row}", "labels": lists[row % 3]} for row in range(30)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    warnings = load_splits(str(path)).report.warnings
+    assert [warning for warning in warnings if "printed" in warning] == [
+        "label \"['joy', 'love']\" looks like a printed list; if it is one, write its names as list items"
+    ]
+
+
 @pytest.mark.parametrize("separator", [" ", "#", " & ", "/", "+", "-", "_", " · ", "、", " and ", "___"])
 def test_labels_that_join_others_are_refused_where_most_do(tmp_path, separator):
     """With the first of them, the option that takes them apart and the one that keeps them."""

@@ -20,6 +20,7 @@ _BRACKETS = re.compile(
     r"^[{}\[\]\"]|[{}\[\]\"]$|np\.float64\(|[(\[{]['\"]|['\"][)\]}]|[)\]}]{2}$|^'.*'$"
     r"|><|&(?:amp|lt|gt|quot|nbsp|#\d+)$"  # XML, and what is left of it where a semicolon separates
 )
+_PRINTED = re.compile(r"[(\[{]\s*['\"]")
 _VALUED = re.compile(r".+[:=]\s*(?:[01](?:\.\d*)?|0?\.\d+)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -141,8 +142,15 @@ def _is_joined(name: str, separator: str, names: set[str]) -> bool:
 
 
 def joined_in_lists(names: Sequence[str]) -> list[str]:
-    """Warn of names that join others, where a list gave them: ``["joy,love"]`` beside ``["joy"]``."""
+    """Warn of names that join others, where a list gave them: ``["joy,love"]`` beside ``["joy"]``.
+
+    So do printed lists, ``["['joy', 'love']"]``, whatever stands beside them.
+    """
     known = set(names)
+    if printed := [name for name in names if _PRINTED.match(name)]:
+        return [
+            f"label {printed[0]!r} looks like a printed list; if it is one, write its names as list items"
+        ]
     for separator in _separators(names):
         joined = [name for name in names if separator in name and _is_joined(name, separator, known)]
         if joined:

@@ -416,7 +416,7 @@ def test_only_a_bundle_is_ever_replaced(run, tmp_path):
     """A folder with anything else in it is left alone, and so is an earlier bundle when saving fails."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="no bundle"):
+    with pytest.raises(InputError, match="not a bundle"):
         _save(run, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     _save(run, tmp_path / "b")
@@ -443,7 +443,7 @@ def test_a_target_that_will_not_do_is_known_before(tmp_path):
     """A file, a folder of something else, a path below a file."""
     (tmp_path / "file").write_text("x")
     for target in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match=r"no bundle|no folder"):
+        with pytest.raises(InputError, match=r"not a bundle|not a writable folder"):
             bundle.check_target(target)
     bundle.check_target(tmp_path / "new" / "deeper")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

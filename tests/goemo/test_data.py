@@ -77,9 +77,9 @@ def test_real_data_is_read_to_the_last_row(goemotions):
 def test_real_overlaps_are_counted(goemotions):
     """The notes give the published number of texts that stand in two splits."""
     assert load_splits(f"dir:{goemotions}").notes == (
-        "41 texts stand in both train and validation",
-        "32 texts stand in both train and test",
-        "10 texts stand in both validation and test",
+        "41 texts are in both train and validation",
+        "32 texts are in both train and test",
+        "10 texts are in both validation and test",
     )
 
 

@@ -193,7 +193,7 @@ def test_a_line_of_any_length_is_read_up_to_a_limit(models, tmp_path, capsys, mo
     texts = [item["text"] for item in json.loads(captured.out)]
     assert texts == [f"{long}x", f"{long}x", "z" * 1_000, "last"]
     assert "2 lines are longer than" in captured.err
-    assert "line 1 first" in captured.err
+    assert "the first is line 1" in captured.err
 
 
 @pytest.mark.parametrize(

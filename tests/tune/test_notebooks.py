@@ -168,7 +168,7 @@ def test_results_show_themselves(runs):
     assert results.best.trial_id == "t001"
     assert list(results.to_pandas()["trial_id"]) == ["t001", "t002"]
     assert results.figure("importance").data == b"picture"
-    with pytest.raises(InputError, match="there are: importance"):
+    with pytest.raises(InputError, match="available are: importance"):
         results.figure("other")
 
 

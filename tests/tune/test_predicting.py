@@ -172,15 +172,16 @@ def test_an_interrupt_says_how_far_it_came_and_leaves_no_half_file(  # noqa: PLR
     ],
 )
 def test_wrong_calls_end_before_the_model_is_read(tmp_path, monkeypatch, capsys, arguments, message):
-    """Exit code 2, one message, nothing written, although there is not even a bundle."""
+    """Exit code 2, one message, nothing written, although the folder has no model."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "no-bundle").mkdir()
     with pytest.raises(SystemExit) as ended:
         main(["predict", "no-bundle", *arguments])
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert message in captured.err
     assert captured.out == ""
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "no-bundle"]
 
 
 def run_goemo(arguments, **options):

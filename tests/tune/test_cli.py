@@ -428,9 +428,7 @@ def test_python_m_goemo_says_whose_package_stands_in_its_place(tmp_path):
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(
-        "goemo: No module named 'tune.cli'; tune installs a package tune in place"
-    )
+    assert done.stderr.startswith("goemo: No module named 'tune.cli'; tune installs a package tune in place")
     assert done.stderr.count("\n") == 1
 
 

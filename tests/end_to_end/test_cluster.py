@@ -95,10 +95,17 @@ def cluster(monkeypatch):
             *("--num-cpus=1", "--include-dashboard=false"),
         )
         try:
+            wait_until(lambda: answers(port), found.nodes[0].process)
             yield found
         finally:
             for node in found.nodes:
                 node.kill()
+
+
+def answers(port):
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(condition, process):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from tune.spec import (
     report_progress,
     shipped_spaces,
 )
+from tune.spec.sections import SchedulerSpec
 
 MINIMAL = "model: {checkpoint: scratch:albert-tiny}\n"
 SHIPPED = [
@@ -500,3 +502,12 @@ def test_reading_a_space_imports_nothing_heavy():
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_another_rule_takes_is_dropped_by_the_option_that_the_message_names():
+    """A shipped space moves to the median rule by what its refusal says to type."""
+    with pytest.raises(InputError) as error:
+        load_spec("minilm_head", overrides=["scheduler.algorithm=median"])
+    (named,) = re.findall(r"--set (scheduler=\w+)", str(error.value))
+    moved = load_spec("minilm_head", overrides=[named]).scheduler
+    assert moved == SchedulerSpec(algorithm="median")

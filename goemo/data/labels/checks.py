@@ -20,7 +20,7 @@ _BRACKETS = re.compile(
     r"^[{}\[\]\"]|[{}\[\]\"]$|np\.float64\(|[(\[{]['\"]|['\"][)\]}]|[)\]}]{2}$|^'.*'$"
     r"|><|&(?:amp|lt|gt|quot|nbsp|#\d+)$"  # XML, and what is left of it where a semicolon separates
 )
-_PRINTED = re.compile(r"[(\[{]\s*['\"]")
+_PRINTED_LIST = re.compile(r"[(\[{]\s*['\"]")
 _VALUED = re.compile(r".+[:=]\s*(?:[01](?:\.\d*)?|0?\.\d+)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -147,7 +147,7 @@ def joined_in_lists(names: Sequence[str]) -> list[str]:
     So do printed lists, ``["['joy', 'love']"]``, whatever stands beside them.
     """
     known = set(names)
-    if printed := [name for name in names if _PRINTED.match(name)]:
+    if printed := [name for name in names if _PRINTED_LIST.match(name)]:
         return [
             f"label {printed[0]!r} looks like a printed list; if it is one, write its names as list items"
         ]

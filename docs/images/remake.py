@@ -30,8 +30,7 @@ from tune.cli.tables import leaderboard_table
 from tune.ranking import leaderboard
 from tune.records import SearchFolder
 from tune.reporting.report import write_report
-from tune.tracking import find_store
-from tune.tracking.content import RANKING_VIEW, runs_address
+from tune.tracking import find_store, views
 
 FOLDER = Path(__file__).resolve().parent
 BROWSER = (
@@ -90,7 +89,9 @@ def mlflow_pictures(name: str, trial_id: str, wanted: set[str], driver: Any) -> 
     experiment, run = runs[0].info.experiment_id, runs[0].info.run_id
     with served() as address:
         pages = {
-            "runs": runs_address(address, experiment, f"{RANKING_VIEW}macro_f1"),
+            "runs": views.address(
+                address, experiment, views.SEARCH_VIEW + runs[0].data.tags["goemo.search_id"]
+            ),
             "trial": f"{address}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning",
         }
         for picture in wanted & set(pages):

@@ -23,6 +23,7 @@ from tune.housekeeping.sizes import in_words
 from tune.live.consoles import CommandConsole
 from tune.records import Outcome, SearchFolder
 from tune.records.holding import held
+from tune.tracking import views
 from tune.tracking.tidying import renamed_commands
 
 LABELS = ("joy", "anger", "neutral")
@@ -59,7 +60,8 @@ def make_search(name, trials=2, status="complete", *, is_logged=False):
         },
         text="name: my-space\nspace: {}\n",
     )
-    search.add_facts(status=status, started=time.time() - 7200, tracking_uri=None)
+    data = {"source": "sample:300", "taxonomy": "sentiment", "digest": "d" * 64}
+    search.add_facts(status=status, started=time.time() - 7200, tracking_uri=None, data=data)
     rng = np.random.default_rng(0)
     targets = rng.random((60, 3)) < 0.4
     search.write_validation(targets, LABELS)
@@ -87,6 +89,18 @@ def stored(search_id=None):
     experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
     told = f"tags.`goemo.search_id` = '{search_id}'" if search_id else ""
     return list(client.search_runs(experiments, told, run_view_type=ViewType.ALL))
+
+
+def view_titles():
+    """Return the titles of the saved views that MLflow has of searches, by the key of the view."""
+    client = tracking.find_store().client()
+    tags = {key: value for one in client.search_experiments() for key, value in one.tags.items()}
+    prefix = views.VIEW_TAG + views.SEARCH_VIEW
+    return {
+        key.removeprefix(prefix): json.loads(value)["name"]
+        for key, value in tags.items()
+        if key.startswith(prefix)
+    }
 
 
 def fails(capsys, code, *arguments):
@@ -149,10 +163,12 @@ def test_deleting_takes_the_runs_the_artifacts_and_the_records(runs, capsys):
     folders = [run.info.run_id for run in stored(gone_id)]
     assert len(folders) == 3
     assert len(list(runs.glob("artifacts/**/thresholds.json"))) == 2
+    assert set(view_titles()) == {gone_id, stays_id}
     main(["delete", "gone", "--yes"])
     assert "3 runs in MLflow deleted" in capsys.readouterr().out
     assert stored(gone_id) == []
     assert len(stored(stays_id)) == 3
+    assert view_titles() == {stays_id: "stays: trials, best first"}
     assert not gone.path.exists()
     assert not any((runs / "artifacts" / folder).exists() for folder in folders)
     assert len(list(runs.glob("artifacts/**/thresholds.json"))) == 1
@@ -260,6 +276,7 @@ def test_renaming_renames_in_mlflow_too(runs, capsys):
     assert {run.data.tags["goemo.search"] for run in found} == {"new-name"}
     (parent,) = (run for run in found if run.data.tags["goemo.kind"] == "search")
     assert parent.info.run_name == "new-name"
+    assert view_titles() == {search_id: "new-name: trials, best first"}
     assert "goemo leaderboard new-name" in parent.data.tags["mlflow.note.content"]
     renamed = SearchFolder.open("new-name")
     assert renamed.spec["name"] == "new-name"

@@ -17,7 +17,7 @@ from tune import tracking
 from tune.driver import facts as search_facts
 from tune.records import Outcome, SearchFolder
 from tune.spec import EXPERIMENT
-from tune.tracking import content, tracker, writer
+from tune.tracking import content, tracker, views, writer
 
 START = 1_700_000_000.0
 REPORTS = (20, 40, 60, 80, 100)
@@ -390,14 +390,60 @@ class TestSync:
         """The views are put into the experiment once, and never again."""
         search = make_search(trials=1)
         tracking.sync_all(search)
+        for key in (views.TREE_VIEW, f"{views.DATA_VIEW}{'d' * 12}-macro_f1"):
+            client, experiment = the_experiment()
+            assert saved_view(key)["orderByAsc"] is False
+            client.set_experiment_tag(experiment.experiment_id, views.VIEW_TAG + key, "mine")
+            tracking.sync_all(search)
+            assert the_experiment()[1].tags[views.VIEW_TAG + key] == "mine"
+
+    def test_trials_on_different_data_are_never_in_one_ranking(self, runs):
+        """Each data set has a view of its own, and the one of earlier versions, of all trials, goes."""
         client = tracking.find_store().client()
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        key = f"{content.VIEW_TAG}goemo-trials-macro_f1"
-        state = json.loads(json.loads(experiment.tags[key])["state"])
-        assert state["orderByKey"] == "metrics.`best/macro_f1`"
-        client.set_experiment_tag(experiment.experiment_id, key, "mine")
+        experiment = client.create_experiment(EXPERIMENT)
+        mixed = f"{views.VIEW_TAG}goemo-trials-macro_f1"
+        client.set_experiment_tag(experiment, mixed, "{}")
+        ids = {}
+        for name, digest, taxonomy in (("fine", "a" * 64, "fine"), ("coarse", "b" * 64, "ekman")):
+            search = make_search(name, trials=2)
+            search.add_facts(data=search.facts["data"] | {"digest": digest, "taxonomy": taxonomy})
+            tracking.sync_all(search)
+            ids[name] = search.facts["search_id"]
+        _, found = the_experiment()
+        assert mixed not in found.tags
+        assert set(views.titles(found.tags).values()) == {
+            "Trials on sample: (aaaaaa) by best macro_f1",
+            "Trials on sample:, ekman (bbbbbb) by best macro_f1",
+        }
+        keys = {
+            name: f"{views.DATA_VIEW}{letter * 12}-macro_f1" for name, letter in zip(ids, "ab", strict=True)
+        }
+        for name, key in keys.items():
+            for view in (key, views.SEARCH_VIEW + ids[name]):
+                state = saved_view(view)
+                assert state["orderByKey"] == "metrics.`best/macro_f1`"
+                runs_in_it = client.search_runs([experiment], state["searchFilter"])
+                assert [run.data.tags["goemo.search"] for run in runs_in_it] == [name, name]
+
+    def test_the_view_of_a_search_has_the_hyperparameters_that_it_varies(self, runs):
+        """And not the others, whose columns would be the same in every row."""
+        search = make_search(trials=1)
         tracking.sync_all(search)
-        assert client.get_experiment(experiment.experiment_id).tags[key] == "mine"
+        columns = saved_view(views.SEARCH_VIEW + search.facts["search_id"])["selectedColumns"]
+        assert columns[:3] == ["metrics.`best/macro_f1`", "params.`batch_size`", "params.`learning_rate`"]
+        assert "params.`epochs`" not in columns
+
+
+def the_experiment():
+    """Return a client on the store, and the experiment."""
+    client = tracking.find_store().client()
+    return client, client.get_experiment_by_name(EXPERIMENT)
+
+
+def saved_view(key):
+    """Return the state of a saved view, as MLflow's UI reads it."""
+    _, experiment = the_experiment()
+    return json.loads(json.loads(experiment.tags[views.VIEW_TAG + key])["state"])
 
 
 class TestFailures:

@@ -90,14 +90,22 @@ def remote():
 
 def test_of_a_remote_server_the_addresses_are_printed(runs, remote):
     """Nothing is started for a tracking server: its run table and the saved views are named."""
-    tags = [{"key": "mlflow.sharedViewState.goemo-trials-micro_f1", "value": "{}"}]
+    view = json.dumps({"name": "Trials on sample: (0a0a0a) by best micro_f1", "state": "{}"})
+    prefix = "mlflow.sharedViewState.goemo-data-"
+    tags = [
+        {"key": f"{prefix}0a0a-micro_f1", "value": view},
+        {"key": f"{prefix}1b1b-micro_f1", "value": "not ours"},
+        {"key": "mlflow.sharedViewState.goemo-search-77", "value": view},
+    ]
     url = remote(200, {"experiment": {"experiment_id": "7", "tags": tags}})
     said: list[str] = []
     ui.serve(tracking_uri=url, say=said.append)
     runs = f"{url}/#/experiments/7/runs"
+    data = f"{runs}?viewStateShareKey=goemo-data-"
     assert said == [
         f"Searches and their trials: {runs}?viewStateShareKey=goemo-searches&{TRAINING}",
-        f"Trials by best micro_f1: {runs}?viewStateShareKey=goemo-trials-micro_f1&{TRAINING}",
+        f"Trials on sample: (0a0a0a) by best micro_f1: {data}0a0a-micro_f1&{TRAINING}",
+        f"goemo-data-1b1b-micro_f1: {data}1b1b-micro_f1&{TRAINING}",
     ]
 
 
@@ -166,6 +174,7 @@ def test_people_on_the_machine_are_those_who_can_log_in(monkeypatch, others, tol
 def test_the_server_shows_the_search_and_ends_with_us(runs):
     """A real server on a real store, on loopback; SIGTERM ends it, its workers too, with code 0."""
     search = SearchFolder.create("tiny", {"name": "tiny", "space": {}, "objective": {"metric": "macro_f1"}})
+    search.add_facts(data={"source": "sample:", "taxonomy": "ekman", "digest": "0123456789abcdef"})
     tracking.sync_all(search)
     port = free_port()
     code = (
@@ -178,7 +187,8 @@ def test_the_server_shows_the_search_and_ends_with_us(runs):
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(3)]
         assert f"http://127.0.0.1:{port}/#/experiments/" in said[0]
-        assert "viewStateShareKey=goemo-trials-macro_f1" in said[1]
+        assert said[1].startswith("Trials on sample:, ekman (012345) by best macro_f1: ")
+        assert "viewStateShareKey=goemo-data-0123456789ab-macro_f1" in said[1]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGTERM)

@@ -6,7 +6,6 @@ import getpass
 import hashlib
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,26 +16,15 @@ from tune.ranking.leaderboard import in_order, total_steps
 from tune.records import ANSWERS, BLEND, Snapshot, TrialRecord
 from tune.short_names import short_name
 from tune.spec import one_or_several
+from tune.tracking import views
 
 SEARCH = "search"  # stands for the parent run where others are named by their trial id
 SYSTEM = "system"  # stands for the system metrics of the parent run
 SYSTEM_METRIC = "system/cpu_utilization_percentage"  # in every sample, so that it tells which steps are there
 STATUS_OF_REASON = {"completed": "FINISHED", "stopped_early": "FINISHED"}  # the others: FAILED
 STATUS_OF_SEARCH = {"running": "RUNNING", "complete": "FINISHED", "interrupted": "KILLED"}
-TREE_VIEW = "goemo-searches"
-RANKING_VIEW = "goemo-trials-"  # and the metric
-VIEW_TAG = "mlflow.sharedViewState."
 TEXT_LIMIT = 5000  # of a tag or a param; the smallest limit among MLflow's stores
 MESSAGE_LIMIT = 1000  # characters of a message in a description; the tag ``goemo.message`` has more
-
-
-def runs_address(server: str, experiment_id: str, view: str) -> str:
-    """Return the address of the run table in a saved view.
-
-    Without the workflow, MLflow's UI opens its pages for generative AI, which do not show trainings.
-    """
-    table = f"{server}/#/experiments/{experiment_id}/runs"
-    return f"{table}?viewStateShareKey={view}&workflowType=machine_learning"
 
 
 def run_name(record: TrialRecord) -> str:
@@ -151,9 +139,7 @@ def best_by_ended(records: Sequence[TrialRecord]) -> list[tuple[int, int, dict[s
 def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the params of a parent run: the search space, one line a hyperparameter, and the rest of it."""
     params = {}
-    chosen = {
-        name: value for name, value in (spec.get("model") or {}).items() if isinstance(value, dict | list)
-    }
+    chosen = _chosen(spec)
     for name, domain in {**chosen, **spec.get("space", {})}.items():
         cases = domain if isinstance(domain, list) else [domain]
         params[f"space.{name}"] = "; ".join(map(_domain_words, cases))
@@ -165,6 +151,20 @@ def space_params(spec: Mapping[str, Any]) -> dict[str, str]:
         told = {key: value for key, value in values.items() if value is not None}
         params |= {f"{section}.{key}": str(value) for key, value in told.items() if key not in chosen}
     return params | {"seed": str(spec.get("seed"))}
+
+
+def varied_names(spec: Mapping[str, Any]) -> list[str]:
+    """Return the hyperparameters that a search varies, as a trial's params name them."""
+    space = {
+        name: domain for name, domain in spec.get("space", {}).items() if isinstance(domain, dict | list)
+    }
+    return [*_chosen(spec), *space]
+
+
+def _chosen(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the model is searched."""
+    model = spec.get("model") or {}
+    return {name: value for name, value in model.items() if isinstance(value, dict | list)}
 
 
 def _domain_words(domain: Any) -> str:
@@ -217,8 +217,7 @@ def description(now: Snapshot, best_so_far: str | None = None, *, experiment_id:
     else:
         best_so_far = prose(best_so_far)
     name = now.name
-    metric = spec.get("objective", {}).get("metric", "macro_f1")
-    ranked = runs_address("", experiment_id, f"{RANKING_VIEW}{metric}")
+    ranked = views.address("", experiment_id, f"{views.SEARCH_VIEW}{now.facts.get('search_id')}")
     return f"""{best_so_far}
 
 **Trials.** {len(records)}: {counts or "none yet"}. [All trials, best first]({ranked}). \
@@ -279,58 +278,6 @@ def dataset_inputs(data: Mapping[str, Any]) -> list[Any]:
         dataset = Dataset(f"{name} {split}", digest, kind, json.dumps(source), profile=profile)
         inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", split)]))
     return inputs
-
-
-def experiment_tags(metric: str) -> dict[str, str]:
-    """Return experiment tags that make the UI show training, with two saved views in its menu.
-
-    MLflow nests children only while runs are in order of time, so that the tree and the ranking are two
-    views. The format is that of the UI's own "save view".
-    """
-    columns = [
-        f"metrics.`best/{metric}`",
-        "tags.`goemo.stop_reason`",
-        "metrics.`progress`",
-        "metrics.`duration_s`",
-        *(f"params.`{name}`" for name in ("batch_size", "learning_rate", "max_length", "epochs")),
-        "tags.`goemo.trial_id`",
-    ]
-    tree_columns = [columns[0], "tags.`goemo.trials`", *columns[1:]]
-    tree: dict[str, Any] = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False}
-    ranking = {
-        "searchFilter": "tags.`goemo.kind` = 'trial'",
-        "orderByKey": f"metrics.`best/{metric}`",
-        "orderByAsc": False,
-    }
-    named = {
-        TREE_VIEW: ("Searches and their trials", _view(tree, tree_columns)),
-        f"{RANKING_VIEW}{metric}": (
-            f"Trials by best {metric}",
-            _view(ranking, ["tags.`goemo.search`", *columns]),
-        ),
-    }
-    now = int(time.time() * 1000)
-    return {"mlflow.experimentKind": "custom_model_development"} | {
-        VIEW_TAG + key: json.dumps(
-            {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
-        )
-        for key, (name, state) in named.items()
-    }
-
-
-def _view(order: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    return {
-        **order,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "runsHiddenMode": "SHOW_ALL",
-        "hideEmptyCharts": True,
-        "viewMaximized": False,
-        "selectedColumns": list(columns),
-        "columnOrder": list(columns),
-    }
 
 
 def user() -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tune.tracking import content
+from tune.tracking import views
 from tune.tracking.store import Store
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # makes the UI show trainings
 
 
 def find_experiment(client: Any, store: Store, *, metric: str, name: str) -> str:
-    """Return the id of the experiment, which the first search or retrain makes, with its views in the UI.
+    """Return the id of the experiment, which the first search or retrain makes, with a view of all searches.
 
     Args:
         client: MLflow's, on the store.
         store: Says where the artifacts of a new experiment go.
-        metric: By which the view of the trials is sorted.
+        metric: A column of the view.
         name: Of the experiment.
 
     Raises:
@@ -27,7 +29,8 @@ def find_experiment(client: Any, store: Store, *, metric: str, name: str) -> str
         raise store.deleted(name, str(found.experiment_id))
     else:
         experiment_id, known = str(found.experiment_id), found.tags
-    for tag, value in content.experiment_tags(metric).items():
+    for tag, value in KIND.items():
         if tag not in known:  # else it is there, perhaps changed by the user
             client.set_experiment_tag(experiment_id, tag, value)
+    views.save(client, experiment_id, [views.tree_view(metric)])
     return experiment_id

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tune.tracking import views
 from tune.tracking.store import Store
 from tune.tracking.writer import NOTE
 
@@ -48,6 +49,8 @@ def remove_runs(store: Store, search_id: str) -> Removed:
     for run in runs:
         if run.info.lifecycle_stage == "active":
             client.delete_run(run.info.run_id)
+    for experiment in _experiments(client):
+        views.remove(client, experiment, search_id)
     if store.is_server:
         if not runs:
             return Removed(0)
@@ -73,6 +76,8 @@ def rename_runs(store: Store, search_id: str, old: str, new: str) -> int:
     if store.is_off or (store.database is not None and not store.database.exists()):
         return 0
     client = store.client()
+    for experiment in _experiments(client):
+        views.rename(client, experiment, search_id, new)
     count = 0
     for run in _runs(client, search_id, "ACTIVE_ONLY"):
         count += 1
@@ -91,11 +96,23 @@ def renamed_commands(text: str, old: str, new: str) -> str:
     return re.sub(rf"(\bgoemo [a-z]+ ){re.escape(old)}(?![\w.-])", lambda found: found[1] + new, text)
 
 
+def _experiments(client: Any) -> list[Any]:
+    """Return every experiment, deleted ones too."""
+    from mlflow.entities import ViewType
+
+    found = client.search_experiments(view_type=ViewType.ALL)
+    experiments = list(found)
+    while found.token:
+        found = client.search_experiments(view_type=ViewType.ALL, page_token=found.token)
+        experiments += found
+    return experiments
+
+
 def _runs(client: Any, search_id: str, which: str) -> Iterator[Any]:
     """Yield the runs of a search in every experiment, those that are marked as deleted too if asked for."""
     from mlflow.entities import ViewType
 
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
+    experiments = [one.experiment_id for one in _experiments(client)]
     token = None
     while experiments:
         page = client.search_runs(

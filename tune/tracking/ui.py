@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 from goemo.errors import GoemoError, InputError
 from tune.records import SearchFolder, runs_folder, search_names
 from tune.spec import EXPERIMENT
-from tune.tracking import Store, find_store
-from tune.tracking.content import RANKING_VIEW, TREE_VIEW, VIEW_TAG, runs_address
+from tune.tracking import Store, find_store, views
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 120.0
@@ -99,12 +98,9 @@ def links(url: str, experiment: str = EXPERIMENT) -> list[str]:
         why = Store(url, None).hide(str(error))
         raise GoemoError(f"{shown}: no MLflow server answers there ({why})") from error
     number = found["experiment_id"]
-    lines = [f"Searches and their trials: {runs_address(shown, number, TREE_VIEW)}"]
-    prefix = VIEW_TAG + RANKING_VIEW
-    for key in sorted(tag["key"] for tag in found.get("tags", []) if tag["key"].startswith(prefix)):
-        view = key.removeprefix(VIEW_TAG)
-        lines.append(f"Trials by best {key.removeprefix(prefix)}: {runs_address(shown, number, view)}")
-    return lines
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    shown_views = {views.TREE_VIEW: "Searches and their trials"} | views.titles(tags)
+    return [f"{title}: {views.address(shown, number, key)}" for key, title in shown_views.items()]
 
 
 def has_other_users() -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from tune.ranking.confirmed import confirmed_best
 from tune.records import SearchFolder, Snapshot, TrialRecord
 from tune.spec import EXPERIMENT
-from tune.tracking import content
+from tune.tracking import content, views
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
 from tune.tracking.experiment import find_experiment
 from tune.tracking.store import Store
@@ -53,6 +53,7 @@ class _Attached:
     client: Any
     experiment_id: str
     runs: dict[str, _Run] = field(default_factory=dict)
+    has_views: bool = False
     uploaded: dict[Path, tuple[int, int]] = field(default_factory=dict)  # of the search: mtime and size
 
 
@@ -98,8 +99,7 @@ class Writer:
 
     def _attach(self) -> _Attached:
         client = self.store.client()
-        metric = self.search.spec.get("objective", {}).get("metric", "macro_f1")
-        experiment_id = find_experiment(client, self.store, metric=metric, name=self.experiment)
+        experiment_id = find_experiment(client, self.store, metric=self._metric, name=self.experiment)
         attached = _Attached(client, experiment_id)
         for run in self._find_runs(client, experiment_id):
             key = content.key_of_run(run.data.tags)
@@ -166,6 +166,7 @@ class Writer:
         text = self.describe(now) if self.describe is not None else None
         tags[NOTE] = content.description(now, text, experiment_id=at.experiment_id)
         _log(at.client, run, params=content.space_params(now.spec), tags=tags)
+        self._save_views(at, now)
         self._log_inputs(at, run, facts)
         if rows := content.best_by_ended(records):
             _log_steps(at.client, run, rows, next(iter(rows[0][2])))
@@ -173,6 +174,19 @@ class Writer:
         status = content.search_status(facts)
         end = max((o.ended_at for o in ended), default=time.time())
         _set_status(at.client, run, status, end)
+
+    @property
+    def _metric(self) -> str:
+        return str(self.search.spec.get("objective", {}).get("metric", "macro_f1"))
+
+    def _save_views(self, at: _Attached, now: Snapshot) -> None:
+        """Save the rankings that this search is in, once the data is known."""
+        ranking = views.data_view(now.facts.get("data", {}), self._metric)
+        if ranking is None or at.has_views:
+            return
+        own = views.search_view(now.name, self.search_id, self._metric, content.varied_names(now.spec))
+        views.save(at.client, at.experiment_id, [own, ranking])
+        at.has_views = True
 
     def _write_system(self, at: _Attached) -> None:
         """Write the samples that the parent run does not have yet."""

@@ -85,6 +85,12 @@ class Splits:
         return {} if self.report is None else self.report.options
 
     @property
+    def texts_digest(self) -> str:
+        """SHA-256 over the texts of the three splits, whatever their labels are."""
+        texts = [split.texts for split in self.splits()]
+        return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the digests of the three splits."""
         return hashlib.sha256("".join(split.digest for split in self.splits()).encode()).hexdigest()

@@ -36,7 +36,7 @@ class MissingOutput:
     """Output for maximum lengths that no earlier search has computed.
 
     Attributes:
-        folder: Of the prepared data.
+        folder: Of the prepared texts.
         trainable: ``head``, for one vector a text (features), or ``last_layer``, for one a token (states).
         pooling: ``first`` or ``mean``.
         max_lengths: The maximum lengths that lack it, ascending.
@@ -141,7 +141,7 @@ def missing_output(
     """Return what is to be computed before trials of these maximum lengths start; None where nothing is.
 
     Args:
-        folder: Of the prepared data.
+        folder: Of the prepared texts.
         checkpoint: Whose output it is; random weights depend on the seed of a trial and have none.
         labels: Of the data.
         tokens: The texts of each split.
@@ -177,7 +177,7 @@ def output_parent(folder: Path, name: str) -> Path:
     """Return where output lies that is the same as that computed now: of this code and these libraries.
 
     Args:
-        folder: Of the prepared data.
+        folder: Of the prepared texts.
         name: From ``output_name``.
     """
     facts = [str(torch.__version__), metadata.version("transformers"), MEAN_BLOCK_VERSION, MEAN_SCALE]

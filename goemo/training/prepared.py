@@ -2,14 +2,15 @@
 
 It is made once and lies in a folder of its own, named for what it is made from:
 
-    CACHE/prepared/DIGEST/
-        prepared.json            labels, checkpoint, facts of the data
+    CACHE/prepared/TEXTS/        of the texts and the checkpoint
         tokens/SPLIT/            tokens of one split, see goemo.tokens
-        targets-SPLIT.npy        bool, shape (texts, labels)
         prefix/POOLING-SOFTWARE/LENGTHS/
                                  features of a frozen encoder, see goemo.frozen; added when first needed
         prefix/states-SOFTWARE/LENGTHS/
                                  the same for states, which do not depend on the pooling
+        labels/LABELS/           of the labels; other labels of the same texts lie beside them
+            prepared.json        labels, checkpoint, facts of the data
+            targets-SPLIT.npy    bool, shape (texts, labels)
 
 Texts are not kept: nothing that trains needs them.
 """
@@ -48,7 +49,7 @@ SPLITS = ("train", "validation", "test")
 StageProgress = Callable[[str, int, int], None]
 
 # Part of every digest: raise it when the layout of the folder changes.
-_LAYOUT = 1
+_LAYOUT = 2
 
 _Output = TypeVar("_Output", FrozenFeatures, FrozenStates)
 
@@ -58,7 +59,7 @@ class Prepared:
     """Everything that trials share, memory-mapped.
 
     Attributes:
-        folder: Where it lies; all that another process needs, see ``Prepared.open``.
+        folder: Of the labels; all that another process needs, see ``Prepared.open``.
         labels: Names in the order of the targets' columns.
         checkpoint: Where the encoder comes from.
         targets: For ``train``, ``validation`` and ``test``: bool, shape (texts, labels).
@@ -91,13 +92,19 @@ class Prepared:
                     split: np.load(folder / f"targets-{split}.npy", mmap_mode="r", allow_pickle=False)
                     for split in SPLITS
                 },
-                tokens={split: TokenStore.open(folder / "tokens" / split) for split in SPLITS},
+                tokens={split: TokenStore.open(_texts_of(folder) / "tokens" / split) for split in SPLITS},
                 data=facts["data"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise GoemoError(
-                f"{folder}: no prepared data that can be read ({error}); delete the folder and prepare again"
+                f"{_texts_of(folder)}: no prepared data that can be read ({error}); delete the folder and "
+                "prepare again"
             ) from error
+
+    @property
+    def texts_folder(self) -> Path:
+        """The folder of what does not depend on the labels: tokens, and the output of a frozen encoder."""
+        return _texts_of(self.folder)
 
     def distinct_tokens(self) -> NDArray[np.int64]:
         """Return every token that a batch of any split may have, sorted."""
@@ -136,7 +143,7 @@ class Prepared:
         )
 
     def _frozen(self, kind: type[_Output], name: str, max_length: int) -> _Output | None:
-        for folder in output_folders(output_parent(self.folder, name)):
+        for folder in output_folders(output_parent(self.texts_folder, name)):
             output = kind.open(folder)
             if max_length in output.max_lengths:
                 return output
@@ -212,9 +219,12 @@ def prepare(
     cache = Path(cache).resolve()  # what is made is found from other working directories too
     checkpoint = resolve_checkpoint(checkpoint_name, texts=splits.train.texts, cache=cache)
     _check_lengths(checkpoint, max_lengths)
-    folder = cache / "prepared" / _digest(splits, checkpoint)
+    texts = cache / "prepared" / _texts_digest(splits, checkpoint)
+    folder = texts / "labels" / splits.digest[:16]
+    if not (texts / "tokens").is_dir():
+        _write_tokens(texts / "tokens", splits, checkpoint, on_progress)
     if not (folder / "prepared.json").is_file():
-        _write(folder, splits, checkpoint, on_progress)
+        _write_labels(folder, splits, checkpoint)
     prepared = Prepared.open(folder)
     if prepared.data != splits.facts:
         _write_facts(folder, splits, checkpoint)
@@ -226,7 +236,7 @@ def prepare(
         note(head)
     _rehearse(prepared, trainable, pooling, max(max_lengths))
     missing = missing_output(
-        prepared.folder,
+        prepared.texts_folder,
         prepared.checkpoint,
         prepared.labels,
         prepared.tokens,
@@ -246,17 +256,29 @@ def prepare(
     return prepared
 
 
-def _write(folder: Path, splits: Splits, checkpoint: Checkpoint, on_progress: StageProgress | None) -> None:
+def _texts_of(folder: Path) -> Path:
+    """Return the folder of the texts that a folder of labels lies in."""
+    return folder.parent.parent
+
+
+def _write_tokens(
+    folder: Path, splits: Splits, checkpoint: Checkpoint, on_progress: StageProgress | None
+) -> None:
     tokenizer = load_tokenizer(checkpoint)
     total = sum(len(split) for split in splits.splits())
     done = 0
     with built_folder(folder, is_cache=True) as partial:
         for split in splits.splits():
-            TokenStore.build(split.texts, tokenizer).save(partial / "tokens" / split.name)
-            np.save(partial / f"targets-{split.name}.npy", split.targets, allow_pickle=False)
+            TokenStore.build(split.texts, tokenizer).save(partial / split.name)
             done += len(split)
             if on_progress is not None:
                 on_progress("tokens", done, total)
+
+
+def _write_labels(folder: Path, splits: Splits, checkpoint: Checkpoint) -> None:
+    with built_folder(folder, is_cache=True) as partial:
+        for split in splits.splits():
+            np.save(partial / f"targets-{split.name}.npy", split.targets, allow_pickle=False)
         _write_facts(partial, splits, checkpoint)
 
 
@@ -268,9 +290,9 @@ def _write_facts(folder: Path, splits: Splits, checkpoint: Checkpoint) -> None:
     partial.replace(folder / "prepared.json")
 
 
-def _digest(splits: Splits, checkpoint: Checkpoint) -> str:
-    # By content: the same texts from another path need not be read by the encoder again.
-    facts = [_LAYOUT, splits.digest, str(checkpoint.folder), checkpoint.digest]
+def _texts_digest(splits: Splits, checkpoint: Checkpoint) -> str:
+    # By content: the same texts from another path, or with other labels, are not read by the encoder again.
+    facts = [_LAYOUT, splits.texts_digest, str(checkpoint.folder), checkpoint.digest]
     facts += [metadata.version(name) for name in ("transformers", "tokenizers")]  # they make the tokens
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

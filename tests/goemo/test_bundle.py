@@ -368,7 +368,7 @@ def test_the_card_names_labels_whose_thresholds_are_borrowed(run):
 
 def test_nothing_in_a_bundle_names_this_machine(saved, run):
     """No path of the machine that trained it, beyond the checkpoint's name as the user gave it."""
-    folder = str(run.prepared.folder.parent.parent)
+    folder = str(run.prepared.texts_folder.parent.parent)
     for file in saved.iterdir():
         content = file.read_bytes()
         assert folder.encode() not in content, file

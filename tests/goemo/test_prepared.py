@@ -124,7 +124,7 @@ def test_output_beyond_the_limit_is_not_kept(small_splits, tiny_bert, tmp_path, 
     changes = {"trainable": trainable, "max_lengths": [8], "on_note": notes.append}
     prepared = _prepare(small_splits, tiny_bert, tmp_path, prefix_limit_gb=1e-6, **changes)
     assert prepared.frozen_features("first", 8) is prepared.frozen_states(8) is None
-    assert not (prepared.folder / "prefix").exists()
+    assert not (prepared.texts_folder / "prefix").exists()
     assert "more than resources.prefix_limit_gb = 1e-06: trials compute it in every step" in notes[0]
     assert re.search(r"would need \d+ kB, more", notes[0])
     kept = _prepare(small_splits, tiny_bert, tmp_path, prefix_limit_gb=0.01, **changes)
@@ -140,11 +140,12 @@ def test_an_encoder_that_cannot_be_split_is_prepared_without(small_splits, tiny_
     assert notes == ["frozen encoder output: not kept of this encoder: trials compute it in every step"]
 
 
-def test_other_data_or_another_checkpoint_is_another_folder(small_splits, tiny_bert, cache):
-    """Nothing is shared between data sets or encoders; a taxonomy changes the content of the data."""
-    other_data = replace(small_splits, train=replace(small_splits.train, digest="other"))
+def test_other_texts_or_another_checkpoint_are_another_folder(small_splits, tiny_bert, cache):
+    """Nothing is shared between texts or encoders."""
+    train = small_splits.train
+    other_data = replace(small_splits, train=replace(train, texts=(*train.texts[:-1], "another text")))
     folders = {
-        _prepare(splits, name, cache, trainable="all").folder
+        _prepare(splits, name, cache, trainable="all").texts_folder
         for splits, name in (
             (small_splits, tiny_bert),
             (other_data, tiny_bert),
@@ -152,6 +153,35 @@ def test_other_data_or_another_checkpoint_is_another_folder(small_splits, tiny_b
         )
     }
     assert len(folders) == 3
+
+
+def test_other_labels_of_the_same_texts_need_no_encoder(small_splits, tiny_bert, tmp_path, monkeypatch):
+    """A taxonomy has targets of its own; tokens and the frozen output are those that are there."""
+    fine = _prepare(small_splits, tiny_bert, tmp_path)
+    kinds = ("low", "high")
+    half = len(small_splits.labels) // 2
+
+    def in_two(split):
+        columns = [split.targets[:, :half].any(axis=1), split.targets[:, half:].any(axis=1)]
+        return replace(split, targets=np.stack(columns, axis=1), digest=f"two {split.digest}")
+
+    parts = {split.name: in_two(split) for split in small_splits.splits()}
+    stages = []
+    monkeypatch.setattr(module.TokenStore, "build", None)
+    monkeypatch.setattr(frozen_output, "build_model", None)
+    coarse = _prepare(
+        replace(small_splits, taxonomy="ekman", labels=kinds, **parts),
+        tiny_bert,
+        tmp_path,
+        on_progress=lambda *p: stages.append(p),
+    )
+    assert stages == []
+    assert coarse.texts_folder == fine.texts_folder
+    features = [found.frozen_features("first", 8).features.filename for found in (fine, coarse)]
+    assert features[0] == features[1]
+    opened = [Prepared.open(found.folder) for found in (fine, coarse)]
+    assert [found.labels for found in opened] == [small_splits.labels, kinds]
+    assert [found.targets["train"].shape[1] for found in opened] == [len(small_splits.labels), 2]
 
 
 def test_the_same_content_from_another_place_is_the_same_folder(small_splits, tiny_bert, cache):
@@ -173,7 +203,7 @@ def test_an_interrupted_preparation_is_not_mistaken_for_whole(small_splits, tiny
 
     with pytest.raises(KeyboardInterrupt):
         _prepare(small_splits, tiny_bert, tmp_path, on_progress=stop)
-    assert list((tmp_path / "prepared").iterdir()) == []
+    assert [path for path in (tmp_path / "prepared").rglob("*") if path.is_file()] == []
     assert len(_prepare(small_splits, tiny_bert, tmp_path).tokens["test"]) == 70
 
 
@@ -187,7 +217,8 @@ def test_other_software_shares_nothing(small_splits, tiny_bert, tmp_path, monkey
             patch.setattr(
                 module.metadata, "version", lambda name, p=package: version(name) + "+" * (name == p)
             )
-            assert _prepare(small_splits, tiny_bert, tmp_path, trainable="all").folder != first.folder
+            again = _prepare(small_splits, tiny_bert, tmp_path, trainable="all")
+            assert again.texts_folder != first.texts_folder
     for owner, name in ((module.torch, "__version__"), (frozen_output, "MEAN_BLOCK_VERSION")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, "2.12.99")
@@ -195,7 +226,7 @@ def test_other_software_shares_nothing(small_splits, tiny_bert, tmp_path, monkey
             again = _prepare(small_splits, tiny_bert, tmp_path, pooling="mean")
             assert again.folder == first.folder
             assert again.frozen_features("mean", 8) is not None
-    assert len(list((first.folder / "prefix").iterdir())) == 3
+    assert len(list((first.texts_folder / "prefix").iterdir())) == 3
 
 
 @pytest.mark.parametrize("trainable", ["head", "last_layer"])
@@ -228,16 +259,21 @@ def test_a_relative_cache_is_found_from_elsewhere(small_splits, tiny_bert, tmp_p
     assert Prepared.open(prepared.folder).checkpoint.folder.is_dir()
 
 
-@pytest.mark.parametrize("damage", ["prepared.json", "targets-test.npy", "tokens/train/ids.npy"])
+@pytest.mark.parametrize(
+    "damage", ["LABELS/prepared.json", "LABELS/targets-test.npy", "tokens/train/ids.npy"]
+)
 def test_a_damaged_folder_is_refused_with_its_remedy(small_splits, tiny_bert, cache, tmp_path, damage):
     """A missing or cut file is an error that names the folder and says what to do."""
-    folder = tmp_path / "copy"
-    shutil.copytree(_prepare(small_splits, tiny_bert, cache).folder, folder)
-    (folder / damage).write_bytes((folder / damage).read_bytes()[:20])
-    with pytest.raises(GoemoError, match="delete the folder and prepare again"):
+    prepared = _prepare(small_splits, tiny_bert, cache)
+    texts = tmp_path / "copy"
+    shutil.copytree(prepared.texts_folder, texts)
+    folder = texts / "labels" / prepared.folder.name
+    damaged = texts / damage.replace("LABELS", f"labels/{prepared.folder.name}")
+    damaged.write_bytes(damaged.read_bytes()[:20])
+    with pytest.raises(GoemoError, match=f"{texts}: .* delete the folder and prepare again"):
         Prepared.open(folder)
-    (folder / damage).unlink()
-    with pytest.raises(GoemoError, match=str(folder)):
+    damaged.unlink()
+    with pytest.raises(GoemoError, match=str(texts)):
         Prepared.open(folder)
 
 

@@ -304,7 +304,7 @@ def test_a_sample_stands_for_all_of_a_frozen_search(minilm, tmp_path):
     splits = load_splits("sample:600")
     prepared = prepare(splits, minilm, trainable="all", pooling="mean", max_lengths=[8, 16], cache=tmp_path)
     missing = missing_output(
-        prepared.folder,
+        prepared.texts_folder,
         prepared.checkpoint,
         prepared.labels,
         prepared.tokens,

@@ -94,7 +94,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
                 )
             counting = time.perf_counter()
             missing = missing_output(
-                prepared.folder,
+                prepared.texts_folder,
                 prepared.checkpoint,
                 prepared.labels,
                 prepared.tokens,

@@ -68,24 +68,26 @@ def sample_of(
         parent: Folder, shared by all machines, that the stand-in is made in.
     """
     with tempfile.TemporaryDirectory(prefix=".goemo-partial-", dir=parent) as made:
-        folder = Path(made)
+        texts = Path(made)
+        folder = texts / "labels" / "sample"
         chosen = {name: spread(store, rows) for name, store in prepared.tokens.items() if name != "train"}
         _write(prepared, chosen, folder)
         if missing is None or missing.sequences is None:
-            for output in (prepared.folder / "prefix").glob("*"):  # else the probe would run the encoder
-                _link_output(prepared.folder, folder, output.name)
+            # Else the probe would run the encoder.
+            for output in (prepared.texts_folder / "prefix").glob("*"):
+                _link_output(prepared.texts_folder, texts, output.name)
             yield Sample(folder)
             return
         name = output_name(missing.trainable, missing.pooling)
         most, all_of_them = _FIRST_LOOK, len(missing.sequences)
         while True:
-            _link_output(prepared.folder, folder, output_parent(folder, name).name)
-            taken_s, tokens = _read(missing, most, chosen, folder, device)
+            _link_output(prepared.texts_folder, texts, output_parent(texts, name).name)
+            taken_s, tokens = _read(missing, most, chosen, texts, device)
             if taken_s >= seconds / 2 or most >= all_of_them:
                 break
             # The first look is slow, for it also warms up: what it promises is taken with caution.
             most = int(most * min(_FASTER, max(2.0, seconds / taken_s)))
-            shutil.rmtree(output_parent(folder, name))
+            shutil.rmtree(output_parent(texts, name))
         yield Sample(folder, taken_s / tokens * float(missing.sequences.lengths.sum()))
 
 
@@ -140,12 +142,14 @@ def _runs(n: int, most: int) -> Rows:
 
 
 def _write(prepared: Prepared, chosen: Mapping[str, Rows], folder: Path) -> None:
-    (folder / "tokens").mkdir()
+    tokens = folder.parent.parent / "tokens"
+    for made in (folder, tokens):
+        made.mkdir(parents=True)
     shutil.copyfile(prepared.folder / "prepared.json", folder / "prepared.json")
-    for name in ("targets-train.npy", "tokens/train"):
-        (folder / name).symlink_to((prepared.folder / name).resolve())
+    (folder / "targets-train.npy").symlink_to((prepared.folder / "targets-train.npy").resolve())
+    (tokens / "train").symlink_to((prepared.texts_folder / "tokens" / "train").resolve())
     for name, rows in chosen.items():
-        some_texts(prepared.tokens[name], rows).save(folder / "tokens" / name)
+        some_texts(prepared.tokens[name], rows).save(tokens / name)
         np.save(folder / f"targets-{name}.npy", prepared.targets[name][rows], allow_pickle=False)
 
 
@@ -153,8 +157,8 @@ def _link_output(source: Path, folder: Path, kind: str) -> None:
     """Let what an earlier search has computed be found in the stand-in too.
 
     Args:
-        source: Of the prepared data.
-        folder: Of the stand-in.
+        source: Of the prepared texts.
+        folder: Of the texts of the stand-in.
         kind: Folder of the output in ``prefix``, see `goemo.frozen.output.output_parent`.
     """
     for output in output_folders(source / "prefix" / kind):

@@ -107,6 +107,6 @@ def _folders(parent: Path) -> list[Path]:
 def _used(folder: Path) -> float:
     """Return when a cache was last written or read; file systems tell the latter to the day."""
     times = [folder.stat().st_mtime]
-    for path in folder.glob("*.json"):
+    for path in folder.rglob("*.json"):
         times += [path.stat().st_atime, path.stat().st_mtime]
     return max(times)

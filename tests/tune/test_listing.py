@@ -130,6 +130,22 @@ def test_wide_characters_count_twice():
     assert {cell_len(line) for line in lines} == {len("name") + 2 + 1}
 
 
+def test_a_prediction_shows_each_score_beside_its_threshold():
+    """Predicted labels by score, the highest of the others, and labels that are never predicted."""
+    scores = {"joy": 0.31, "love": 0.9, "fear": 0.2, "grief": 0.6}
+    thresholds = {"joy": 0.25, "love": 0.4, "fear": 0.3, "grief": float("inf")}
+    both = {"text": "so happy", "labels": ["joy", "love"], "scores": scores}
+    none = {"text": "a table", "labels": [], "scores": {**scores, "grief": 0.01}}
+    lines = shown(predictions_table([both, none], thresholds), 120).splitlines()
+    cells = [re.split(r"  +", line.strip()) for line in lines if line.strip()]
+    assert cells[0] == ["text", "labels: score (threshold)", "next"]
+    assert cells[2:] == [
+        ["so happy", "love 0.90 (0.40)", "grief 0.60 (never)"],
+        ["joy 0.31 (0.25)"],
+        ["a table", "(none)", "love 0.90 (0.40)"],
+    ]
+
+
 @pytest.mark.parametrize("label", HOSTILE)
 def test_a_label_is_shown_and_not_obeyed(label):
     """Brackets stand as they are; what a terminal would obey is gone, and all else is there."""
@@ -137,7 +153,7 @@ def test_a_label_is_shown_and_not_obeyed(label):
     row = {"label": label, "f1": 0.5, "precision": 0.5, "recall": 0.5, "mcc": 0.5, "support": 3}
     part = {"per_label": [{**row, "threshold": None}]}
     results = {"split": "test", "examples": 3, "results": {"fixed_0.5": part, "validation": part}}
-    for table in (predictions_table([item]), per_label_table(results)):
+    for table in (predictions_table([item], {label: 0.5}), per_label_table(results)):
         text = shown(table, 120)
         assert printable(label) in text
         assert not set(text) & {"\x1b", "\x9b", "\x07", "\r", "\u202e"}

@@ -49,7 +49,8 @@ def predict_texts(folder: Path, texts: Sequence[str], *, form: str, output: Path
     with _opened(output) as file:
         model = bundle.load(folder)
         whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
-        for piece in _pieces(iter([model.predict(whole)]), Output(model.labels), form, is_long=False):
+        predicted = iter([model.predict(whole)])
+        for piece in _pieces(model, predicted, Output(model.labels), form, is_long=False):
             _write(file, piece, is_data=form != "table")
 
 
@@ -145,7 +146,7 @@ def _predict_all(
     predicted = _predicted(model, texts, meter)
     try:
         with meter:
-            for piece in _pieces(predicted, to, form, is_long=True):
+            for piece in _pieces(model, predicted, to, form, is_long=True):
                 with meter.aside():
                     _write(file, piece, is_data=form != "table")
                 meter.written = meter.done
@@ -160,16 +161,19 @@ def _predicted(model: bundle.Bundle, texts: Iterable[str], meter: _Meter) -> Ite
         yield model.predict(chunk, on_progress=partial(meter.show_part, meter.done))
 
 
-def _pieces(predicted: Iterator[Chunk], to: Output, form: str, *, is_long: bool) -> Iterable[bytes]:
-    return _tables(predicted, is_long=is_long) if form == "table" else FORMATS[form](predicted, to)
+def _pieces(
+    model: bundle.Bundle, predicted: Iterator[Chunk], to: Output, form: str, *, is_long: bool
+) -> Iterable[bytes]:
+    return _tables(model, predicted, is_long=is_long) if form == "table" else FORMATS[form](predicted, to)
 
 
-def _tables(predicted: Iterator[Chunk], *, is_long: bool) -> Iterator[bytes]:
+def _tables(model: bundle.Bundle, predicted: Iterator[Chunk], *, is_long: bool) -> Iterator[bytes]:
     """Yield tables as the terminal shall get them; what it cannot show becomes a question mark."""
     console = CommandConsole()
+    thresholds = dict(zip(model.labels, model.thresholds.values.tolist(), strict=True))
     for number, chunk in enumerate(predicted):
         with console.capture() as captured:
-            console.print(predictions_table(chunk, part=number if is_long else None))
+            console.print(predictions_table(chunk, thresholds, part=number if is_long else None))
         text = captured.get()
         yield (text.rstrip("\n") + "\n").encode(console.encoding, "replace")
 

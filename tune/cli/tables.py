@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -315,27 +316,39 @@ def _settings(varied: Mapping[str, Any]) -> dict[str, str]:
     return {SHORT_NAMES.get(name, name): short_value(value) for name, value in varied.items()}
 
 
-def predictions_table(predictions: Iterable[Mapping[str, Any]], *, part: int | None = None) -> Table:
-    """Return one row a text: the labels over their thresholds, and the highest scores.
+def predictions_table(
+    predictions: Iterable[Mapping[str, Any]], thresholds: Mapping[str, float], *, part: int | None = None
+) -> Table:
+    """Return one row a text: the predicted labels with score and threshold, and the label that comes next.
 
     Args:
         predictions: As ``goemo.bundle.Bundle.predict`` gives them.
+        thresholds: By label; infinite for never.
         part: Number from 0 of the part of a longer table. Parts are equally wide, and the first has the head;
             a table that is whole is as wide as its content.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     is_part = part is not None
     table.expand, table.show_header = is_part, not part
-    ratios = (3, 2, 3) if is_part else (None, None, None)
+    ratios = (3, 2, 2) if is_part else (None, None, None)
     table.add_column("text", overflow="fold", ratio=ratios[0])
-    table.add_column("labels", style="bold", ratio=ratios[1])
-    table.add_column("highest scores", ratio=ratios[2])
+    table.add_column("labels: score (threshold)", style="bold", ratio=ratios[1])
+    table.add_column("next", ratio=ratios[2])
     for item in predictions:
-        ranked = sorted(item["scores"].items(), key=lambda pair: -pair[1])[:3]
-        scores = ", ".join(f"{label} {score:.2f}" for label, score in ranked)
-        cells = (_one_line(item["text"]), ", ".join(item["labels"]) or "(none)", scores)
+        ranked = sorted(item["scores"], key=lambda label: -item["scores"][label])
+        shown = {
+            label: f"{label} {item['scores'][label]:.2f} ({_threshold(thresholds[label])})"
+            for label in ranked
+        }
+        labels = [shown[label] for label in ranked if label in item["labels"]]
+        others = [shown[label] for label in ranked if label not in item["labels"]]
+        cells = (_one_line(item["text"]), "\n".join(labels) or "(none)", others[0] if others else "")
         table.add_row(*(Text(cell) for cell in cells))  # as Text: a [bracket] in it is no markup
     return table
+
+
+def _threshold(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "never"
 
 
 def _one_line(text: str, most: int = 200) -> str:

@@ -34,4 +34,5 @@ def read_sample(rows: str, seed: int, _options: DataOptions) -> SourceContent:
         columns = {"text": list(texts), "labels": list(labels)}
         tables.append((name, Table(name, columns, range(1, end - start + 1))))
     splitting = f"seeded 80/10/10, seed {seed}"
-    return SourceContent(tables, GOEMOTIONS, PUBLISHED + " of the sample", splitting=splitting)
+    notes = ["the sample is synthetic, generated from phrases: scores on it say nothing about real texts"]
+    return SourceContent(tables, GOEMOTIONS, PUBLISHED + " of the sample", notes=notes, splitting=splitting)

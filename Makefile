@@ -37,8 +37,8 @@ quickstart: install
 	else $(BIN)/goemo search quickstart_scratch --name $(NAME); fi
 	$(BIN)/goemo export $(NAME) -o $(OUT).yaml
 	$(BIN)/goemo retrain $(OUT).yaml -o $(OUT)-model
-	$(BIN)/goemo predict $(OUT)-model "thank you so much, you made my day!" \
-		"this is the worst update ever, fix your app" "wait, how does that even work?"
+	$(BIN)/goemo predict $(OUT)-model "thank you so much for the help, you made my day!" \
+		"wow, I did not see that coming!" "I miss my dog so much, I can't stop crying"
 	@echo "The trials in the MLflow UI: $(BIN)/goemo ui"
 
 test: install

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from tune.models.exported import read_export
 from tune.models.registry.logged_model import pyfunc
 from tune.models.retrain import retrain
 from tune.ranking import leaderboard
+from tune.ranking.answers import BaselineRow, BlendRow, Gain, better_answer
 from tune.records import BASELINE, BLEND, Outcome, SearchFolder
 from tune.reporting.report import write_search_artifacts
 from tune.spec import SearchSpec
@@ -336,6 +338,28 @@ def test_baseline_and_blend_have_their_rows_and_sentences(blended, splits):
     answer, _ = page.split('<h2 id="leaderboard">')
     for sentence in (board.baseline.sentence, board.blend.sentence):
         assert html.escape(sentence, quote=False) in answer
+
+
+def test_an_export_names_what_is_better_than_the_best_trial(blended, tmp_path):
+    """The blend where it is offered; nobody is told who has named a trial."""
+    path = tmp_path / "best.yaml"
+    board = leaderboard.build(blended.snapshot())
+    written = write_export(blended, path)
+    assert written.splitlines()[1:] == [
+        f"note: {board.blend.sentence}",
+        f"to export it: goemo export answers --trial blend -o {path}",
+    ]
+    assert "note" not in write_export(blended, path, trial_id=board.best.trial_id)
+
+
+@pytest.mark.parametrize(("high", "is_named"), [(-0.01, True), (0.01, False)])
+def test_a_baseline_is_named_where_it_is_shown_to_be_better(high, is_named):
+    """Not where it is tied with the best trial, and not before there is a blend that is better still."""
+    row = BaselineRow("baseline", 0.5, 0.5, 0.4, 0.6, 1.0, Gain(-0.1, -0.2, high))
+    assert better_answer(row, None) == (("baseline", row.sentence) if is_named else None)
+    assert better_answer(replace(row, best_minus_baseline=None), None) is None
+    blend = BlendRow("blend", (), 0.6, 0.6, 0.5, 0.7, "baseline", Gain(0.1, 0.05, 0.2))
+    assert better_answer(row, blend) == ("blend", blend.sentence)
 
 
 @pytest.mark.slow

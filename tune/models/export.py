@@ -15,7 +15,7 @@ from tune.answer.blend import BlendAcrossSearches
 from tune.engine.resources import threads_per_trial
 from tune.models.exported import read_export
 from tune.ranking import leaderboard
-from tune.ranking.answers import why_no_blend
+from tune.ranking.answers import better_answer, why_no_blend
 from tune.ranking.confirmed import Confirmed, with_interval
 from tune.ranking.leaderboard import Leaderboard
 from tune.ranking.rows import Row
@@ -24,7 +24,9 @@ from tune.spec import SearchSpec, possible_lengths
 
 
 def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = None) -> str:
-    """Write one trial's configuration and return a line that says what was written.
+    """Write one trial's configuration and return what was written, in a line.
+
+    A second line names what is shown to be better, where no trial was named.
 
     Args:
         search: Where the trial ran.
@@ -50,7 +52,14 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     head = f"# goemo retrain {path} -o model\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     chosen = values["origin"]["trial"]
-    return f"{path}: {chosen} of {search.name}, validation {board.objective} {score[0]}{replaced}{score[1]}"
+    written = (
+        f"{path}: {chosen} of {search.name}, validation {board.objective} {score[0]}{replaced}{score[1]}"
+    )
+    better = better_answer(board.baseline, board.blend) if trial_id is None else None
+    if better is None:
+        return written
+    name, sentence = better
+    return f"{written}\nnote: {sentence}\nto export it: goemo export {search.name} --trial {name} -o {path}"
 
 
 def _trial_values(search: Snapshot, board: Leaderboard, row: Row) -> tuple[dict[str, Any], tuple[str, str]]:

@@ -156,6 +156,18 @@ def blend_row(search: Snapshot) -> BlendRow | None:
     )
 
 
+def better_answer(baseline: BaselineRow | None, blend: BlendRow | None) -> tuple[str, str] | None:
+    """Return what is shown to be better than the best trial, and how; None where nothing is.
+
+    Returns:
+        ``blend`` or ``baseline``, as `goemo export --trial` takes it, and a sentence on it.
+    """
+    if blend is not None:
+        return BLEND, blend.sentence
+    gain = None if baseline is None else baseline.best_minus_baseline
+    return (BASELINE, baseline.sentence) if baseline and gain and gain.high < 0 else None
+
+
 def why_no_blend(search: Snapshot) -> str:
     """Return why a search offers no blend, in a few words."""
     found = search.blended

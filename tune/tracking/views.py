@@ -75,7 +75,8 @@ def address(server: str, experiment_id: str, view: str) -> str:
 
 def tree_view(metric: str) -> View:
     """Return the view of all searches, the trials of each beneath it."""
-    columns = (f"metrics.`best/{metric}`", "tags.`goemo.trials`", *_ENDS, *_params(_USUAL))
+    of_search = ("tags.`goemo.trials`", "tags.`goemo.best_trial`")
+    columns = (f"metrics.`best/{metric}`", *of_search, *_params(_USUAL), *_ENDS)
     return View(TREE_VIEW, "Searches and their trials", columns)
 
 

@@ -230,5 +230,11 @@ def test_readme_can_be_typed_in_a_fresh_clone(tmp_path):
             stderr=subprocess.STDOUT,
         )
         said.seek(0)
-        assert typed.returncode == 0, said.read()[-20_000:]
+        shown = said.read()
+        assert typed.returncode == 0, shown[-20_000:]
+    for text, label in (
+        ("thank you so much for the help!", "gratitude"),
+        ("wow, I did not see that coming!", "surprise"),
+    ):
+        assert re.search(rf"^ *{re.escape(text)} +{label} ", shown, re.MULTILINE), shown[-20_000:]
     assert (clone / "model" / "model.safetensors").is_file()

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from goemo.configuration.plugins import GROUPS, plugins
@@ -35,10 +36,21 @@ def describe() -> dict[str, Any]:
     return {
         "versions": versions(),
         "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
         "cpus": os.cpu_count(),
         "gpus": gpus,
         "git_commit": _git_commit(),
     }
+
+
+def _processor() -> str:
+    """Return the processor's model, as Linux names it; elsewhere what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 def _git_commit() -> str | None:

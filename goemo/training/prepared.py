@@ -35,7 +35,7 @@ from goemo.data import Splits
 from goemo.errors import GoemoError, InputError
 from goemo.files import built_folder
 from goemo.frozen import FrozenFeatures, FrozenStates, output_folders
-from goemo.frozen.output import missing_output, output_name, output_parent
+from goemo.frozen.output import MissingOutput, missing_output, output_name, output_parent
 from goemo.inference import choose_device
 from goemo.models import Checkpoint, build_model, load_config, load_tokenizer, resolve_checkpoint
 from goemo.models.architectures import text_config
@@ -120,6 +120,20 @@ class Prepared:
     def frozen_states(self, max_length: int) -> FrozenStates | None:
         """Return states that cover a maximum length, for any pooling; see ``frozen_features``."""
         return self._frozen(FrozenStates, output_name("last_layer", ""), max_length)
+
+    def missing_output(
+        self, trainable: str, pooling: str, max_lengths: Sequence[int]
+    ) -> MissingOutput | None:
+        """Return what is to be computed before trials start; see ``goemo.frozen.output.missing_output``."""
+        return missing_output(
+            self.texts_folder,
+            self.checkpoint,
+            self.labels,
+            self.tokens,
+            trainable=trainable,
+            pooling=pooling,
+            max_lengths=max_lengths,
+        )
 
     def joined(self) -> Prepared:
         """Return the same data with the validation rows behind the training rows, and no validation split.
@@ -235,15 +249,7 @@ def prepare(
     if head:
         note(head)
     _rehearse(prepared, trainable, pooling, max(max_lengths))
-    missing = missing_output(
-        prepared.texts_folder,
-        prepared.checkpoint,
-        prepared.labels,
-        prepared.tokens,
-        trainable=trainable,
-        pooling=pooling,
-        max_lengths=max_lengths,
-    )
+    missing = prepared.missing_output(trainable, pooling, max_lengths)
     if missing is not None:
         obstacle = missing.obstacle(prefix_limit_gb)
         if obstacle:

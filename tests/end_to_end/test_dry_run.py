@@ -31,6 +31,7 @@ def test_a_dry_run_forecasts_and_starts_nothing(shell):
 
 
 def _beside_the_cache(mlruns):
-    """Return what is there but the tokens and the tokenizers trained on the data, which a search reuses."""
+    """Return what is there but tokens, tokenizers trained on the data, and scripts, which a search reuses."""
     cached = [mlruns / "cache" / name for name in ("prepared", "checkpoints")]
-    return {path for path in mlruns.rglob("*") if path.is_file() and not {*path.parents} & {*cached}}
+    files = {path for path in mlruns.rglob("*") if path.is_file() and not {*path.parents} & {*cached}}
+    return files - {*(mlruns / "cache").glob("vega-*.js")}

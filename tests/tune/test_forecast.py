@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import defaultdict
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from goemo.configuration import Configuration
-from goemo.data import load_splits
+from goemo.data import Split, load_splits
 from goemo.errors import InputError
-from goemo.frozen.output import missing_output
 from goemo.tokens import some_texts, spread
 from goemo.training import TrainingRun
-from goemo.training.prepared import Prepared, prepare
+from goemo.training.fresh_model import fresh_model
+from goemo.training.inputs import FeatureInputs, choose_inputs
+from goemo.training.prepared import prepare
 from tune.engine.preparation import checked_model, told_by
-from tune.forecast import Phases, Span, lines, over_budget
-from tune.forecast.costs import CostModel, fit_costs
+from tune.forecast import Phases, Span, driver, lines, over_budget
+from tune.forecast.costs import CostModel, DriverCosts, TrialCosts, fit_costs
 from tune.forecast.disk_need import DiskNeed
-from tune.forecast.forecasting import ERROR, LOG_S, REPORT_S, START_S, _wall_s, assemble, timeline
-from tune.forecast.measuring import Probed, _training
-from tune.forecast.probe import Probe, Timings, corners
-from tune.forecast.sample import sample_of, some_sequences
+from tune.forecast.forecasting import ERROR, _wall_s, assemble, timeline
+from tune.forecast.probe import Probe, Worker, corners, measure_at_once
+from tune.forecast.sample import read_some, representatives
 from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import TrialTimeline, simulate
 from tune.forecast.stopping import expected_runs
-from tune.forecast.work import Work, epoch_shapes, visits, work_of
+from tune.forecast.work import Work, epoch_shapes, work_of
 from tune.spec import load_spec, models
 
 SPACE = """\
@@ -74,7 +76,6 @@ def setting(spec, tmp_path):
         splits=splits,
         prepared=prepared,
         missing=None,
-        model=model,
         check=told_by(spec, settings, model),
         nodes=[{"CPU": 2.0, "memory": 8e9}],
         per_trial={"cpu": 1.0, "gpu": 0.0},
@@ -90,12 +91,6 @@ def test_the_work_of_an_epoch_is_that_of_its_batches():
     two = configuration(batch_size=4, max_length=20, accumulation_steps=2)
     assert sorted(epoch_shapes(lengths, two, reads_vectors=False)) == [((2, 16),), ((4, 16), (4, 16))]
     assert work_of(epoch_shapes(lengths, two, reads_vectors=True)) == Work(3, 10, 10, 10)
-
-
-def test_visits_count_how_often_a_shape_has_come():
-    """A shape is plain at its first visit and recorded at its second."""
-    a, b = ((4, 8),), ((4, 16),)
-    assert visits([a, b, a, a, b]).tolist() == [1, 1, 2, 3, 2]
 
 
 @pytest.mark.parametrize(
@@ -229,63 +224,80 @@ def test_the_trials_are_those_of_the_search_and_for_tpe_random_ones(spec):
     assert {varied["batch_size"] for varied in trials.values()} <= {16, 32}
 
 
-def test_corners_are_the_ends_and_some_between():
-    """Of a hundred sizes, nine: smallest and largest batches of the shortest and longest texts are there."""
-    many = [configuration(batch_size=b, max_length=t) for b in range(8, 88, 8) for t in range(10, 110, 10)]
-    found = [(c.batch_size, c.max_length) for c in corners(many, 9)]
-    assert len(found) == 9
-    assert {(8, 10), (8, 100), (80, 10), (80, 100)} <= set(found)
-    assert [b * t for b, t in found] == sorted(b * t for b, t in found)
-    assert len(corners(many[:3] * 2, 9)) == 3
+def test_corners_are_the_ends_of_both(setting):
+    """Of a hundred sizes, four: the smallest and largest batches of the shortest and longest texts."""
+    many = [
+        configuration(batch_size=b, accumulation_steps=a, max_length=t)
+        for b, a in ((8, 1), (16, 2), (24, 1))
+        for t in (10, 20, 30)
+    ]
+    found = [(c.batch_size, c.accumulation_steps, c.max_length) for c in corners(many)]
+    assert found == [(8, 1, 10), (16, 2, 30), (16, 2, 10), (8, 1, 30)]
+    assert [(c.batch_size, c.max_length) for c in corners(many[:1])] == [(8, 10)]
 
 
-def test_a_probe_trains_and_looks(setting):
-    """In one process: each configuration is timed from its second step on, and all of validation scored."""
-    folder = str(setting.prepared.folder)
-    chosen = corners(setting.configurations, 4)
+def probe_of(setting, seconds):
+    chosen = corners(setting.configurations)
+    return Probe(str(setting.prepared.folder), chosen, frozenset(), "cpu", 1, 0.0, seconds)
+
+
+def test_a_probe_trains_and_reports(setting):
+    """In one process: each configuration is timed from its second step on, and validation is reported on."""
     threads = torch.get_num_threads()
     try:
-        found, metrics_s = Probe(
-            folder, folder, chosen, (128, 200, 256, 400), "cpu", 1, 0.0, seconds=5.0
-        ).measure()
+        found = probe_of(setting, 5.0).measure()
     finally:
         torch.set_num_threads(threads)
-    assert metrics_s > 0
-    assert [one.configuration for one in found] == list(chosen)
+    assert [one.configuration for one in found] == list(corners(setting.configurations))
     for one in found:
-        assert len(one.steps_s) >= 1
-        assert min(one.steps_s) > 0
-        assert one.looked_at == len(setting.splits.validation)
+        assert min(one.steps.passes, one.steps_s, one.look_s) > 0
+        assert one.look.examples == len(setting.splits.validation)
         assert one.peak_bytes > 1e6
 
 
 def test_a_probe_leaves_out_what_it_has_no_time_for(setting):
-    """The first configuration is always timed; of the others, the largest that fit."""
-    chosen = corners(setting.configurations, 4)
-    probe = Probe("", "", chosen, (1, 2, 10, 1000), "cpu", 1, 0.0, seconds=0.0)
-    first = Timings(chosen[0], 0.0, (0.5, 1.5), 10, 0.1, 0)  # a second a step, two steps each
-    assert probe._affordable(first, 19.0) == [chosen[1]]
-    assert probe._affordable(first, 20.0) == [chosen[2]]
-    assert probe._affordable(first, 24.0) == [chosen[1], chosen[2]]
-    folder = str(setting.prepared.folder)
-    found, _ = replace(probe, sample=folder, prepared=folder).measure()
-    assert [one.configuration for one in found] == [chosen[0]]
+    """The first configuration is always timed."""
+    threads = torch.get_num_threads()
+    try:
+        found = probe_of(setting, 0.0).measure()
+    finally:
+        torch.set_num_threads(threads)
+    assert [one.configuration for one in found] == [corners(setting.configurations)[0]]
 
 
-def test_steps_that_are_recorded_are_told_from_those_that_are_replayed(setting):
-    """By hand: the first two of a shape take longer, and that is what recording it takes."""
-    c = configuration(batch_size=16, max_length=16)
-    epoch = setting.epoch(c)
-    is_steady = visits([*epoch, *epoch])[1:] > 2
-    seconds = np.where(is_steady, 0.01, 0.51)
-    measured = Timings(c, 0.0, tuple(seconds.tolist()), 10, 0.1, 0)
-    work, steady_s, shape_s = _training(setting, measured, is_recorded=True)
-    assert math.isclose(steady_s, 0.01 * is_steady.sum())
-    assert work.passes == is_steady.sum()
-    assert math.isclose(shape_s, 0.5 * (~is_steady).sum() / len(set(epoch)))
-    work, steady_s, shape_s = _training(setting, measured, is_recorded=False)
-    assert (work.passes, shape_s) == (2 * len(epoch) - 1, None)
-    assert math.isclose(steady_s, seconds.sum())
+class FakeRay:
+    """Runs actors in this process, and counts them."""
+
+    def __init__(self):
+        self.started = 0
+        self.killed = 0
+
+    def remote(self, kind):
+        def start():
+            self.started += 1
+            methods = {name: SimpleNamespace(remote=getattr(kind(), name)) for name in ("ready", "measure")}
+            return SimpleNamespace(**methods)
+
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
+
+    def get(self, values):
+        return values
+
+    def kill(self, actor):
+        del actor
+        self.killed += 1
+
+
+def test_workers_start_once_for_all_models(monkeypatch):
+    """Two models and three trials at once: three processes, which measure one model after the other."""
+    fake = FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setattr(Worker, "ready", lambda _: True)
+    probes = [SimpleNamespace(measure=lambda name=name: [name]) for name in ("a", "b")]
+    found, started_s = measure_at_once(probes, {"cpu": 1.0, "gpu": 0.0}, workers=3)
+    assert found == [["a"] * 3, ["b"] * 3]
+    assert started_s >= 0
+    assert (fake.started, fake.killed) == (3, 3)
 
 
 def test_texts_are_chosen_evenly_by_length(setting):
@@ -299,76 +311,81 @@ def test_texts_are_chosen_evenly_by_length(setting):
     assert np.array_equal(spread(store, 10**6), np.arange(len(store)))
 
 
-def test_a_sample_stands_for_all_of_a_frozen_search(minilm, tmp_path):
-    """Trials train on it as on the whole: all training texts, each on a sequence of about its length."""
+@pytest.fixture
+def frozen(minilm, tmp_path):
+    """Prepared data of 600 texts, and the output of a frozen encoder that no search has computed."""
     splits = load_splits("sample:600")
     prepared = prepare(splits, minilm, trainable="all", pooling="mean", max_lengths=[8, 16], cache=tmp_path)
-    missing = missing_output(
-        prepared.texts_folder,
-        prepared.checkpoint,
-        prepared.labels,
-        prepared.tokens,
-        trainable="head",
-        pooling="mean",
-        max_lengths=[8, 16],
+    missing = prepared.missing_output("head", "mean", [8, 16])
+    return prepared, missing
+
+
+def test_few_texts_stand_for_all(frozen):
+    """Each text is replaced by one of about its length, and so many different ones are left."""
+    store = frozen[0].tokens["train"]
+    rows = representatives(store, 64)
+    assert len(rows) == len(store)
+    assert len({*rows.tolist()}) == 64
+    lengths = store.lengths(16)
+    assert np.abs(lengths[rows] - lengths).mean() < 2
+    assert np.array_equal(lengths[representatives(store, 10**6)], lengths)
+
+
+def test_trials_read_vectors_of_a_stand_in(frozen, tmp_path):
+    """The probe of a frozen search with a cold cache trains on vectors, as its trials will: on no tokens."""
+    prepared, missing = frozen
+    assert missing.sequences is not None
+    folder = tmp_path / "stand-in"
+    stand_in, encoder_s = read_some(
+        prepared,
+        missing,
+        folder,
+        lengths={8, 16},
+        texts=64,
+        validation=60,
+        device=torch.device("cpu"),
     )
-    few = some_sequences(missing.sequences, 32, {"validation": np.arange(5)})
-    assert len(few) < len(missing.sequences) / 2
-    assert few.rows["validation"].shape == (2, 5)
-    for place, max_length in enumerate(few.max_lengths):
-        wanted = prepared.tokens["train"].lengths(max_length)
-        got = few.lengths[few.rows["train"][place]]
-        assert np.abs(got - wanted).mean() < 2
-    assert set(few.rows["train"].ravel().tolist()) == set(range(len(few)))
-    arguments = {"rows": 20, "seconds": 0.2, "device": torch.device("cpu"), "parent": tmp_path}
-    with sample_of(prepared, missing, **arguments) as sample:
-        opened = Prepared.open(sample.folder)
-        assert [len(opened.tokens[split]) for split in ("train", "validation", "test")] == [480, 20, 20]
-        assert opened.targets["validation"].shape == (20, 28)
-        assert opened.frozen_features("mean", 8) is not None
-        assert sample.encoder_s > 0
-        c = Configuration(
-            checkpoint=minilm, trainable="head", pooling="mean", max_length=16, epochs=1, reports=1
-        )
-        assert TrainingRun(c, opened, device="cpu").advance().scores.shape == (20, 28)
-    assert not sample.folder.exists()
-    assert prepared.frozen_features("mean", 8) is None
-    assert list(tmp_path.iterdir()) == [tmp_path / "prepared"]
+    assert encoder_s > 0
+    assert [len(stand_in.tokens[split]) for split in ("train", "validation", "test")] == [480, 60, 1]
+    assert len(stand_in.frozen_features("mean", 8).features) < len(missing.sequences) / 2
+    c = Configuration(
+        checkpoint=prepared.checkpoint.name, trainable="head", pooling="mean", max_length=16, epochs=1
+    )
+    model = fresh_model(c, stand_in, torch.device("cpu"))
+    assert isinstance(choose_inputs(c, stand_in, model), FeatureInputs)
+    assert prepared.frozen_features("mean", 8) is None  # nothing of it is left beside the stand-in
 
 
-def test_a_sample_has_what_an_earlier_search_has_computed(minilm, tmp_path):
-    """Where the encoder's output is in the cache, the probe reads it as trials do, and runs no encoder."""
-    splits = load_splits("sample:600")
-    prepared = prepare(splits, minilm, trainable="head", pooling="mean", max_lengths=[8], cache=tmp_path)
-    whole = prepared.frozen_features("mean", 8)
-    arguments = {"rows": 60, "seconds": 0.2, "device": torch.device("cpu"), "parent": tmp_path}
-    with sample_of(prepared, None, **arguments) as sample:
-        found = Prepared.open(sample.folder).frozen_features("mean", 8)
-        assert found is not None
-        np.testing.assert_array_equal(found.features, whole.features)
-        assert sample.encoder_s == 0
-    assert prepared.frozen_features("mean", 8) is not None
-    assert np.isfinite(whole.features).all()  # the cache outlives the stand-in
+@pytest.mark.parametrize(("rows", "expected"), [(400, 3.0), (10_000, 60.0), (40_000, 140.0)])
+def test_the_time_of_a_bag_of_words_grows_with_the_rows(monkeypatch, rows, expected):
+    """By hand: 500 rows, or all, take 2 s to choose, which stops growing at 15,000, and 1 s to fit."""
+    clock = iter([10.0, 12.0, 13.0])
+    monkeypatch.setattr(driver, "time", SimpleNamespace(thread_time=lambda: next(clock)))
+    monkeypatch.setattr(driver, "choose_settings", lambda *_, seed: SimpleNamespace(settings=seed))
+    monkeypatch.setattr(driver, "fit_words", lambda *_, labels: labels)
+    train = Split("train", ["a text"] * rows, np.zeros((rows, 2), dtype=np.bool_), [], "")
+    splits = SimpleNamespace(train=train, labels=("x", "y"))
+    assert math.isclose(driver.baseline_s(splits, seed=0), expected)
 
 
-PROBED = Probed(
+COSTS = TrialCosts(
     train=CostModel(tokens=1e-4),
-    look=CostModel(examples=1e-3),
-    metrics_s=0.5,
+    look=CostModel(passes=0.5, examples=1e-3),
     setup_s=0.25,
-    shape_s=0.0,
-    workers_s=3.0,
-    files_s=0.3,
     encoder_s=40.0,
-    test_s=7.0,
     memory_bytes=1e9,
 )
+DRIVER = DriverCosts(start_s=8.0, files_s=0.3, baseline_s=0.0, closing_s=9.5)
+
+
+def forecast_of(setting, costs=COSTS, driver=DRIVER, notes=(), source="a probe of 20 s"):
+    return assemble([(setting, costs)], driver, 5.0, notes, source=source)
 
 
 def test_a_course_is_work_times_prices(setting):
     """By hand: padded tokens of both epochs, validation at each report, the start before the first."""
     c = configuration(batch_size=16, max_length=16, epochs=2, reports=5)
-    found = timeline(setting, PROBED, c)
+    found = timeline(setting, COSTS, c)
     lengths = setting.prepared.tokens["train"].lengths(16)
     tokens = work_of(epoch_shapes(lengths, c, reads_vectors=False)).tokens
     validation = len(setting.splits.validation)
@@ -380,11 +397,10 @@ def test_a_course_is_work_times_prices(setting):
 
 def test_a_forecast_adds_up(setting):
     """The wall time is the sum of its phases, in the middle of its range; hours are those of the trials."""
-    f = assemble([(setting, PROBED)], 5.0, ["a note"], probe_s=20.0)
+    f = forecast_of(setting, notes=["a note"])
     assert f.trials == 12
     assert f.at_once == 2
-    assert (f.phases.opening, f.phases.encoder) == (5.0 + START_S + 3.0, 40.0)
-    assert f.phases.closing == 7.0 + REPORT_S
+    assert (f.phases.opening, f.phases.encoder, f.phases.closing) == (5.0 + 8.0, 40.0, 9.5)
     assert math.isclose(f.phases.total, f.wall_s.expected)
     assert f.wall_s.low <= f.wall_s.expected / (1 + ERROR)
     assert f.wall_s.high >= f.wall_s.expected * (1 + ERROR)
@@ -400,18 +416,24 @@ def test_the_driver_shares_the_cores_with_the_trials(setting, cpus, expected):
     """By hand: two trials of 10 s at once, and 5 s of the driver for each: 30 s of work on all cores."""
     run = simulate([reporting(10.0), reporting(10.0)], at_once=2)
     place = replace(setting, nodes=[{"CPU": cpus}])
-    assert math.isclose(_wall_s(place, replace(PROBED, files_s=5.0 - LOG_S), run), expected)
+    assert math.isclose(_wall_s(place, replace(DRIVER, files_s=5.0), run), expected)
+
+
+@pytest.mark.parametrize(("baseline_s", "expected"), [(0.0, 10.0), (8.0, 10.0), (14.0, 13.0), (40.0, 32.0)])
+def test_the_bag_of_words_shares_the_cores_too(setting, baseline_s, expected):
+    """By hand: 8 of its seconds pass while workers start; the rest competes with 20 s of trials."""
+    run = simulate([reporting(10.0), reporting(10.0)], at_once=2)
+    driver = replace(DRIVER, files_s=0.0, baseline_s=baseline_s)
+    assert math.isclose(_wall_s(setting, driver, run), expected)
 
 
 @pytest.mark.parametrize(("top", "leaders"), [(2, 2), (20, 12)])
 def test_confirmations_take_time_too(setting, top, leaders):
     """Two leaders with two further seeds each are four trials more; 20 asked for are all twelve."""
-    before = assemble([(setting, PROBED)], 5.0, [], probe_s=20.0)
+    before = forecast_of(setting)
     confirm = replace(setting.spec.confirm, top=top, seeds=3)
-    after = assemble(
-        [(replace(setting, spec=replace(setting.spec, confirm=confirm)), PROBED)], 5.0, [], probe_s=20.0
-    )
-    mean_s = sum(timeline(setting, PROBED, c).total_s for c in setting.configurations) / 12
+    after = forecast_of(replace(setting, spec=replace(setting.spec, confirm=confirm)))
+    mean_s = sum(timeline(setting, COSTS, c).total_s for c in setting.configurations) / 12
     assert math.isclose(after.phases.confirming, leaders * mean_s)
     assert math.isclose(after.trial_hours - before.trial_hours, 2 * leaders * mean_s / 3600)
 
@@ -419,7 +441,7 @@ def test_confirmations_take_time_too(setting, top, leaders):
 def test_without_early_stopping_nothing_is_saved(setting):
     """There is no share of steps to speak of, and the lines leave it out."""
     none = replace(setting.spec, scheduler=replace(setting.spec.scheduler, algorithm="none"))
-    f = assemble([(replace(setting, spec=none), PROBED)], 5.0, [], probe_s=20.0)
+    f = forecast_of(replace(setting, spec=none))
     assert f.kept_steps is None
     assert f.saved_s == 0
     assert "early stopping" not in lines(f)
@@ -428,7 +450,7 @@ def test_without_early_stopping_nothing_is_saved(setting):
 def test_the_lines_tell_every_figure(setting):
     """Time with its range and parts, trials, early stopping, hours, memory and disk, each on a line."""
     f = replace(
-        assemble([(setting, PROBED)], 5.0, ["a note"], probe_s=33.0),
+        forecast_of(setting, notes=["a note"], source="a probe of 33 s"),
         wall_s=Span(400.0, 500.0, 640.0),
         phases=Phases(20.0, 300.0, 160.0, 0.0, 20.0),
         kept_steps=Span(0.41, 0.5, 0.62),
@@ -456,7 +478,7 @@ def test_the_lines_tell_every_figure(setting):
 
 def test_budgets_that_end_a_search_first_are_told(setting):
     """Told of is the budget that is below what the search may take, and no other."""
-    f = replace(assemble([(setting, PROBED)], 5.0, [], probe_s=20.0), wall_s=Span(400.0, 500.0, 600.0))
+    f = replace(forecast_of(setting), wall_s=Span(400.0, 500.0, 600.0))
     assert "--time-budget 9 min" in over_budget(f, 540.0, None)[0]
     assert over_budget(f, 601.0, None) == []
     with pytest.raises(InputError, match="--gpu-hours: trials of this search run without a GPU"):
@@ -464,14 +486,3 @@ def test_budgets_that_end_a_search_first_are_told(setting):
     shared = replace(f, per_trial={"cpu": 1.0, "gpu": 0.5}, trial_hours=3.0)
     assert "--gpu-hours 1" in over_budget(shared, None, 1.0)[0]
     assert over_budget(shared, 601.0, 1.6) == []
-
-
-def test_a_gpu_pays_for_each_shape_once(setting):
-    """Where steps are recorded, a trial pays for each shape of its batches."""
-    c = configuration(batch_size=16, max_length=16, epochs=1)
-    plain = timeline(setting, PROBED, c)
-    recorded = timeline(setting, replace(PROBED, shape_s=1.0), c)
-    lengths = setting.prepared.tokens["train"].lengths(16)
-    shapes = len(set(epoch_shapes(lengths, c, reads_vectors=False)))
-    assert math.isclose(recorded.total_s - plain.total_s, shapes)
-    assert math.isclose(recorded.seconds[0] - plain.seconds[0], shapes)

@@ -79,9 +79,11 @@ def search(  # noqa: PLR0917 - click passes them by name
 
         echo(plan(spec))
         if not no_probe:
+            import psutil
+
             from tune.forecast import forecast, lines, over_budget
 
-            found = forecast(spec, address=running.address)
+            found = forecast(spec, address=running.address, started=psutil.Process().create_time())
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             echo(lines(found, width))
             for sentence in over_budget(found, running.time_budget, running.gpu_hours):

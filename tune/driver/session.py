@@ -56,11 +56,13 @@ def run(command: Command, inputs: SearchInputs, search: SearchFolder) -> SearchR
     from tune.tracking import Tracker
 
     spec, splits, view, log = command.spec, inputs.splits, command.view, command.log
+    is_first = "started" not in search.facts
     search.write_validation(splits.validation.targets, splits.labels)
     search.add_facts(
         data=data_facts(splits, spec.seed),
         environment=inputs.environment,
         started=search.facts.get("started", time.time()),
+        seconds={},
     )
     stop_request = StopRequest(search.path)
     tracker = Tracker(
@@ -96,6 +98,8 @@ def run(command: Command, inputs: SearchInputs, search: SearchFolder) -> SearchR
         raise stop_request.error
     stopped_by = stop_request.why if left and stop_request.kind == "budget" else ""
     _say_how_it_ended(command, left, stopped_by, is_logged=not unlogged)
+    if is_first and left == 0:
+        search.add_facts(seconds=log.seconds())
     return SearchResult(search.name, board, left == 0, left, tuple(unlogged), stopped_by)
 
 

@@ -1,13 +1,15 @@
-"""A cost model: seconds for an amount of computation, with four unit costs fitted to timings."""
+"""Costs on this machine: seconds for an amount of computation, fitted to timings, and those of the driver."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from scipy.optimize import nnls
 
+from goemo.configuration import Configuration
 from tune.forecast.work import Work
 
 # What is fitted first where there are fewer measurements than costs.
@@ -31,6 +33,76 @@ class CostModel:
             + self.tokens * work.tokens
             + self.pairs * work.pairs
         )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One configuration as it was trained, by the probe or in an earlier search.
+
+    Attributes:
+        configuration: What was trained.
+        steps: The work of some of its steps.
+        steps_s: Seconds that these took.
+        look: The work of scoring some texts.
+        look_s: Seconds of a report on these texts: scoring, thresholds and metrics.
+        setup_s: Seconds of the trial beside its steps and reports.
+        peak_bytes: Memory of the process, or of the GPU, at its peak.
+    """
+
+    configuration: Configuration
+    steps: Work
+    steps_s: float
+    look: Work
+    look_s: float
+    setup_s: float
+    peak_bytes: float
+
+
+@dataclass(frozen=True)
+class TrialCosts:
+    """What the trials of one model cost.
+
+    Attributes:
+        train: Of training.
+        look: Of a report.
+        setup_s: Seconds of a trial beside its steps and reports.
+        encoder_s: Seconds of the frozen encoder, before the first trial.
+        memory_bytes: Of the largest trial at its peak.
+    """
+
+    train: CostModel
+    look: CostModel
+    setup_s: float
+    encoder_s: float
+    memory_bytes: float
+
+
+@dataclass(frozen=True)
+class DriverCosts:
+    """What a search costs beside its trials.
+
+    Attributes:
+        start_s: Seconds from the end of the preparation to the start of the first trial.
+        files_s: Seconds of the driver for the files of a trial, which it makes while others run.
+        baseline_s: Core seconds of the bag of words, beside the trials; 0 where it is in the cache.
+        closing_s: Seconds from the end of the last trial to the end of the command.
+    """
+
+    start_s: float
+    files_s: float
+    baseline_s: float
+    closing_s: float
+
+
+def trial_costs(timings: Sequence[Timing], *, encoder_s: float, memory_bytes: float) -> TrialCosts:
+    """Fit the costs of the trials of a model to timings of some, at least one."""
+    return TrialCosts(
+        train=fit_costs([(one.steps, one.steps_s) for one in timings]),
+        look=fit_costs([(one.look, one.look_s) for one in timings]),
+        setup_s=median(one.setup_s for one in timings),
+        encoder_s=encoder_s,
+        memory_bytes=memory_bytes,
+    )
 
 
 def fit_costs(measured: Sequence[tuple[Work, float]]) -> CostModel:

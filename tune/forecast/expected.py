@@ -34,7 +34,7 @@ class Phases:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a search is expected to take, from a short measured probe.
+    """What a search is expected to take, from records or a short probe.
 
     Attributes:
         name: The search.
@@ -52,7 +52,7 @@ class Forecast:
         memory_there: What there is for one: its share of a GPU, or of the machine.
         disk: What the search writes.
         disk_free: Bytes free where it writes.
-        probe_s: What the probe took.
+        source: Where the costs are from: ``the records of NAME``, ``a probe of 20 s``, or both.
         notes: What a reader should know of these figures.
         data: What was read, line by line.
         models: What each model's share of that is, a line each, where the search chooses among several.
@@ -73,7 +73,7 @@ class Forecast:
     memory_there: float
     disk: DiskNeed
     disk_free: float
-    probe_s: float
+    source: str
     notes: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     models: tuple[str, ...] = ()

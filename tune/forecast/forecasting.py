@@ -1,4 +1,4 @@
-"""Forecasts a search from a short probe and arithmetic."""
+"""Forecasts a search from records or a short probe, and arithmetic."""
 
 from __future__ import annotations
 
@@ -15,19 +15,15 @@ from rich.console import Console
 from goemo.configuration import Configuration
 from goemo.data import Splits, load_splits, report_lines
 from goemo.files import amount
-from goemo.frozen.output import missing_output
 from goemo.training import report_progress, report_step
 from goemo.training.prepared import prepare as prepare_shared
 from tune.durations import duration
-from tune.engine.preparation import (
-    check_models,
-    checked_model,
-    found_checkpoints,
-    trial_resources,
-)
+from tune.engine.preparation import checked_model, dearest, found_checkpoints, told_by, trial_resources
+from tune.forecast.costs import DriverCosts, TrialCosts
 from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
-from tune.forecast.measuring import Probed, look_work, measure
+from tune.forecast.learning import learn
+from tune.forecast.measuring import measured_costs
 from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import Run, TrialTimeline, simulate
 from tune.forecast.stopping import Span, expected_runs
@@ -37,25 +33,28 @@ from tune.live.progress import progress_bars
 from tune.records import runs_folder
 from tune.spec import SearchSpec, models, possible_lengths
 
-# What no probe sees, on two cores of an AMD EPYC: the imports of the command and MLflow's store before the
-# first trial; the leaderboard, the figures and the page after the last; and what MLflow takes for a trial.
-START_S, REPORT_S, LOG_S = 2.5, 2.5, 0.2
-
 # How far off a probe of seconds may be on a machine that does nothing else.
 ERROR = 0.2
 
 
-def forecast(spec: SearchSpec, *, address: str | None = None, console: Console | None = None) -> Forecast:
+def forecast(
+    spec: SearchSpec,
+    *,
+    address: str | None = None,
+    console: Console | None = None,
+    started: float | None = None,
+) -> Forecast:
     """Forecast what a search takes: time, hours, memory and disk, and what early stopping saves.
 
-    It does for some seconds each what the search would do: on the machine or the cluster where the search
-    would run, and as many trials at once. Tokens are written to the cache under `mlruns`, where the search
-    finds them; nothing else stays.
+    It prepares what the search would prepare, on the machine or the cluster where the search would run. What
+    trials take there is learned from the records of an earlier search, and else measured for some seconds
+    each. Tokens are written to the cache under `mlruns`, where the search finds them; nothing else stays.
 
     Args:
         spec: The search space and how to search it, as `tune.spec.load_spec` gives it.
         address: A Ray cluster, ``auto`` or ``HOST:PORT``; None for this machine.
         console: Where progress is shown; None for stderr.
+        started: When the command began, in seconds since the epoch; None for now.
 
     Raises:
         InputError: Data, checkpoint or resources are wrong; the search would be refused too.
@@ -63,6 +62,7 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
     """
     from tune.engine.cluster import check_address, connect
 
+    started = time.time() if started is None else started
     check_address(address)
     console = console or progress_console()
 
@@ -70,39 +70,29 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
         console.print(f"forecast: {line}", soft_wrap=True, highlight=False)
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    started = time.perf_counter()
     checkpoints = found_checkpoints(spec)
     with connect(address, tell) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
-        check = check_models(spec, splits)
+        checks = [told_by(spec, one, checked_model(spec, one, splits)) for one in models(spec)]
         resources = nodes(shared=runs_folder(), needed=checkpoints, note=tell)
-        per_trial = trial_resources(spec, check, resources)
-        opening_s = time.perf_counter() - started
-        chosen = models(spec)
-        parts: list[tuple[Setting, Probed]] = []
-        notes = []
-        for one in chosen:
+        per_trial = trial_resources(spec, dearest(checks), resources)
+        settings, notes, beside_s = [], [], 0.0
+        for one, check in zip(models(spec), checks, strict=True):
             with progress_bars(console) as on_progress:
                 prepared = prepare_shared(
                     splits,
                     one.checkpoint,
-                    trainable="all",  # the tokens alone
+                    trainable=one.trainable,
+                    pooling=one.pooling,
                     max_lengths=possible_lengths(spec, one),
                     cache=runs_folder() / "cache",
+                    prefix_limit_gb=0,  # all but the frozen encoder's output
                     on_progress=on_progress,
                 )
-            counting = time.perf_counter()
-            missing = missing_output(
-                prepared.texts_folder,
-                prepared.checkpoint,
-                prepared.labels,
-                prepared.tokens,
-                trainable=one.trainable,
-                pooling=one.pooling,
-                max_lengths=possible_lengths(spec, one),
-            )
-            opening_s += time.perf_counter() - counting
+            counting = time.time()
+            missing = prepared.missing_output(one.trainable, one.pooling, possible_lengths(spec, one))
+            beside_s += time.time() - counting
             obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)
             if obstacle:
                 notes.append(f"frozen encoder output of {one.checkpoint}: {obstacle}")
@@ -112,31 +102,57 @@ def forecast(spec: SearchSpec, *, address: str | None = None, console: Console |
                 splits=splits,
                 prepared=prepared,
                 missing=None if obstacle else missing,
-                model=checked_model(spec, one, splits),
                 check=check,
                 nodes=resources,
                 per_trial=per_trial,
             )
             if setting.trials:  # a few random draws need not have one of each
-                tell(f"{one.checkpoint} ({one.trainable})")
-                probed = measure(setting, tell, share=1 / len(chosen))
-                parts.append((replace(setting, model=None), probed))
-        notes = list(dict.fromkeys(notes))
-        return assemble(parts, opening_s, notes, probe_s=time.perf_counter() - started)
+                settings.append(setting)
+        _import_what_a_search_does()
+        opening_s = time.time() - started - beside_s
+        measuring = time.perf_counter()
+        learned = learn(settings, address=address)
+        costs, driver = measured_costs(settings, learned, tell)
+        probe_s = time.perf_counter() - measuring
+        ending = time.perf_counter()
+    driver = replace(driver, closing_s=driver.closing_s + time.perf_counter() - ending)  # Ray has ended
+    is_probed = learned is None or not all(learned.timings)
+    source = [f"the records of {learned.name}"] if learned is not None else []
+    source += [f"a probe of {duration(probe_s)}"] if is_probed else []
+    return assemble(
+        list(zip(settings, costs, strict=True)),
+        driver,
+        opening_s,
+        list(dict.fromkeys(notes)),
+        source=" and ".join(source),
+    )
+
+
+def _import_what_a_search_does() -> None:
+    """Import what takes seconds in a search too, after its data was read."""
+    import tune.engine.tuner
+    import tune.reporting.artifacts
+    import tune.tracking  # noqa: F401
 
 
 def assemble(
-    parts: Sequence[tuple[Setting, Probed]], opening_s: float, notes: Sequence[str], *, probe_s: float
+    parts: Sequence[tuple[Setting, TrialCosts]],
+    driver: DriverCosts,
+    opening_s: float,
+    notes: Sequence[str],
+    *,
+    source: str,
 ) -> Forecast:
-    """Work out a forecast from what was measured.
+    """Work out a forecast from costs.
 
     Args:
-        parts: For each model of the search, where it would run and what was measured.
+        parts: For each model of the search, where it would run and what its trials cost.
+        driver: What the search costs beside its trials.
         opening_s: Seconds to read data and model, and to start Ray.
         notes: What a reader should know.
-        probe_s: What the probe took.
+        source: Where the costs are from.
     """
-    setting, probed = parts[0]
+    setting = parts[0][0]
     spec, at_once = setting.spec, setting.at_once
     of_models = [[timeline(s, p, c) for c in s.configurations] for s, p in parts]
     known = {
@@ -147,16 +163,15 @@ def assemble(
     by_id = {trial_id: known[trial_id] for trial_id in drawn(spec)}
     timelines = list(by_id.values())
     runs = expected_runs(spec, by_id, at_once)
-    walls = [_wall_s(setting, probed, run) for run in runs]
-    whole_s = _wall_s(setting, probed, simulate(timelines, at_once))
+    walls = [_wall_s(setting, driver, run) for run in runs]
+    whole_s = _wall_s(setting, driver, simulate(timelines, at_once))
     steps = sum(sum(one.steps) for one in timelines)
     totals = sorted(one.total_s for one in timelines)
     # The leaders are not known yet: any trial may be one.
     again = [TrialTimeline((100,), (sum(totals) / len(totals),), (0,))] * spec.confirm.most_trials(spec.total)
     confirming_s = simulate(again, at_once).wall_s if again else 0.0
-    closing_s = max(p.test_s for _, p in parts) + REPORT_S
-    opening_s += START_S + max(p.workers_s for _, p in parts)
-    phases = Phases(opening_s, sum(p.encoder_s for _, p in parts), median(walls), confirming_s, closing_s)
+    encoder_s = sum(p.encoder_s for _, p in parts)
+    phases = Phases(opening_s + driver.start_s, encoder_s, median(walls), confirming_s, driver.closing_s)
     rest_s = phases.total - phases.trials
     kept = Span.of([run.steps / steps for run in runs]) if spec.scheduler.algorithm != "none" else None
     hours = (median([sum(run.trial_s) for run in runs]) + sum(one.total_s for one in again)) / 3600
@@ -176,7 +191,7 @@ def assemble(
         memory_there=_memory_there(setting),
         disk=disk_needed(
             spec,
-            setting.check,
+            dearest([s.check for s, _ in parts]),
             labels=len(setting.prepared.labels),
             rows=(len(setting.splits.validation), len(setting.splits.test)),
             at_once=at_once,
@@ -184,21 +199,21 @@ def assemble(
             is_checkpointed=totals[-1] > spec.checkpoint_every_s,
         ),
         disk_free=free_bytes(runs_folder()),
-        probe_s=probe_s,
+        source=source,
         notes=(*notes, *_notes(spec)),
         data=_data_lines(setting.splits),
         models=() if len(parts) == 1 else tuple(map(_share, parts, of_models)),
     )
 
 
-def _share(part: tuple[Setting, Probed], timelines: Sequence[TrialTimeline]) -> str:
+def _share(part: tuple[Setting, TrialCosts], timelines: Sequence[TrialTimeline]) -> str:
     """Return what one model takes of a search that chooses among several."""
-    setting, probed = part
+    setting, costs = part
     one, (shortest, middle, longest) = setting.settings, map(duration, _ends(timelines))
-    encoder = f", {duration(probed.encoder_s)} for the frozen encoder" if probed.encoder_s >= 0.5 else ""
+    encoder = f", {duration(costs.encoder_s)} for the frozen encoder" if costs.encoder_s >= 0.5 else ""
     return (
         f"{one.checkpoint} ({one.trainable}, {one.pooling}): {len(timelines)} trials, each {shortest} to "
-        f"{longest}, the median {middle}; {amount(probed.memory_bytes)} for the largest{encoder}"
+        f"{longest}, the median {middle}; {amount(costs.memory_bytes)} for the largest{encoder}"
     )
 
 
@@ -212,32 +227,32 @@ def _data_lines(splits: Splits) -> tuple[str, ...]:
     return () if splits.report is None else tuple(report_lines(splits.report.to_dict()))
 
 
-def timeline(setting: Setting, probed: Probed, configuration: Configuration) -> TrialTimeline:
+def timeline(setting: Setting, costs: TrialCosts, configuration: Configuration) -> TrialTimeline:
     """Work out what one configuration takes."""
     c = configuration
     shapes = setting.epoch(c)
-    step_s = probed.train.seconds(work_of(shapes)) / len(shapes)
+    step_s = costs.train.seconds(work_of(shapes)) / len(shapes)
     total = len(shapes) * c.epochs
     reports = min(c.reports, total)
     ends = [0, *(report_step(number, reports, total) for number in range(1, reports + 1))]
     steps = tuple(end - start for start, end in pairwise(ends))
-    validation = setting.prepared.tokens["validation"].lengths(c.max_length)
-    look = look_work(validation, reads_vectors=setting.reads_vectors(c.max_length))
-    seconds = [count * step_s + probed.look.seconds(look) + probed.metrics_s for count in steps]
-    seconds[0] += probed.setup_s + probed.shape_s * len(set(shapes))
+    look_s = costs.look.seconds(setting.look(c.max_length))
+    seconds = [count * step_s + look_s for count in steps]
+    seconds[0] += costs.setup_s
     progress = tuple(report_progress(number, reports) for number in range(1, reports + 1))
     return TrialTimeline(progress, tuple(seconds), steps)
 
 
-def _wall_s(setting: Setting, probed: Probed, run: Run) -> float:
-    """Return the wall time of a run's trials where they share the cores with the driver.
+def _wall_s(setting: Setting, driver: DriverCosts, run: Run) -> float:
+    """Return the wall time of a run's trials where they share the cores with the driver and the bag of words.
 
     The driver writes files and logs, one trial after the other, while others train: where the cores are all
-    taken, that makes the trials longer.
+    taken, that makes the trials longer. The bag of words begins while the workers start.
     """
-    driver_s = (probed.files_s + LOG_S) * len(run.trial_s)
+    driver_s, words_s = driver.files_s * len(run.trial_s), driver.baseline_s
     work_s = setting.per_trial["cpu"] * sum(run.trial_s) + driver_s
-    return max(run.wall_s, driver_s, work_s / setting.cpus)
+    work_s += max(0.0, words_s - driver.start_s)
+    return max(run.wall_s, driver_s, words_s - driver.start_s, work_s / setting.cpus)
 
 
 def _memory_there(setting: Setting) -> float:
@@ -255,6 +270,8 @@ def _notes(spec: SearchSpec) -> list[str]:
         notes.append("TPE chooses as it learns; its trials are simulated by random draws")
     if spec.scheduler.algorithm != "none":
         notes.append("early stopping: assumes that trials rank at every report as they would at the end")
+    if spec.scheduler.spares_ties:
+        notes.append("and counts no ties, which let a few per cent more of the steps be taken")
     if spec.scheduler.algorithm == "median":
         notes.append("and that their objectives no longer rise: the more they rise, the fewer are stopped")
     return notes

@@ -1,222 +1,144 @@
-"""Measurement: runs the parts of a search for some seconds each, and times them."""
+"""Measurement of what no records tell: parts of a search run for some seconds each, and are timed."""
 
 from __future__ import annotations
 
-import time
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import mean, median
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
-import torch
 
-from goemo.configuration import Configuration
-from goemo.fast import faster_on_cpu
-from goemo.inference import choose_device, predict_logits
+from goemo.inference import choose_device
+from goemo.models import load_config
 from goemo.models.architectures import LAYERS, encoder_width, first_of
-from goemo.tokens import some_texts, spread
-from goemo.training.memory_estimate import estimate_memory
-from goemo.training.precision import uses_bfloat16
-from goemo.training.prepared import Prepared
+from tune.answer.baseline import cache_folder
 from tune.engine.resources import threads_per_trial
-from tune.forecast.costs import CostModel, fit_costs
-from tune.forecast.harness import trial_files
-from tune.forecast.probe import Probe, Timings, corners, measure_at_once
-from tune.forecast.sample import sample_of
+from tune.forecast.costs import DriverCosts, Timing, TrialCosts, trial_costs
+from tune.forecast.driver import baseline_s, files_and_report
+from tune.forecast.learning import Learned
+from tune.forecast.probe import Probe, corners, measure_at_once
+from tune.forecast.sample import read_some, write_stand_in
 from tune.forecast.setting import Setting
-from tune.forecast.work import StepShape, Work, visits, work_of
 from tune.records import runs_folder
 
-# Seconds that the frozen encoder reads, about, and that the steps of all configurations take, at most about.
-_READ_S, _TRAIN_S = 4.0, 12.0
+# Seconds that the steps of all configurations take, at most about.
+_TRAIN_S = 3.0
 
-# Configurations that are trained, and processes that do so at once, at most.
-_MOST_CORNERS, _MOST_WORKERS = 9, 8
+# Processes that train at once, at most.
+_MOST_WORKERS = 8
 
 # Floating-point operations of a forward pass that are worth timing: seconds on a core, moments on a GPU.
 _OPERATIONS = {"cpu": 1e11, "cuda": 1e13}
 
-# A step of a new shape is a plain one, and the next of that shape is recorded.
-_VISITS_TO_RECORD = 2
 
-
-@dataclass(frozen=True)
-class Probed:
-    """What was measured of a search, as a mean over the processes that measured at once.
-
-    Attributes:
-        train: CostModel of training.
-        look: CostModel of scoring validation.
-        metrics_s: Seconds of the thresholds and metrics of a report.
-        setup_s: Seconds of a trial before its first step.
-        shape_s: Seconds to record the steps of one shape; 0 where none are recorded.
-        workers_s: Seconds until the workers have started.
-        files_s: Seconds of the driver for the files of a trial.
-        encoder_s: Seconds of the frozen encoder.
-        test_s: Seconds to score the test split.
-        memory_bytes: Of the largest trial at its peak: what was measured of the largest that was trained, and
-            what the largest of all has beyond that by an estimate.
-    """
-
-    train: CostModel
-    look: CostModel
-    metrics_s: float
-    setup_s: float
-    shape_s: float
-    workers_s: float
-    files_s: float
-    encoder_s: float
-    test_s: float
-    memory_bytes: float
-
-
-def measure(setting: Setting, tell: Callable[[str], None], *, share: float = 1.0) -> Probed:
-    """Measure the trials of one model.
+def measured_costs(
+    settings: Sequence[Setting], learned: Learned | None, tell: Callable[[str], None]
+) -> tuple[list[TrialCosts], DriverCosts]:
+    """Return the costs of the trials of each model, and those of the driver.
 
     Args:
-        setting: The search, and where it would run; Ray is connected.
+        settings: The models, and where their trials would run; Ray is connected.
+        learned: What an earlier search tells; the rest is measured. None where none does.
         tell: Called with a line on what comes next.
-        share: Of the usual time that the measuring may take.
     """
-    spec = setting.spec
-    is_gpu = setting.per_trial["gpu"] > 0
-    device = choose_device(None)
-    read_s, train_s = _READ_S * share, _TRAIN_S * share
-    if setting.missing is not None:
-        tell(f"the frozen encoder runs for about {read_s:.0f} s")
-    # Where trials read vectors, a whole split is scored in no time.
-    rows = len(setting.prepared.tokens["validation"])
-    if not all(setting.reads_vectors(c.max_length) for c in setting.configurations):
-        rows = min(rows, _texts_to_time(setting, "cuda" if is_gpu else "cpu"))
-    with sample_of(
-        setting.prepared,
+    setting = settings[0]
+    timings = [[] for _ in settings] if learned is None else [list(known) for known in learned.timings]
+    start_s, encoder_s = 0.0, [0.0 for _ in settings]
+    with tempfile.TemporaryDirectory(prefix=".goemo-partial-", dir=runs_folder() / "cache") as made:
+        probes = {}
+        for number, one in enumerate(settings):
+            if one.missing is None and timings[number]:
+                continue
+            tell(f"reading some of the texts for {one.settings.checkpoint}")
+            sample, encoder_s[number] = _sample(one, Path(made) / str(number))
+            if not timings[number]:
+                probes[number] = _probe(one, sample, _TRAIN_S / len(settings))
+        if probes:
+            workers = min(setting.at_once, _MOST_WORKERS)
+            tell(f"workers start, and train {workers} at once for about {_TRAIN_S:.0f} s")
+            found, start_s = measure_at_once([*probes.values()], setting.per_trial, workers)
+            for number, of_model in zip(probes, found, strict=True):
+                timings[number] = of_model
+    costs = [
+        trial_costs(known, encoder_s=seconds, memory_bytes=_memory_bytes(known, one))
+        for known, seconds, one in zip(timings, encoder_s, settings, strict=True)
+    ]
+    driver = _driver(settings, costs, start_s, tell) if learned is None else learned.driver
+    if setting.spec.baseline == "none" or cache_folder(setting.splits, setting.spec.seed).is_dir():
+        driver = replace(driver, baseline_s=0.0)
+    return costs, driver
+
+
+def _sample(setting: Setting, folder: Path) -> tuple[Path, float]:
+    """Return what the probe trains on, and the seconds that the frozen encoder will take for all texts."""
+    prepared, texts = setting.prepared, _texts_to_time(setting)
+    lengths = {c.max_length for c in setting.configurations}
+    if setting.missing is None and all(map(setting.reads_output, lengths)):
+        return prepared.folder, 0.0
+    if setting.missing is None:
+        return write_stand_in(prepared, folder, validation=texts).folder, 0.0
+    # Where trials read vectors, all of validation is scored in no time.
+    scores_all = setting.settings.trainable == "head"
+    stand_in, seconds = read_some(
+        prepared,
         setting.missing,
-        rows=rows,
-        seconds=read_s,
-        device=device,
-        parent=runs_folder() / "cache",
-    ) as sample:
-        test_s = _test_s(setting, device)
-        files_s = trial_files(spec, setting.splits, next(iter(setting.trials.values())))
-        workers = min(setting.at_once, _MOST_WORKERS)
-        tell(f"{workers} trial{'s' * (workers > 1)} at once for at most {train_s:.0f} s")
-        chosen = corners(setting.configurations, _MOST_CORNERS)
-        probe = Probe(
-            sample=str(sample.folder),
-            prepared=str(setting.prepared.folder),
-            configurations=chosen,
-            sizes=tuple(_tokens_a_step(setting, c) for c in chosen),
-            device=None if is_gpu else "cpu",
-            threads=threads_per_trial(spec),
-            gpus=setting.per_trial["gpu"],
-            seconds=train_s,
+        folder,
+        lengths=lengths,
+        texts=texts,
+        validation=len(prepared.tokens["validation"]) if scores_all else texts,
+        device=choose_device(None),
+    )
+    return stand_in.folder, seconds
+
+
+def _probe(setting: Setting, sample: Path, seconds: float) -> Probe:
+    lengths = {c.max_length for c in setting.configurations}
+    return Probe(
+        sample=str(sample),
+        configurations=corners(setting.configurations),
+        vectors=frozenset(length for length in lengths if setting.reads_vectors(length)),
+        device=None if setting.per_trial["gpu"] else "cpu",
+        threads=threads_per_trial(setting.spec),
+        gpus=setting.per_trial["gpu"],
+        seconds=seconds,
+    )
+
+
+def _memory_bytes(timings: Sequence[Timing], setting: Setting) -> float:
+    """Return the bytes of the largest trial: as it was trained, or estimated where it was not."""
+    peak = max(one.peak_bytes for one in timings)
+    trained = {(one.configuration.batch_size, one.configuration.max_length) for one in timings}
+    largest = max((c.batch_size * c.max_length, (c.batch_size, c.max_length)) for c in setting.configurations)
+    return peak if largest[1] in trained else max(peak, setting.check.trial_bytes)
+
+
+def _driver(
+    settings: Sequence[Setting], costs: Sequence[TrialCosts], start_s: float, tell: Callable[[str], None]
+) -> DriverCosts:
+    setting = settings[0]
+    tell("the files of a trial, and a report")
+    two = dict(islice(setting.trials.items(), 2))
+    files_s, once_s = files_and_report(setting.spec, setting.splits, two)
+    test_s = 0.0
+    if setting.spec.keep_models:  # else nobody is tested
+        test_s = max(
+            cost.look.seconds(one.look(split="test")) for one, cost in zip(settings, costs, strict=True)
         )
-        findings, workers_s = measure_at_once(probe, dict(setting.per_trial), workers)
-        measured = [one for found, _ in findings for one in found]
-        is_recorded = is_gpu and spec.model.cuda_graphs
-        training = [_training(setting, one, is_recorded=is_recorded) for one in measured]
-        looks = _looks(Prepared.open(sample.folder), setting, measured)
-    largest = max(measured, key=lambda one: one.configuration.batch_size * one.configuration.max_length)
-    shapes = [shape_s for _, _, shape_s in training if shape_s is not None]
-    return Probed(
-        train=fit_costs([(work, seconds) for work, seconds, _ in training]),
-        look=fit_costs(looks),
-        metrics_s=mean(seconds for _, seconds in findings),
-        setup_s=median(one.setup_s for one in measured),
-        shape_s=mean(shapes) if shapes else 0.0,
-        workers_s=workers_s,
+    return DriverCosts(
+        start_s=start_s,
         files_s=files_s,
-        encoder_s=sample.encoder_s,
-        test_s=test_s,
-        memory_bytes=_needed(setting, largest.configuration, max(one.peak_bytes for one in measured)),
+        baseline_s=baseline_s(setting.splits, setting.spec.seed),
+        closing_s=once_s + test_s,
     )
 
 
-def _needed(setting: Setting, measured: Configuration, peak: float) -> float:
-    """Return the bytes of the largest trial, from those of one that was measured."""
-    device = torch.device("cuda" if setting.per_trial["gpu"] > 0 else "cpu")
-    width = encoder_width(setting.model.config)
-    of_measured, *others = (
-        estimate_memory(setting.model, c, in_bfloat16=uses_bfloat16(c.mixed_precision, device, width))
-        for c in [measured, *setting.configurations]
-    )
-    largest = max([of_measured, *others], key=lambda estimate: estimate.total)
-    return peak + max(0.0, largest.activations - of_measured.activations)
-
-
-def _training(setting: Setting, measured: Timings, *, is_recorded: bool) -> tuple[Work, float, float | None]:
-    """Return the work of the timed steps, their seconds, and what recording a shape took beyond that.
-
-    Where steps are recorded, those that record are no part of the first two.
-    """
-    c = measured.configuration
-    epoch = setting.epoch(c)
-    count = len(measured.steps_s)
-    shapes: list[StepShape] = [epoch[i % len(epoch)] for i in range(count + 1)]
-    seconds = np.array(measured.steps_s)
-    is_steady = np.ones(count, dtype=np.bool_)
-    if is_recorded:
-        is_steady = visits(shapes)[1:] > _VISITS_TO_RECORD
-    if is_steady.all() or not is_steady.any():
-        return work_of(shapes[1:]), float(seconds.sum()), None
-    steady_s = float(seconds[is_steady].mean())
-    new = len(set(shapes))
-    work = work_of([shape for shape, steady in zip(shapes[1:], is_steady, strict=True) if steady])
-    extra = float((seconds[~is_steady] - steady_s).sum())
-    return work, float(seconds[is_steady].sum()), max(0.0, extra) / new
-
-
-def _tokens_a_step(setting: Setting, configuration: Configuration) -> float:
-    epoch = setting.epoch(configuration)
-    return work_of(epoch).tokens / len(epoch)
-
-
-def _looks(sample: Prepared, setting: Setting, measured: Sequence[Timings]) -> list[tuple[Work, float]]:
-    """Return the work of each look at validation, and its seconds."""
-    found = []
-    for one in measured:
-        max_length = one.configuration.max_length
-        # Where an earlier search has had the encoder read all of validation, all of it is scored.
-        whole = setting.prepared.tokens["validation"]
-        reduced = sample.tokens["validation"]
-        store = reduced if one.looked_at == len(reduced) else whole
-        work = look_work(store.lengths(max_length), reads_vectors=setting.reads_vectors(max_length))
-        found.append((work, one.scoring_s))
-    return found
-
-
-def look_work(lengths: np.ndarray[tuple[int], np.dtype[np.int64]], *, reads_vectors: bool) -> Work:
-    """Return the work of scoring texts of these lengths, which length order leaves almost unpadded."""
-    widths = np.ones_like(lengths) if reads_vectors else lengths
-    return Work(passes=1.0, examples=len(lengths), tokens=float(widths.sum()), pairs=float((widths**2).sum()))
-
-
-def _test_s(setting: Setting, device: torch.device) -> float:
-    """Time the whole model, as the chosen trial is tested, on a few texts; return the seconds for all."""
-    if not setting.spec.keep_models:
-        return 0.0  # nobody is tested
-    if all(setting.reads_vectors(c.max_length) for c in setting.configurations):
-        return 0.0  # the encoder has read the test split with the others
-    store = setting.prepared.tokens["test"]
-    max_length = max(c.max_length for c in setting.configurations)
-    few = some_texts(store, spread(store, _texts_to_time(setting, device.type)))
-    model = setting.model.to(device).eval()
-    if device.type == "cpu":
-        model = faster_on_cpu(model)
-    predict_logits(model, some_texts(store, spread(store, 4)), max_length)  # warms up
-    started = time.perf_counter()
-    predict_logits(model, few, max_length)
-    seconds = time.perf_counter() - started
-    return seconds * float(store.lengths(max_length).sum()) / float(few.lengths(max_length).sum())
-
-
-def _texts_to_time(setting: Setting, device: str) -> int:
+def _texts_to_time(setting: Setting) -> int:
     """Return how many texts the whole model reads in about a second, by the size of its blocks."""
-    config = setting.model.config
+    prepared, device = setting.prepared, choose_device(None).type if setting.per_trial["gpu"] else "cpu"
+    config = load_config(prepared.checkpoint.folder)
     per_token = 24 * encoder_width(config) ** 2 * first_of(config, *LAYERS, default=12)
-    tokens = float(
-        setting.prepared.tokens["validation"]
-        .lengths(max(c.max_length for c in setting.configurations))
-        .mean()
-    )
-    return max(16, int(_OPERATIONS[device] / (per_token * tokens)))
+    longest = max(c.max_length for c in setting.configurations)
+    tokens = float(np.mean(prepared.tokens["validation"].lengths(longest)))
+    return max(64, int(_OPERATIONS[device] / (per_token * tokens)))

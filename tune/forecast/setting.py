@@ -15,7 +15,7 @@ from goemo.training.prepared import Prepared
 from tune import space
 from tune.engine.preparation import ModelCheck
 from tune.engine.resources import trials_on
-from tune.forecast.work import StepShape, epoch_shapes
+from tune.forecast.work import StepShape, Work, epoch_shapes, look_work
 from tune.spec import SearchSpec, configuration
 
 
@@ -29,8 +29,7 @@ class Setting:
         splits: The data.
         prepared: The same, tokenized.
         missing: What the frozen encoder will compute before the first trial; None where that is nothing.
-        model: Of one of its configurations; None once it was measured.
-        check: Of that model.
+        check: Of the search's models.
         nodes: Resources of each node by Ray's names, ``CPU``, ``GPU`` and ``memory``.
         per_trial: CPUs and GPUs of a trial, ``cpu`` and ``gpu``.
     """
@@ -40,7 +39,6 @@ class Setting:
     splits: Splits
     prepared: Prepared
     missing: MissingOutput | None
-    model: Any
     check: ModelCheck
     nodes: Sequence[Mapping[str, float]]
     per_trial: Mapping[str, float]
@@ -84,13 +82,26 @@ class Setting:
         """What is known of them: trials share batch sizes and maximum lengths."""
         return {}
 
+    def look(self, max_length: int | None = None, *, split: str = "validation") -> Work:
+        """Return the work of scoring a split; with the longest maximum length where none is given."""
+        longest = max_length or max(c.max_length for c in self.configurations)
+        lengths = self.prepared.tokens[split].lengths(longest)
+        return look_work(lengths, reads_vectors=self.reads_vectors(longest))
+
     def reads_vectors(self, max_length: int) -> bool:
         """Whether trials of a maximum length read one cached vector a text, and no tokens."""
-        if self.settings.trainable != "head" or not self.prepared.checkpoint.has_weights:
+        return self.settings.trainable == "head" and self.reads_output(max_length)
+
+    def reads_output(self, max_length: int) -> bool:
+        """Whether trials of a maximum length read output of the frozen encoder, there or to be computed."""
+        one, prepared = self.settings, self.prepared
+        if one.trainable == "all" or not prepared.checkpoint.has_weights:
             return False
         if self.missing is not None and max_length in self.missing.max_lengths:
             return True
-        return self.prepared.frozen_features(self.settings.pooling, max_length) is not None
+        if one.trainable == "last_layer":
+            return prepared.frozen_states(max_length) is not None
+        return prepared.frozen_features(one.pooling, max_length) is not None
 
 
 def drawn(spec: SearchSpec) -> dict[str, dict[str, Any]]:

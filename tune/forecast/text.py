@@ -48,7 +48,7 @@ def lines(forecast: Forecast, width: int | None = None) -> str:
         read = [fill(line, width, subsequent_indent="    ", break_on_hyphens=False) for line in read]
         shown = [fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False) for line in shown]
     told = ["data:", *read] if read else []
-    return "\n".join([*told, f"forecast, from a probe of {duration(f.probe_s)}:", *shown])
+    return "\n".join([*told, f"forecast, from {f.source}:", *shown])
 
 
 def over_budget(forecast: Forecast, time_s: float | None, gpu_hours: float | None) -> list[str]:

@@ -45,6 +45,7 @@ class SearchLog:
         )
         self._buffer.addFilter(_FirstTimes())
         self._phase: tuple[str, float] | None = None
+        self._seconds: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         own = logging.getLogger(OWN)
@@ -105,7 +106,15 @@ class SearchLog:
         self._phase = name, time.monotonic()
         _log.info("%s: starts", name)
 
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds of each phase, the present one so far."""
+        if self._phase is None:
+            return dict(self._seconds)
+        name, started = self._phase
+        return {**self._seconds, name: time.monotonic() - started}
+
     def _end_phase(self, name: str, started: float) -> None:
+        self._seconds = self.seconds()
         self._phase = None
         _log.info("%s: %.1f s", name, time.monotonic() - started)
 

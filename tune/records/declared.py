@@ -293,6 +293,7 @@ class Environment(BaseModel):
 
     versions: dict[str, str] = {}
     platform: str | None = None
+    processor: str | None = None
     cpus: NonNegativeInt | None = None
     gpus: list[str] = []
     git_commit: str | None = None
@@ -310,6 +311,7 @@ class Facts(BaseModel):
         tracking_uri: The store it is logged to, without a password; None for the one under the runs folder.
         address: The Ray cluster it was started on.
         added: Losses, threshold methods and sources of other packages, with their version and digest.
+        seconds: Of each phase of the command, of a search that one command has run from start to end.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -322,3 +324,4 @@ class Facts(BaseModel):
     tracking_uri: str | None = None
     address: str | None = None
     added: dict[str, str] = Field(default_factory=dict)
+    seconds: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(default_factory=dict)

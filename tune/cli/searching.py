@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 )
 @running
 @trials_option
-@click.option(
-    "--dry-run", is_flag=True, help="Show the trials, probe for about 20 s what they will take, and stop."
-)
+@click.option("--dry-run", is_flag=True, help="Show the trials and forecast what they will take.")
 @click.option(
     "--no-probe", is_flag=True, help="With --dry-run: show the trials only; nothing is read or run."
 )

@@ -116,9 +116,9 @@ def forecast(
         probe_s = time.perf_counter() - measuring
         ending = time.perf_counter()
     driver = replace(driver, closing_s=driver.closing_s + time.perf_counter() - ending)  # Ray has ended
-    is_probed = learned is None or not all(learned.timings)
-    source = [f"the records of {learned.name}"] if learned is not None else []
-    source += [f"a probe of {duration(probe_s)}"] if is_probed else []
+    source = [] if learned is None else [f"the records of {learned.name}"]
+    if learned is None or not all(learned.timings) or any(one.missing is not None for one in settings):
+        source.append(f"a probe of {duration(probe_s)}")
     return assemble(
         list(zip(settings, costs, strict=True)),
         driver,

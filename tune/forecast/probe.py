@@ -189,11 +189,13 @@ def corners(configurations: Sequence[Configuration]) -> tuple[Configuration, ...
     The one with the least work in a step comes first, then the others from the largest on: what steps in
     between take can be told from both ends.
     """
+    first = configurations[0]
     batches = sorted({(c.batch_size * c.accumulation_steps, c.batch_size) for c in configurations})
     lengths = sorted({c.max_length for c in configurations})
-    ends = product(dict.fromkeys((batches[0], batches[-1])), dict.fromkeys((lengths[0], lengths[-1])))
     smallest, *others = (
-        replace(configurations[0], batch_size=batch, accumulation_steps=step // batch, max_length=length)
-        for (step, batch), length in ends
+        replace(first, batch_size=batch, accumulation_steps=step // batch, max_length=length)
+        for (step, batch), length in product(
+            sorted({batches[0], batches[-1]}), sorted({lengths[0], lengths[-1]})
+        )
     )
     return (smallest, *reversed(others))

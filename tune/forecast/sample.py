@@ -92,9 +92,7 @@ def read_some(
         started = time.perf_counter()
         replace(missing, folder=folder, tokens=stand_in.tokens, sequences=few).build(device)
         read.append((float(few.lengths.sum()), time.perf_counter() - started))
-    (tokens, seconds), (more_tokens, more_seconds) = read
-    all_of_them = float(missing.sequences.lengths.sum())
-    if more_tokens < 2 * tokens:  # there are no more
-        return stand_in, more_seconds / more_tokens * all_of_them
-    # What it takes however little it reads is in both.
-    return stand_in, max(0.0, more_seconds - seconds) / (more_tokens - tokens) * all_of_them
+    (tokens, seconds), (more, more_s) = read
+    # What it takes however little it reads is in both; noise has no more than half of the say.
+    per_token = np.clip((more_s - seconds) / max(1.0, more - tokens), more_s / more / 2, more_s / more)
+    return stand_in, float(per_token * missing.sequences.lengths.sum())

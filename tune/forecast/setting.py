@@ -111,9 +111,4 @@ def drawn(spec: SearchSpec) -> dict[str, dict[str, Any]]:
     """
     if spec.search.algorithm == "tpe":
         spec = replace(spec, search=replace(spec.search, algorithm="random"))
-    suggestions = space.suggestions(spec)
-    found = {}
-    while (asked := suggestions.ask()) is not None:
-        trial_id, varied = asked
-        found[trial_id] = varied
-    return found
+    return dict(iter(space.suggestions(spec).ask, None))

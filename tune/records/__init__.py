@@ -6,7 +6,7 @@ derived from them, so that none of them has to survive a crash.
     mlruns/searches/NAME/
         search.yaml            the search space as it was run, every default filled in
         validation.npz         targets and labels of the validation split
-        search.json            data digests, versions, hardware, when it started
+        search.json            data digests, versions, hardware, when it started, seconds of its phases
         warm_start.json        written by the driver: what TPE knows of earlier searches
         system.jsonl           written by the driver: how busy its machine was, one line a sample
         log.txt                written by the driver: what each command did, and when

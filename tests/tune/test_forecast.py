@@ -19,14 +19,14 @@ from goemo.tokens import some_texts, spread
 from goemo.training import TrainingRun
 from goemo.training.fresh_model import fresh_model
 from goemo.training.inputs import FeatureInputs, choose_inputs
-from goemo.training.prepared import prepare
+from goemo.training.prepared import Prepared, prepare
 from tune.engine.preparation import checked_model, told_by
 from tune.forecast import Phases, Span, driver, lines, over_budget
 from tune.forecast.costs import CostModel, DriverCosts, TrialCosts, fit_costs
 from tune.forecast.disk_need import DiskNeed
 from tune.forecast.forecasting import ERROR, _wall_s, assemble, timeline
-from tune.forecast.probe import Probe, Worker, corners, measure_at_once
-from tune.forecast.sample import read_some, representatives
+from tune.forecast.probe import Task, Worker, corners, measure_at_once
+from tune.forecast.sample import representatives, sample_of
 from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import TrialTimeline, simulate
 from tune.forecast.stopping import expected_runs
@@ -236,18 +236,18 @@ def test_corners_are_the_ends_of_both(setting):
     assert [(c.batch_size, c.max_length) for c in corners(many[:1])] == [(8, 10)]
 
 
-def probe_of(setting, seconds):
-    chosen = corners(setting.configurations)
-    return Probe(str(setting.prepared.folder), chosen, frozenset(), "cpu", 1, 0.0, seconds)
-
-
-def test_a_probe_trains_and_reports(setting):
-    """In one process: each configuration is timed from its second step on, and validation is reported on."""
+@pytest.fixture
+def measured(setting):
+    """Call it with seconds: what one process measures of the corners in that time."""
     threads = torch.get_num_threads()
-    try:
-        found = probe_of(setting, 5.0).measure()
-    finally:
-        torch.set_num_threads(threads)
+    task = Task(str(setting.prepared.folder), corners(setting.configurations), frozenset(), 5.0)
+    yield lambda seconds: Worker(1, 0.0).measure(task._replace(seconds=seconds))
+    torch.set_num_threads(threads)
+
+
+def test_a_probe_trains_and_reports(setting, measured):
+    """In one process: each configuration is timed from its second step on, and validation is reported on."""
+    found = measured(5.0)
     assert [one.configuration for one in found] == list(corners(setting.configurations))
     for one in found:
         assert min(one.steps.passes, one.steps_s, one.look_s) > 0
@@ -255,14 +255,9 @@ def test_a_probe_trains_and_reports(setting):
         assert one.peak_bytes > 1e6
 
 
-def test_a_probe_leaves_out_what_it_has_no_time_for(setting):
+def test_a_probe_leaves_out_what_it_has_no_time_for(setting, measured):
     """The first configuration is always timed."""
-    threads = torch.get_num_threads()
-    try:
-        found = probe_of(setting, 0.0).measure()
-    finally:
-        torch.set_num_threads(threads)
-    assert [one.configuration for one in found] == [corners(setting.configurations)[0]]
+    assert [one.configuration for one in measured(0.0)] == [corners(setting.configurations)[0]]
 
 
 class FakeRay:
@@ -273,10 +268,12 @@ class FakeRay:
         self.killed = 0
 
     def remote(self, kind):
-        def start():
+        del kind
+
+        def start(*_):
             self.started += 1
-            methods = {name: SimpleNamespace(remote=getattr(kind(), name)) for name in ("ready", "measure")}
-            return SimpleNamespace(**methods)
+            methods = {"ready": lambda: True, "measure": lambda task: [task]}
+            return SimpleNamespace(**{name: SimpleNamespace(remote=do) for name, do in methods.items()})
 
         return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
 
@@ -292,9 +289,7 @@ def test_workers_start_once_for_all_models(monkeypatch):
     """Two models and three trials at once: three processes, which measure one model after the other."""
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)
-    monkeypatch.setattr(Worker, "ready", lambda _: True)
-    probes = [SimpleNamespace(measure=lambda name=name: [name]) for name in ("a", "b")]
-    found, started_s = measure_at_once(probes, {"cpu": 1.0, "gpu": 0.0}, workers=3)
+    found, started_s = measure_at_once(["a", "b"], {"cpu": 1.0, "gpu": 0.0}, 1, workers=3)
     assert found == [["a"] * 3, ["b"] * 3]
     assert started_s >= 0
     assert (fake.started, fake.killed) == (3, 3)
@@ -334,23 +329,18 @@ def test_few_texts_stand_for_all(frozen):
 def test_trials_read_vectors_of_a_stand_in(frozen, tmp_path):
     """The probe of a frozen search with a cold cache trains on vectors, as its trials will: on no tokens."""
     prepared, missing = frozen
-    assert missing.sequences is not None
-    folder = tmp_path / "stand-in"
-    stand_in, encoder_s = read_some(
-        prepared,
-        missing,
-        folder,
-        lengths={8, 16},
-        texts=64,
-        validation=60,
-        device=torch.device("cpu"),
-    )
-    assert encoder_s > 0
-    assert [len(stand_in.tokens[split]) for split in ("train", "validation", "test")] == [480, 60, 1]
-    assert len(stand_in.frozen_features("mean", 8).features) < len(missing.sequences) / 2
     c = Configuration(
         checkpoint=prepared.checkpoint.name, trainable="head", pooling="mean", max_length=16, epochs=1
     )
+    shorter = replace(c, max_length=8)
+    setting = SimpleNamespace(
+        prepared=prepared, missing=missing, configurations=[c, shorter], per_trial={"gpu": 0.0}
+    )
+    sample, encoder_s = sample_of(setting, tmp_path / "stand-in")
+    assert encoder_s > 0
+    stand_in = Prepared.open(sample)
+    assert [len(stand_in.tokens[split]) for split in ("train", "validation", "test")] == [480, 60, 1]
+    assert len(stand_in.frozen_features("mean", 8).features) < len(missing.sequences)
     model = fresh_model(c, stand_in, torch.device("cpu"))
     assert isinstance(choose_inputs(c, stand_in, model), FeatureInputs)
     assert prepared.frozen_features("mean", 8) is None  # nothing of it is left beside the stand-in
@@ -365,7 +355,17 @@ def test_the_time_of_a_bag_of_words_grows_with_the_rows(monkeypatch, rows, expec
     monkeypatch.setattr(driver, "fit_words", lambda *_, labels: labels)
     train = Split("train", ["a text"] * rows, np.zeros((rows, 2), dtype=np.bool_), [], "")
     splits = SimpleNamespace(train=train, labels=("x", "y"))
-    assert math.isclose(driver.baseline_s(splits, seed=0), expected)
+    assert math.isclose(driver.baseline_s(SimpleNamespace(seed=0), splits), expected)
+
+
+def test_a_bag_of_words_is_fitted_where_it_is_wanted_and_not_there(monkeypatch, tmp_path):
+    """Only then does it compete with the trials."""
+    spec = SimpleNamespace(baseline="words", seed=0)
+    monkeypatch.setattr(driver, "cache_folder", lambda *_: tmp_path / "nothing")
+    assert driver.fits_words(spec, None)
+    assert not driver.fits_words(SimpleNamespace(baseline="none", seed=0), None)
+    monkeypatch.setattr(driver, "cache_folder", lambda *_: tmp_path)
+    assert not driver.fits_words(spec, None)
 
 
 COSTS = TrialCosts(

@@ -12,10 +12,10 @@ from goemo.data import load_splits
 from goemo.training.prepared import prepare
 from tune.engine.preparation import checked_model, told_by
 from tune.environment import describe
-from tune.forecast.costs import DriverCosts, trial_costs
+from tune.forecast.costs import DriverCosts
 from tune.forecast.forecasting import assemble
 from tune.forecast.learning import learn
-from tune.forecast.measuring import measured_costs
+from tune.forecast.measuring import costs_of
 from tune.forecast.setting import Setting
 from tune.records import BASELINE, Outcome, SearchFolder
 from tune.spec import configuration, load_spec, models
@@ -113,7 +113,7 @@ def test_a_search_is_forecast_as_it_went(setting):
     learned = learn([setting], address=None)
     assert learned.name == "earlier"
     assert learned.driver == DriverCosts(START_S, files_s=0.0, baseline_s=0.0, closing_s=8.5)
-    costs, driver = measured_costs([setting], learned, pytest.fail)
+    costs, driver = costs_of([setting], learned, pytest.fail)
     assert costs[0].memory_bytes == 8e9
     f = assemble([(setting, costs[0])], driver, 5.0, [], source="the records of earlier")
     assert math.isclose(f.phases.opening, 5.0 + START_S)
@@ -131,8 +131,7 @@ def test_longer_trials_are_forecast_from_shorter_ones(setting):
     longer["space"] = {**longer["space"], "epochs": 4}
     spec = type(setting.spec).from_dict(longer)
     to_come = replace(setting, spec=spec)
-    (timings,) = learn([to_come], address=None).timings
-    costs = trial_costs(timings, encoder_s=0.0, memory_bytes=1.0)
+    (costs,), _ = costs_of([to_come], learn([to_come], address=None), pytest.fail)
     f = assemble([(to_come, costs)], DriverCosts(0.0, 0.0, 0.0, 0.0), 0.0, [], source="")
     assert math.isclose(f.trial_s[2], 4 * TEXTS / SPEED[16] + 2 * REPORT_S + BESIDE_S, rel_tol=1e-3)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from scipy.optimize import nnls
@@ -92,17 +91,6 @@ class DriverCosts:
     files_s: float
     baseline_s: float
     closing_s: float
-
-
-def trial_costs(timings: Sequence[Timing], *, encoder_s: float, memory_bytes: float) -> TrialCosts:
-    """Fit the costs of the trials of a model to timings of some, at least one."""
-    return TrialCosts(
-        train=fit_costs([(one.steps, one.steps_s) for one in timings]),
-        look=fit_costs([(one.look, one.look_s) for one in timings]),
-        setup_s=median(one.setup_s for one in timings),
-        encoder_s=encoder_s,
-        memory_bytes=memory_bytes,
-    )
 
 
 def fit_costs(measured: Sequence[tuple[Work, float]]) -> CostModel:

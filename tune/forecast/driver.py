@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from goemo.data import Splits
 from goemo.words import choose_settings, fit_words
 from goemo.words.choosing import MOST_ROWS
+from tune.answer.baseline import cache_folder
 from tune.environment import describe
 from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder, TrialFolder
@@ -69,16 +70,21 @@ def _pretend(
     trial.write_outcome(Outcome("completed", ended_at=time.time()))
 
 
-def baseline_s(splits: Splits, seed: int) -> float:
+def fits_words(spec: SearchSpec, splits: Splits) -> bool:
+    """Say whether the search will fit a bag of words: it wants one, and the cache has none."""
+    return spec.baseline != "none" and not cache_folder(splits, spec.seed).is_dir()
+
+
+def baseline_s(spec: SearchSpec, splits: Splits) -> float:
     """Return the seconds of one core that the bag of words will take, from those of a part of the rows.
 
     Choosing its settings takes a bounded number of rows, and fitting it all of them.
     """
     texts, n = splits.train.texts, len(splits.train)
-    rows: Sequence[int] = np.random.default_rng(seed).permutation(n)[:_ROWS].tolist()
+    rows = np.random.default_rng(spec.seed).permutation(n)[:_ROWS]
     few, targets = [texts[row] for row in rows], splits.train.targets[rows]
     started = time.thread_time()
-    choice = choose_settings(few, targets, seed=seed)
+    choice = choose_settings(few, targets, seed=spec.seed)
     chosen_s = time.thread_time() - started
     fit_words(few, targets, choice.settings, labels=splits.labels)
     fitted_s = time.thread_time() - started - chosen_s

@@ -23,7 +23,7 @@ from tune.forecast.costs import DriverCosts, TrialCosts
 from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
 from tune.forecast.learning import learn
-from tune.forecast.measuring import measured_costs
+from tune.forecast.measuring import costs_of
 from tune.forecast.setting import Setting, drawn
 from tune.forecast.simulation import Run, TrialTimeline, simulate
 from tune.forecast.stopping import Span, expected_runs
@@ -112,12 +112,12 @@ def forecast(
         opening_s = time.time() - started - beside_s
         measuring = time.perf_counter()
         learned = learn(settings, address=address)
-        costs, driver = measured_costs(settings, learned, tell)
+        costs, driver = costs_of(settings, learned, tell)
         probe_s = time.perf_counter() - measuring
         ending = time.perf_counter()
     driver = replace(driver, closing_s=driver.closing_s + time.perf_counter() - ending)  # Ray has ended
     source = [] if learned is None else [f"the records of {learned.name}"]
-    if learned is None or not all(learned.timings) or any(one.missing is not None for one in settings):
+    if learned is None or any(one.missing is not None for one in settings):
         source.append(f"a probe of {duration(probe_s)}")
     return assemble(
         list(zip(settings, costs, strict=True)),

@@ -11,6 +11,7 @@ from goemo.configuration import Configuration
 from goemo.errors import GoemoError
 from tune.environment import describe
 from tune.forecast.costs import DriverCosts, Timing
+from tune.forecast.driver import fits_words
 from tune.forecast.setting import Setting
 from tune.forecast.work import work_of
 from tune.records import BASELINE, SearchFolder, Snapshot, TrialRecord, search_names
@@ -28,7 +29,7 @@ class Learned:
     Attributes:
         name: The earlier search.
         driver: What it cost beside its trials; the files of trials are in each trial's setup.
-        timings: For each setting those of its trials; none of a model that it does not know.
+        timings: For each setting those of its trials.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Learned:
 
 
 def learn(settings: Sequence[Setting], *, address: str | None) -> Learned | None:
-    """Return what the newest search tells that knows one of the models; None where none does.
+    """Return what the newest search tells that knows all the models; None where none does.
 
     It ran from start to end in one command, on this machine, with these versions, on the same data, and with
     as much for a trial. It knows a model if it trained it with each batch size and maximum length to come.
@@ -53,7 +54,7 @@ def learn(settings: Sequence[Setting], *, address: str | None) -> Learned | None
             if _is_alike(now, settings[0], environment, address):
                 earlier = _Earlier(now, settings[0])
                 timings = [earlier.timings(setting) for setting in settings]
-                if any(timings):
+                if all(timings):
                     return Learned(name, earlier.driver, timings)
     return None
 
@@ -83,7 +84,7 @@ class _Earlier:
         self._words_s, self._share = 0.0, 1.0
         words = now.answers.get(BASELINE)
         if words is not None and words.history:
-            self._words_s = words.seconds
+            self._words_s = words.seconds if fits_words(setting.spec, setting.splits) else 0.0
             if words.history[-1]["time"] - started > words.seconds:  # else it was in the cache
                 # What it took of the cores, the next search has for its trials.
                 self._share = max(0.5, 1 - words.seconds / (setting.cpus * self._seconds["trials"]))

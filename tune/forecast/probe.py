@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,53 +31,66 @@ from tune.forecast.work import epoch_shapes, look_work, work_of
 _LEAST_STEPS, _MOST_STEPS = 2, 400
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What processes are asked to measure of one model.
+class Task(NamedTuple):
+    """What is measured of one model.
 
     Attributes:
         sample: Folder of the prepared data, or of a stand-in for it.
         configurations: To train, from `corners`.
         vectors: The maximum lengths at which trials read one cached vector a text.
-        device: As a trial gets it; None for the first GPU where there is one, else the CPU.
-        threads: As a trial gets them.
-        gpus: Share of a GPU.
         seconds: About how long steps may take, those of all configurations together.
     """
 
     sample: str
     configurations: tuple[Configuration, ...]
     vectors: frozenset[int]
-    device: str | None
-    threads: int
-    gpus: float
     seconds: float
 
-    def measure(self) -> list[Timing]:
+
+class Worker:
+    """A process of Ray that measures; it starts as a trial's does.
+
+    Args:
+        threads: As a trial gets them.
+        gpus: Share of a GPU; 0 for the CPU.
+    """
+
+    def __init__(self, threads: int, gpus: float) -> None:
+        import goemo.bundle.encoder  # noqa: F401
+        import tune.engine.trial_actor  # noqa: F401
+
+        self._device = choose_device(None if gpus else "cpu")
+        torch.set_num_threads(threads)
+        if 0 < gpus < 1:
+            torch.cuda.set_per_process_memory_fraction(gpus)
+
+    def ready(self) -> bool:
+        """Answer once everything is imported."""
+        return True
+
+    def measure(self, task: Task) -> list[Timing]:
         """Return what was measured.
 
         Configurations for which there is no time by what a step of the first took, or no memory, are left
         out, but never the first.
         """
-        torch.set_num_threads(self.threads)
-        if 0 < self.gpus < 1:
-            torch.cuda.set_per_process_memory_fraction(self.gpus)
-        prepared = Prepared.open(Path(self.sample))
+        prepared = Prepared.open(Path(task.sample))
         found: list[Timing] = []
-        for number, c in enumerate(self.configurations):
-            left_s = self.seconds - sum(one.steps_s for one in found)
+        for number, c in enumerate(task.configurations):
+            left_s = task.seconds - sum(one.steps_s for one in found)
             if found and _LEAST_STEPS * _longest_step_s(found[0], c) > left_s:
                 continue
             try:
-                found.append(self._timing(c, prepared, left_s / (len(self.configurations) - number)))
+                seconds = left_s / (len(task.configurations) - number)
+                found.append(self._timing(c, prepared, seconds, reads_vectors=c.max_length in task.vectors))
             except (RuntimeError, MemoryError) as error:
                 if not found or not is_out_of_memory(error):
                     raise
         return found
 
-    def _timing(self, configuration: Configuration, prepared: Prepared, seconds: float) -> Timing:
+    def _timing(self, c: Configuration, prepared: Prepared, seconds: float, *, reads_vectors: bool) -> Timing:
         """Take steps of one training for some seconds, then report once."""
-        c, device = configuration, choose_device(self.device)
+        device = self._device
         memory = PeakMemory(device)
         started = time.perf_counter()
         run = TrainingRun(_long_enough(c, prepared), prepared, device=device)
@@ -96,7 +109,6 @@ class Probe:
             run.advance(stop_in_time)
         steps_s, count = times[-1] - times[0], len(times) - 1
         lengths = {split: prepared.tokens[split].lengths(c.max_length) for split in ("train", "validation")}
-        reads_vectors = c.max_length in self.vectors
         epoch = epoch_shapes(lengths["train"], c, reads_vectors=reads_vectors)
         return Timing(
             c,
@@ -140,29 +152,15 @@ def _look_s(configuration: Configuration, prepared: Prepared, device: torch.devi
     return time.perf_counter() - started
 
 
-class Worker:
-    """A process of Ray that measures; its start is that of a trial's worker."""
-
-    def ready(self) -> bool:
-        """Answer once everything is imported that a trial's worker imports."""
-        import goemo.bundle.encoder  # noqa: F401
-        import tune.engine.trial_actor  # noqa: F401
-
-        return True
-
-    def measure(self, probe: Probe) -> list[Timing]:
-        """Measure; see `Probe.measure`."""
-        return probe.measure()
-
-
 def measure_at_once(
-    probes: Sequence[Probe], per_trial: Mapping[str, float], workers: int
+    tasks: Sequence[Task], per_trial: Mapping[str, float], threads: int, workers: int
 ) -> tuple[list[list[Timing]], float]:
     """Let several processes measure at the same time, as trials run, one model after the other.
 
     Args:
-        probes: What to measure, of each model.
+        tasks: What to measure, of each model.
         per_trial: CPUs and GPUs of a trial.
+        threads: Of a trial.
         workers: How many processes.
 
     Returns:
@@ -172,11 +170,11 @@ def measure_at_once(
 
     actor: Any = ray.remote(Worker).options(num_cpus=per_trial["cpu"], num_gpus=per_trial["gpu"])
     started = time.perf_counter()
-    actors = [actor.remote() for _ in range(workers)]
+    actors = [actor.remote(threads, per_trial["gpu"]) for _ in range(workers)]
     try:
         ray.get([one.ready.remote() for one in actors])
         started_s = time.perf_counter() - started
-        found = [ray.get([one.measure.remote(probe) for one in actors]) for probe in probes]
+        found = [ray.get([one.measure.remote(task) for one in actors]) for task in tasks]
         return [list(chain(*of_model)) for of_model in found], started_s
     finally:
         for one in actors:

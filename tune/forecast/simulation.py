@@ -53,12 +53,7 @@ def simulate(timelines: Sequence[TrialTimeline], at_once: int, goes_on: GoesOn |
         timelines: The trials.
         at_once: How many run at a time, at least 1.
         goes_on: Asked at every report but a trial's last, in the order of time; without it all go on.
-
-    Raises:
-        ValueError: ``at_once`` is below 1.
     """
-    if at_once < 1:
-        raise ValueError(f"at_once must be at least 1, got {at_once}")
     waiting = deque(range(len(timelines)))
     spent = [0.0] * len(timelines)
     steps, now = 0, 0.0

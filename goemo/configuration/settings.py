@@ -16,7 +16,7 @@ from goemo.configuration.schedules import Schedule
 from goemo.configuration.thresholds import DEFAULT_METHOD, METHODS, ThresholdChoice
 
 Trainable = Literal["all", "last_layer", "head"]
-Pooling = Literal["first", "mean"]
+Pooling = Literal["auto", "first", "mean"]
 MixedPrecision = Literal["auto", "bfloat16", "none"]
 Metric = Literal["macro_f1", "weighted_f1", "micro_f1"]
 
@@ -49,10 +49,10 @@ class ModelSettings:
         Pooling,
         one_of(Pooling),
         meaning(
-            "what the head reads: the token that the architecture reads by itself, or the mean over all "
-            "tokens"
+            "what the head reads: the token that the architecture reads by itself (`first`), the mean over "
+            "all tokens, or (`auto`) what the folder of a sentence encoder says, else `first`"
         ),
-    ] = "first"
+    ] = "auto"
     mixed_precision: Annotated[
         MixedPrecision,
         one_of(MixedPrecision),

@@ -1,4 +1,4 @@
-"""Cached inputs of the head, one vector per text, if only the head trains and reads one token."""
+"""Cached inputs of the head, one vector per text, if only the head trains and that is all it reads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FrozenFeatures(FrozenOutput):
 
         Args:
             folder: Where to; what another process has put there meanwhile is used instead.
-            model: In eval mode, with ``reads_one_token``.
+            model: In eval mode, with ``reads_one_vector``.
             tokens: The texts of each split.
             sequences: Those of the texts, from ``number_sequences``.
             on_progress: Called with the distinct sequences done and in all.

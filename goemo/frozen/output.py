@@ -18,10 +18,12 @@ from goemo.fast import faster_on_cpu
 from goemo.files import amount
 from goemo.frozen import FrozenFeatures, FrozenStates, Sequences, covered_lengths, number_sequences
 from goemo.inference import Progress
-from goemo.models import Checkpoint, build_model, reads_one_token, split_model
+from goemo.models import Checkpoint, build_model, split_model
 from goemo.models.architectures import encoder_width
+from goemo.models.features import is_head_right
 from goemo.models.padding import few_inputs, settle_padding
 from goemo.models.pooling import MEAN_BLOCK_VERSION, MEAN_SCALE
+from goemo.models.sentence_encoders import settled_pooling
 from goemo.models.splitting import is_split_right
 from goemo.tokens import TokenStore
 
@@ -146,11 +148,12 @@ def missing_output(
         labels: Of the data.
         tokens: The texts of each split.
         trainable: ``all``, ``last_layer`` or ``head``.
-        pooling: ``first`` or ``mean``.
+        pooling: ``auto``, ``first`` or ``mean``.
         max_lengths: Every maximum length that a trial may ask for.
     """
     if trainable == "all" or not checkpoint.has_weights:
         return None
+    pooling = settled_pooling(pooling, checkpoint.name, checkpoint.folder)
     covered = covered_lengths(output_parent(folder, output_name(trainable, pooling)))
     missing = tuple(sorted(set(max_lengths) - covered))
     if not missing:
@@ -197,9 +200,8 @@ def _frozen_part(
     # The seed only decides the head, which the output does not depend on.
     model = build_model(checkpoint, labels=labels, trainable=trainable, seed=0, pooling=pooling)
     settle_padding(model, checkpoint.name, texts, max_length)
+    few = few_inputs(model, texts, max_length)
     if trainable == "head":
-        return model if reads_one_token(model) else None
+        return model if is_head_right(model, few) else None
     parts = split_model(model)
-    if parts is None or not is_split_right(model, parts, few_inputs(model, texts, max_length)):
-        return None
-    return parts.prefix
+    return parts.prefix if parts is not None and is_split_right(model, parts, few) else None

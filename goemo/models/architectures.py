@@ -11,10 +11,13 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+# A column of the encoder's output; "last" is the rightmost token that is no padding, "mean" that over tokens.
+Position = int | Literal["last", "mean"]
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,10 @@ class Architecture:
 
     Attributes:
         blocks: Path from the whole model to the list of encoder blocks.
-        logits: From the features of one token, shape (b, h), to logits, shape (b, l); the model's own modules
-            in the model's own order, dropout included.
-        position: The token that the head reads, given the configuration: 0, -1, or None when it reads more.
+        logits: From features, shape (b, h), to logits, shape (b, l); the model's own modules in the model's
+            own order, dropout included.
+        position: What the head reads, given the configuration, see ``goemo.models.features``; None where
+            that is more than a vector.
         front: Paths of the modules that make the first block's input; some models lack the later ones.
         beside_first: Path of a module that works with the first block alone.
         has_norm_behind: The encoder norms what leaves the last block.
@@ -33,7 +37,7 @@ class Architecture:
 
     blocks: str
     logits: Callable[[Any, Tensor], Any]
-    position: Callable[[Any], int | None] = lambda _: 0
+    position: Callable[[Any], Position | None] = lambda _: 0
     front: tuple[str, ...] = ()
     beside_first: str | None = None
     has_norm_behind: bool = False
@@ -56,7 +60,7 @@ def _xlnet_logits(model: Any, features: Tensor) -> Any:
     return model.logits_proj(model.sequence_summary(features[:, None]))
 
 
-def _xlnet_position(config: Any) -> int | None:
+def _xlnet_position(config: Any) -> Position | None:
     # Without a cls_index, which a classifier is never given, "cls_index" falls back to the last token.
     return {"last": -1, "cls_index": -1, "first": 0}.get(config.summary_type)
 
@@ -105,7 +109,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "modernbert": Architecture(
         "model.layers",
         _modernbert_logits,
-        lambda config: 0 if config.classifier_pooling == "cls" else None,
+        lambda config: 0 if config.classifier_pooling == "cls" else "mean",
         front=("model.embeddings",),
         has_norm_behind=True,
     ),
@@ -215,12 +219,6 @@ def albert_groups(config: Any) -> list[int]:
     return [int(i / (layers / config.num_hidden_groups)) for i in range(layers)]
 
 
-def reads_one_token(model: Any) -> bool:
-    """Say whether the head reads a single token, so that its features can be kept for a frozen encoder."""
-    entry = architecture(model)
-    return entry is not None and entry.position(model.config) is not None
-
-
 def model_inputs(
     model: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
 ) -> dict[str, Tensor]:
@@ -234,48 +232,3 @@ def model_inputs(
 @cache
 def _takes_types(model_class: type[nn.Module]) -> bool:
     return "token_type_ids" in inspect.signature(model_class.forward).parameters
-
-
-@torch.no_grad()
-def head_features(
-    model: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-) -> Tensor:
-    """Return what the head reads of each text: the encoder's output at one token.
-
-    The encoder runs in the mode it is in; a frozen one is in eval mode (``train_mode``).
-
-    Args:
-        model: A model for which ``reads_one_token`` holds.
-        input_ids: Shape (b, t), on the model's device; likewise the others.
-        attention_mask: 1 for tokens, 0 for padding.
-        token_type_ids: Left out where the architecture has none.
-
-    Returns:
-        float32, shape (b, h), such that ``head_logits`` of it equals the logits of the whole model.
-
-    Raises:
-        ValueError: The head reads more than one token, or the architecture has no entry.
-    """
-    entry = architecture(model)
-    position = entry.position(model.config) if entry else None
-    if position is None:
-        raise ValueError(f"the head of {model.config.model_type} does not read one known token")
-    inputs = model_inputs(model, input_ids, attention_mask, token_type_ids)
-    output = model.base_model(**inputs)
-    features: Tensor = output[0][:, position].float()
-    return features
-
-
-def head_logits(model: Any, features: Tensor) -> Tensor:
-    """Return the logits, shape (b, l), for features of one token, shape (b, h), as the whole model would.
-
-    Dropout in the head acts as in the model itself, in the mode that the model is in.
-
-    Raises:
-        ValueError: The architecture has no entry.
-    """
-    entry = architecture(model)
-    if entry is None:
-        raise ValueError(f"the head of {model.config.model_type} is not known")
-    logits: Tensor = entry.logits(model, features)
-    return logits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from goemo.models.configs import load_config, set_dropout
 from goemo.models.heads import settle_head, trained_labels
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, make_mean_block
 from goemo.models.quiet import quiet_transformers
+from goemo.models.sentence_encoders import settled_pooling
 
 
 def build_model(
@@ -27,7 +29,7 @@ def build_model(
     labels: Sequence[str],
     trainable: str,
     seed: int,
-    pooling: str = "first",
+    pooling: str = "auto",
     dropout: float | None = None,
 ) -> Any:
     """Build the multi-label classifier of a checkpoint, in eval mode, on the CPU, in float32.
@@ -40,7 +42,8 @@ def build_model(
         seed: Seeds the weights that the checkpoint does not have; the same seed gives the same model,
             and torch's global random state is left as it was.
         pooling: ``first`` lets the head read the token that the architecture reads; ``mean`` appends a
-            frozen block that makes it the mean over tokens (``make_mean_block``).
+            frozen block that makes it the mean over tokens (``make_mean_block``); ``auto`` is how the folder
+            of a sentence encoder pools, where it says so and that is possible, else ``first``.
         dropout: Probability of every dropout, in [0, 1); None for those of the checkpoint.
 
     Returns:
@@ -56,6 +59,7 @@ def build_model(
         config = _config(checkpoint, labels)
         if dropout is not None:
             set_dropout(config, dropout)
+        pooling = settled_pooling(pooling, checkpoint.name, checkpoint.folder)
         _check_options(checkpoint, config, pooling)
         adds_block = pooling == "mean" and getattr(config, POOLING_KEY, "first") != "mean"
         if adds_block:
@@ -75,6 +79,17 @@ def build_model(
             raise InputError(checkpoint.name, [problem])
     _set_trainable(model, trainable)
     return model.eval()
+
+
+def count_weights(checkpoint: Checkpoint, labels: Sequence[str]) -> int:
+    """Return how many weights the classifier of a checkpoint has; none of them takes any memory.
+
+    Raises:
+        InputError: The configuration does not load.
+    """
+    with quiet_transformers(), torch.device("meta"):
+        model = _load(replace(checkpoint, has_weights=False), _config(checkpoint, labels), added_blocks=0)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def train_mode(model: Any, trainable: str) -> None:

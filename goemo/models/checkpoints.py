@@ -15,6 +15,7 @@ from goemo.errors import GoemoError, InputError, first_line
 from goemo.models.configs import UnsafeConfigError, adapter_problem, load_config
 from goemo.models.quiet import quiet_transformers
 from goemo.models.scratch import SCRATCH_KINDS, scratch_folder
+from goemo.models.sentence_encoders import SENTENCE_FILES
 from goemo.tokens import Template
 
 # What a checkpoint is made of; anything else in its folder (read-me files, other formats) is ignored.
@@ -85,6 +86,9 @@ def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -
     if scheme == "scratch":
         folder = scratch_folder(rest, texts, cache) if rest in SCRATCH_KINDS else _existing(name, rest)
         return _checked(name, folder, has_weights=False)
+    if scheme == "words":
+        problem = "a bag of words is no encoder; every search has one beside its trials (baseline: words)"
+        raise InputError(name, [f"{problem}: leave it out here"])
     if Path(name).expanduser().is_dir() or _looks_like_a_path(name):
         return _checked(name, _existing(name, name), has_weights=True)
     return _checked(name, _hub_folder(name), has_weights=True)
@@ -177,9 +181,9 @@ def _architecture_problem(folder: Path) -> str | None:
 
 def _digest(folder: Path, *, has_weights: bool) -> str:
     digest = hashlib.sha256()
-    patterns = ("config.json", *_TOKENIZER_FILES, *(_WEIGHTS if has_weights else ()))
+    patterns = ("config.json", *SENTENCE_FILES, *_TOKENIZER_FILES, *(_WEIGHTS if has_weights else ()))
     for path in sorted(set(_files(folder, patterns))):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
@@ -227,18 +231,19 @@ def _hub_folder(name: str) -> Path:
     """Find a hub checkpoint in the local cache, or download it: configuration, tokenizer, safetensors."""
     import huggingface_hub as hub
 
-    patterns = ["config.json", *_TOKENIZER_FILES, *_WEIGHTS]
+    patterns = ["config.json", *SENTENCE_FILES, *_TOKENIZER_FILES, *_WEIGHTS]
 
     def snapshot(**options: Any) -> Path:
-        # No sub-folders: they hold the same model in other formats.
-        return Path(hub.snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*/*"], **options))
+        # No other sub-folders than 1_Pooling: they hold the same model in other formats.
+        others = ["[!1]*/*"]
+        return Path(hub.snapshot_download(name, allow_patterns=patterns, ignore_patterns=others, **options))
 
     try:
         cached = snapshot(local_files_only=True)
         if any(_files(cached, _WEIGHTS)) and any(_files(cached, _VOCABULARIES)):
             return cached
     except hub.errors.HFValidationError as error:
-        raise InputError(name, [f"neither a folder nor a hub id: {first_line(error)}"]) from error
+        raise InputError(name, [f"neither a folder nor a hub id; {_OTHERS}"]) from error
     except hub.errors.LocalEntryNotFoundError:
         pass  # not in the cache, so the network comes next
     try:

@@ -26,6 +26,7 @@ from goemo.models.architectures import (
 )
 from goemo.models.building import trained_modules
 from goemo.models.failures import FAILURES, reason
+from goemo.models.features import read_position
 from goemo.models.padding import differ
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, mean_alone
 
@@ -67,8 +68,9 @@ def split_model(model: Any) -> SplitModel | None:
     """Split a model of ``trainable: last_layer`` before its last trained block.
 
     Returns:
-        None where the architecture has no entry, where no block is frozen, or where a block cannot be told
-        from the others: ALBERT's shared one, unless it is untied, and those of decoders, which are numbered.
+        None where the blocks are not known, where no block is frozen, or where a block cannot be told from
+        the others: ALBERT's shared one, unless it is untied, and those of a BERT that was made a decoder,
+        which are numbered.
     """
     entry, blocks = architecture(model), encoder_blocks(model)
     behind = 2 if has_mean_block(model) else 1
@@ -107,11 +109,28 @@ def is_split_right(model: Any, parts: SplitModel, inputs: Mapping[str, Tensor]) 
         try:
             mask, types = inputs["attention_mask"], inputs.get("token_type_ids")
             states = prefix_states(parts.prefix, inputs["input_ids"], mask, types)
-            found = parts.suffix_logits(states, mask, types)
+            found = parts.suffix_logits(*_as_read(parts.suffix, states, mask, types))
         except FAILURES as error:
             reason(error)  # goes on where memory did not suffice
             return False
     return not differ(found, expected)
+
+
+def pads_states_left(model: Any) -> bool:
+    """Say whether states are padded on the left: without ids, decoders read the last column."""
+    return read_position(model) == "last"
+
+
+def _as_read(
+    suffix: Any, states: Tensor, mask: Tensor, types: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return states, mask and types with the padding where the suffix wants it."""
+    if not pads_states_left(suffix) or bool(mask[:, -1].all()):
+        return states, mask, types
+    column = torch.arange(mask.shape[1], device=mask.device)
+    at = (column + mask.sum(1, keepdim=True)) % mask.shape[1]  # (b, t)
+    rows = torch.arange(len(mask), device=mask.device)[:, None]
+    return states[rows, at], mask[rows, at], None if types is None else types[rows, at]
 
 
 @torch.no_grad()

@@ -40,6 +40,8 @@ from goemo.inference import choose_device
 from goemo.models import Checkpoint, build_model, load_config, load_tokenizer, resolve_checkpoint
 from goemo.models.architectures import text_config
 from goemo.models.heads import head_note
+from goemo.models.pooling import has_mean_block
+from goemo.models.sentence_encoders import sentence_notes, settled_pooling
 from goemo.tokens import TokenStore
 from goemo.training.first_batch import FirstBatch, on_fewer_texts
 
@@ -115,6 +117,7 @@ class Prepared:
 
         Of several, those computed first: what a trial gets does not change when others are added.
         """
+        pooling = settled_pooling(pooling, self.checkpoint.name, self.checkpoint.folder)
         return self._frozen(FrozenFeatures, output_name("head", pooling), max_length)
 
     def frozen_states(self, max_length: int) -> FrozenStates | None:
@@ -193,7 +196,7 @@ def prepare(
     checkpoint_name: str,
     *,
     trainable: str,
-    pooling: str = "first",
+    pooling: str = "auto",
     max_lengths: Sequence[int],
     cache: Path,
     device: str | torch.device | None = None,
@@ -205,7 +208,7 @@ def prepare(
     """Make what all trials of a search share, or open it where an earlier search has made it.
 
     The output of the frozen encoder is computed where it has weights of its own; random weights depend on
-    the seed of a trial. Where only the head trains, and reads one token, that is one vector a text
+    the seed of a trial. Where only the head trains, and reads one vector, that is one a text
     (features); where the last block trains too, one a token (states). For more than 64 new maximum lengths,
     or beyond ``prefix_limit_gb``, there is none, and trials read tokens.
 
@@ -213,7 +216,7 @@ def prepare(
         splits: The data.
         checkpoint_name: As in a search space.
         trainable: ``all``, ``last_layer`` or ``head``.
-        pooling: ``first`` or ``mean``.
+        pooling: ``auto``, ``first`` or ``mean``.
         max_lengths: Every maximum length that a trial may ask for.
         cache: Folder for what is made; may be shared by searches that run at the same time.
         device: Where the encoder runs; the first GPU when not given, else the CPU.
@@ -221,8 +224,9 @@ def prepare(
         reserved: Bytes of the disk that must be left beside it, for what trials will write.
         on_progress: Called with the stage (``tokens``, ``features``, ``states``), what is done and what there
             is to do.
-        on_note: Called with a line on the head of the checkpoint, where it brings one, and with one on the
-            size of the output before it is computed, or on why it is not.
+        on_note: Called with a line on the head of the checkpoint, where it brings one, with those of
+            ``sentence_notes``, and with one on the size of the output before it is computed, or on why it is
+            not.
 
     Raises:
         InputError: The checkpoint is unknown or cannot be used, is too short for a maximum length, has no
@@ -248,7 +252,10 @@ def prepare(
     head = head_note(prepared.checkpoint, prepared.labels)
     if head:
         note(head)
-    _rehearse(prepared, trainable, pooling, max(max_lengths))
+    model = _rehearsed(prepared, trainable, pooling, max(max_lengths))
+    own = "mean" if has_mean_block(model) else "first"
+    for line in sentence_notes(checkpoint.name, checkpoint.folder, own, max(max_lengths)):
+        note(line)
     missing = prepared.missing_output(trainable, pooling, max_lengths)
     if missing is not None:
         obstacle = missing.obstacle(prefix_limit_gb)
@@ -303,8 +310,8 @@ def _texts_digest(splits: Splits, checkpoint: Checkpoint) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _rehearse(prepared: Prepared, trainable: str, pooling: str, max_length: int) -> None:
-    """Refuse an encoder that transformers cannot train so that its scores can be trusted."""
+def _rehearsed(prepared: Prepared, trainable: str, pooling: str, max_length: int) -> Any:
+    """Return the model; refuse one that transformers cannot train so that its scores can be trusted."""
     checkpoint, store = prepared.checkpoint, prepared.tokens["train"]
     model = build_model(checkpoint, labels=prepared.labels, trainable=trainable, seed=0, pooling=pooling)
     targets = prepared.targets["train"]
@@ -312,6 +319,7 @@ def _rehearse(prepared: Prepared, trainable: str, pooling: str, max_length: int)
         lambda rows: FirstBatch(model, checkpoint.name, store, targets, max_length, most_rows=rows),
         model.device,
     )
+    return model
 
 
 def _check_tokens(prepared: Prepared) -> None:

@@ -28,7 +28,8 @@ WAYS: dict[str, dict[str, object]] = {
     "last_layer": {"trainable": "last_layer"},
     "head": {"trainable": "head"},
     "mean": {"trainable": "head", "pooling": "mean"},
-    "cached": {"trainable": "last_layer", "cached": True},
+    "cached head": {"trainable": "head", "cached": True},
+    "cached last_layer": {"trainable": "last_layer", "cached": True},
 }
 
 

@@ -53,7 +53,9 @@ def _write(kind: str, row: str) -> None:
     with _TABLE.open("r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         text = file.read()
-        head, divider, *rows = re.findall(r"^\|.*\|$", text, re.MULTILINE)
+        rows = re.findall(r"^\|.*\|$", text, re.MULTILINE)[2:]
+        head = f"| architecture | {' | '.join(WAYS)} |"
+        divider = f"| {' | '.join(['---'] * (len(WAYS) + 1))} |"
         kept = [other for other in rows if not other.startswith(f"| {kind} |")]
         table = "\n".join([head, divider, *sorted([*kept, row])])
         text = re.sub(r"^\|.*\|$(\n^\|.*\|$)*", lambda _: table, text, count=1, flags=re.MULTILINE)

@@ -29,7 +29,7 @@ def anything():
     [
         ("checkpoint", "", "must be text"),
         ("trainable", "tail", "must be one of all, last_layer, head, got 'tail'"),
-        ("pooling", "max", "must be one of first, mean"),
+        ("pooling", "max", "must be one of auto, first, mean"),
         ("metric", "accuracy", "must be one of macro_f1"),
         ("thresholds", ["exact"], "must be one of exact"),
         ("batch_size", 0, "must be a whole number of at least 1, got 0"),

@@ -34,7 +34,7 @@ from goemo.models import (
     head_logits,
     load_tokenizer,
     model_inputs,
-    reads_one_token,
+    reads_one_vector,
     resolve_checkpoint,
     scratch,
     train_mode,
@@ -128,7 +128,7 @@ def parameters_that_train(model):
 def test_the_head_on_its_features_is_the_model(kind, checkpoint, trainable):
     """head_logits of head_features equals the logits of the whole model."""
     model = build_model(checkpoint, labels=LABELS, trainable=trainable, seed=1)
-    assert reads_one_token(model)
+    assert reads_one_vector(model)
     features = head_features(model, *inputs(kind))
     assert features.dtype == torch.float32
     assert not features.requires_grad
@@ -168,19 +168,19 @@ def test_a_head_that_reads_every_token_is_not_cut(tmp_path):
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "config.json").write_text(json.dumps({**config, "summary_type": "mean"}), encoding="utf-8")
     model = build_model(checkpoint, labels=LABELS, trainable="head", seed=1)
-    assert not reads_one_token(model)
-    with pytest.raises(ValueError, match="does not read one known token"):
+    assert not reads_one_vector(model)
+    with pytest.raises(ValueError, match="does not read one known vector"):
         head_features(model, *inputs("xlnet"))
 
 
 def test_an_architecture_without_an_entry_still_trains(tmp_path):
-    """Its blocks are found from the structure; what its head reads is not known."""
+    """Its blocks and its head are found from the structure."""
     from transformers import ConvBertConfig
 
     ConvBertConfig(**SIZES, embedding_size=32).save_pretrained(tmp_path)
     checkpoint = Checkpoint("conv", tmp_path, has_weights=False, digest="")
     model = build_model(checkpoint, labels=LABELS, trainable="head", seed=1)
-    assert not reads_one_token(model)
+    assert reads_one_vector(model)
     assert len(encoder_blocks(model)) == SIZES["num_hidden_layers"]
     names = parameters_that_train(model)
     assert names
@@ -400,7 +400,7 @@ def test_mean_pooling_is_exact_enough_for_minilm(minilm, tmp_path):
     store = TokenStore.build(TEXTS, load_tokenizer(checkpoint))
     batch = store.batch(range(len(TEXTS)), 32)
     tensors = [torch.from_numpy(x) for x in (batch.input_ids, batch.attention_mask, batch.token_type_ids)]
-    plain = build_model(checkpoint, labels=LABELS, trainable="head", seed=1)
+    plain = build_model(checkpoint, labels=LABELS, trainable="head", seed=1, pooling="first")
     with torch.no_grad():
         hidden = plain.bert(**model_inputs(plain, *tensors))[0]
     pooled = build_model(checkpoint, labels=LABELS, trainable="head", seed=1, pooling="mean")
@@ -671,6 +671,7 @@ def test_only_safe_files_are_downloaded(tmp_path, monkeypatch):
     from huggingface_hub.utils import filter_repo_objects
 
     published = ["config.json", "model.safetensors", "tokenizer.json", "spiece.model", "vocab.txt"]
+    published += ["modules.json", "1_Pooling/config.json"]
     refused = ["pytorch_model.bin", "tf_model.h5", "onnx/config.json", "rust_model.ot", "training_args.pt"]
     asked = []
 

@@ -54,7 +54,7 @@ def test_a_grid_is_the_product_with_the_model_first():
     assert len(set(made)) == spec.total
     for config in made:
         if config.trainable == "all":
-            assert (config.pooling, config.learning_rate) == ("first", 2e-5)
+            assert (config.pooling, config.learning_rate) == ("auto", 2e-5)
         else:
             assert config.learning_rate in {1e-3, 1e-2}
         if config.checkpoint == "xlnet-base-cased":
@@ -72,7 +72,7 @@ def test_draws_choose_the_model_too(algorithm):
         seen |= {config.checkpoint, config.trainable, config.pooling}
         assert ("pooling" in varied) == ("learning_rate" in varied) == (config.trainable == "head")
         source.tell(trial_id, 0.5, "completed")
-    assert seen == {"albert-base-v2", "xlnet-base-cased", "head", "all", "first", "mean"}
+    assert seen == {"albert-base-v2", "xlnet-base-cased", "head", "all", "auto", "first", "mean"}
 
 
 def test_a_spec_with_choices_comes_back_from_its_dict():
@@ -112,7 +112,7 @@ def test_a_model_that_a_hyperparameter_decides_may_be_the_default_too():
     spec = make_spec(
         model={"checkpoint": "c", "pooling": pooling}, space={"loss": {"choice": ["bce", "focal"]}}
     )
-    assert {one.pooling for one in models(spec)} == {"first", "mean"}
+    assert {one.pooling for one in models(spec)} == {"auto", "mean"}
 
 
 def test_values_are_those_that_trials_of_a_model_may_have():

@@ -137,6 +137,57 @@ def test_an_unknown_checkpoint_or_key_starts_nothing(here, capsys, override, exp
     assert not (here / "mlruns" / "searches").exists()
 
 
+GIANT = {
+    "model_type": "bert",
+    "hidden_size": 16_384,
+    "intermediate_size": 65_536,
+    "num_attention_heads": 128,
+    "num_hidden_layers": 400,
+}
+
+
+@pytest.fixture
+def encoders(here):
+    """Two folders to choose from: one of a family that nobody knows, one larger than any machine here."""
+    from transformers import BertTokenizer
+
+    for name, config in (("unknown", {"model_type": "brt"}), ("giant", GIANT)):
+        BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}).save_pretrained(here / name)
+        (here / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("[]", "model.checkpoint.choice: must not be empty, got []"),
+        ("[scratch:albert-tiny, ./none]", "./none: there is no folder"),
+        ("[scratch:albert-tiny, package:no_such_package]", "no_such_package is not installed"),
+        ("[scratch:albert-tiny, 'words:tfidf']", "words:tfidf: a bag of words is no encoder"),
+        ("[scratch:albert-tiny, 'wrds:tfidf']", "wrds:tfidf: neither a folder nor a hub id"),
+        ("[scratch:albert-tiny, 'scratch:./unknown']", "its config.json is not one that transformers knows"),
+        ("[scratch:albert-tiny, 'scratch:./giant']", "scratch:./giant: its weights alone take 5"),
+    ],
+    ids=["empty", "no folder", "no package", "words", "unknown scheme", "unknown family", "too large"],
+)
+def test_a_wrong_choice_of_encoders_is_one_line(here, capsys, encoders, choice, expected):
+    """Exit code 2 and the encoder that is wrong, whatever stands beside it; nothing is started."""
+    sound = space(here, SOUND)
+    message = fails(capsys, 2, "search", sound, "--set", f"model.checkpoint={{choice: {choice}}}")
+    assert expected in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (here / "mlruns" / "searches").exists()
+
+
+def test_a_condition_on_an_encoder_that_is_not_in_the_choice_is_one_line(here, capsys):
+    """Exit code 2, with the place and what there is."""
+    text = SOUND.replace('"scratch:albert-tiny"', '{choice: ["scratch:albert-tiny", "scratch:xlnet-tiny"]}')
+    rate = "space: {learning_rate: {choice: [1.0e-3, 1.0e-2], only_if: {checkpoint: [roberta-base]}}}"
+    message = fails(capsys, 2, "search", space(here, text + rate))
+    assert "space.learning_rate.only_if.checkpoint[0]: 'roberta-base' is not in its domain" in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (here / "mlruns").exists()
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [

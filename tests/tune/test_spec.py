@@ -147,7 +147,7 @@ def test_defaults_fill_a_minimal_file(load):
         "model": {
             "checkpoint": "scratch:albert-tiny",
             "trainable": "all",
-            "pooling": "first",
+            "pooling": "auto",
             "mixed_precision": "auto",
             "cuda_graphs": False,
         },

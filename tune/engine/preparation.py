@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from goemo.configuration import Configuration
 from goemo.configuration.settings import ModelSettings
 from goemo.data import Splits
@@ -87,9 +89,25 @@ def check_models(spec: SearchSpec, splits: Splits) -> ModelCheck:
     """Build each model of the search once, before any trial is started, and tell what they take at most.
 
     Raises:
-        InputError: As of ``checked_model``.
+        InputError: As of ``checked_model``; or the weights of one are more than the memory of this machine.
     """
+    for name in dict.fromkeys(one.checkpoint for one in models(spec)):
+        _check_weights_fit(name, splits)
     return dearest([told_by(spec, one, checked_model(spec, one, splits)) for one in models(spec)])
+
+
+def _check_weights_fit(name: str, splits: Splits) -> None:
+    """Refuse a checkpoint that cannot be built here: the system would end the process without a word."""
+    from goemo.models import count_weights, resolve_checkpoint
+
+    checkpoint = resolve_checkpoint(name, texts=splits.train.texts, cache=runs_folder() / "cache")
+    needed, there = 4 * count_weights(checkpoint, splits.labels), psutil.virtual_memory().total
+    if needed > there:
+        problem = (
+            f"its weights alone take {amount(needed)}, and this machine has {amount(there)}; leave it out, "
+            "or search on a larger machine"
+        )
+        raise InputError(name, [problem])
 
 
 def dearest(checks: Sequence[ModelCheck]) -> ModelCheck:

@@ -17,7 +17,7 @@ _FEATURES_PER_PASS = 4096
 
 
 class FeatureInputs:
-    """Logits of the head, for cached features of one token; see ``Inputs``."""
+    """Logits of the head, for cached features; see ``Inputs``."""
 
     in_bfloat16 = False
     may_use_bfloat16 = False  # its products are small

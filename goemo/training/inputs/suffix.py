@@ -14,6 +14,7 @@ from goemo.frozen import FrozenStates
 from goemo.inference import look_at_all, width_multiple
 from goemo.models import SplitModel, train_mode
 from goemo.models.padding import reads_one_length
+from goemo.models.splitting import pads_states_left
 from goemo.tokens import Template
 from goemo.tokens.batches import Rows, equal_lengths, padded_width
 from goemo.training.precision import autocast
@@ -49,7 +50,7 @@ class SuffixInputs:
         self._max_length, self._device = max_length, device
         self._parts = parts
         self._multiple = 1 if reads_one_length(model) else width_multiple(device)
-        self._is_padded_left = template.padding_side == "left"
+        self._is_padded_left = template.padding_side == "left" or pads_states_left(model)
         self._states = _resident(frozen.states, device)
         self._types = _resident(frozen.types, device) if template.returns_types else None
         rows = {split: frozen.rows_for(split, max_length) for split in frozen.rows}

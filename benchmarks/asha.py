@@ -1,8 +1,10 @@
-"""Who should go on at a rung of ASHA? Whole grids, replayed in many orders under several rules.
+r"""Who should go on at a rung of ASHA? Whole grids, replayed in many orders under several rules.
 
     python benchmarks/asha.py --data FOLDER_OF_GOEMOTIONS
     python benchmarks/asha.py --source sample: --space quickstart --set model.trainable=all \
         --set 'space.learning_rate={grid: [1.0e-4, 2.0e-4, 4.0e-4]}'
+    python benchmarks/asha.py --rows 1000 --validation-rows 600 --space minilm_full \
+        --set data.taxonomy=ekman --set 'space.batch_size={grid: [16, 32, 64]}'
 
 Every trial of the grid is trained to its end, once, and its validation predictions at every report are kept
 in WORK. The reports are then replayed in simulated time, two trials at once, in orders drawn at random: the
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measuring import find_goemotions, hardware, say, table
+from measuring import find_goemotions, hardware, say, table, write_subset
 from numpy.typing import NDArray
 
 from goemo.data import load_splits
@@ -248,6 +250,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of the published files")
     parser.add_argument("--source", help="other data, as in a search space: sample:")
+    parser.add_argument("--rows", type=int, default=0, help="of GoEmotions' train; default: all")
+    parser.add_argument("--validation-rows", type=int, default=0, help="of its validation; default: all")
     parser.add_argument("--space", default="minilm_head", help="a grid; default: minilm_head")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--orders", type=int, default=400, help="orders in which the reports are replayed")
@@ -255,7 +259,13 @@ def main() -> None:
     options = parser.parse_args()
     work = (options.work or Path(tempfile.mkdtemp(prefix="asha-"))).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    source = options.source or f"dir:{find_goemotions(options.data)}"
+    source = options.source
+    if source is None:
+        rows = {"train": options.rows, "validation": options.validation_rows}
+        folder = work / "-".join(["data", *map(str, rows.values())])
+        if not folder.is_dir():
+            write_subset(find_goemotions(options.data), folder, **rows)
+        source = f"dir:{folder}"
     spec = load_spec(options.space, overrides=options.overrides, data=source)
     say(f"the grid of {spec.total} trials, in {work}")
     grid = train_grid(spec, source, work)

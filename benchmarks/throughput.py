@@ -1,7 +1,10 @@
-"""Samples a second of training: the engine beside `transformers.Trainer`, every weight of MiniLM.
+"""Samples a second of training: the engine beside `transformers.Trainer`, every weight of an encoder.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --batch-sizes 16 --rounds 1 --seconds 5
+    python benchmarks/throughput.py --encoder modernbert-base --batch-sizes 16 --batches 10 --loops grouped
+
+By default of MiniLM. With --encoder, of the size and structure of a published encoder, with random weights.
 
 Real GoEmotions texts, the same model, optimizer, threads and batch sizes on both sides (see
 `trainer_loop.py` for the three ways of Trainer). Both sides train in float32, and then in bfloat16: the
@@ -10,7 +13,7 @@ timed is training steps alone, batches included: no evaluation, no tokenizing, n
 first steps of a process are not counted. All take turns within a round, so that a machine that gets busier
 hurts all; a ratio is taken within its round. The engine passes over a whole number of its windows of 50
 batches and Trainer over a whole number of its own, so that both see long and short texts in the proportions
-of the data.
+of the data. A window of fewer batches, --batches, is smaller on both sides.
 """
 
 from __future__ import annotations
@@ -24,7 +27,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from measuring import MINILM, find_goemotions, hardware, need_accelerate, say, spread, table, write_subset
+from measuring import (
+    ENCODERS,
+    MINILM,
+    find_goemotions,
+    hardware,
+    need_accelerate,
+    say,
+    spread,
+    table,
+    write_encoder,
+    write_subset,
+)
 from trainer_loop import COLLATIONS, MEGABATCH, make_trainer, quiet, tokenize, training_speed
 from transformers import Trainer
 
@@ -35,8 +49,8 @@ from goemo.training import TrainingRun
 from goemo.training.precision import cpu_has_bfloat16
 from goemo.training.prepared import Prepared, prepare
 
-# Of rows below 200 batches, Trainer's length grouping would sort within fewer batches than it does of many.
-TRAINER_BATCHES = 200
+# Of fewer rows than four windows, Trainer's length grouping would sort within fewer batches than a window.
+TRAINER_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -112,12 +126,12 @@ class Case:
         )
 
 
-def make_case(source: Path, configuration: Configuration, folder: Path) -> Case:
-    """Draw rows by the configuration's seed and prepare them."""
+def make_case(source: Path, configuration: Configuration, folder: Path, *, batches: int = MEGABATCH) -> Case:
+    """Draw rows by the configuration's seed, for windows of so many batches, and prepare them."""
     c, name = configuration, f"{configuration.batch_size}-{configuration.seed}"
-    rows = write_subset(source, folder / name, train=TRAINER_BATCHES * c.batch_size, seed=c.seed)
+    rows = write_subset(source, folder / name, train=TRAINER_WINDOWS * batches * c.batch_size, seed=c.seed)
     window = write_subset(
-        rows, folder / f"{name}-window", train=MEGABATCH * c.batch_size, validation=64, seed=c.seed
+        rows, folder / f"{name}-window", train=batches * c.batch_size, validation=64, seed=c.seed
     )
     # The engine trains the words that the data has: those of all of it, and not of a window alone.
     shutil.copy(source / "train.tsv", window / "test.tsv")
@@ -137,10 +151,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of the published GoEmotions files")
     parser.add_argument("--checkpoint", default=MINILM)
+    parser.add_argument("--encoder", choices=ENCODERS, help="a published encoder's size, in place of weights")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--max-length", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=20.0, help="least time of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--batches",
+        type=int,
+        default=MEGABATCH,
+        help="in which texts are sorted by length, and timed together",
+    )
+    parser.add_argument("--loops", nargs="+", choices=COLLATIONS, default=COLLATIONS, help="of Trainer")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     need_accelerate()
@@ -149,17 +171,24 @@ def main() -> None:
     source = find_goemotions(options.data)
     speeds: dict[tuple[int, Way], list[float]] = defaultdict(list)
     has_bfloat16 = cpu_has_bfloat16()  # else it would be emulated
-    ways = [way for way in WAYS if has_bfloat16 or not way.in_bfloat16]
+    ways = [
+        way
+        for way in WAYS
+        if way.collation in {None, *options.loops} and (has_bfloat16 or not way.in_bfloat16)
+    ]
     with tempfile.TemporaryDirectory() as name:
+        checkpoint = options.checkpoint
+        if options.encoder is not None:
+            checkpoint = f"scratch:{write_encoder(options.encoder, Path(name) / options.encoder)}"
         for number, size in itertools.product(range(options.rounds), options.batch_sizes):
             configuration = Configuration(
-                checkpoint=options.checkpoint,
+                checkpoint=checkpoint,
                 batch_size=size,
                 max_length=options.max_length,
                 epochs=1,
                 seed=number,
             )
-            case = make_case(source, configuration, Path(name))
+            case = make_case(source, configuration, Path(name), batches=options.batches)
             if not speeds:  # what happens once a process is not counted
                 TrainingRun(configuration, case.prepared, threads=options.threads).train_to(10)
                 case.trainer("grouped", max_steps=5).train()
@@ -168,7 +197,9 @@ def main() -> None:
                     case.engine_speed(options.seconds, options.threads, in_bfloat16=way.in_bfloat16)
                     if way.collation is None
                     else training_speed(
-                        case.trainer(way.collation, in_bfloat16=way.in_bfloat16), options.seconds
+                        case.trainer(way.collation, in_bfloat16=way.in_bfloat16),
+                        options.seconds,
+                        group=options.batches,
                     )
                 )
                 speeds[size, way].append(speed)
@@ -184,8 +215,9 @@ def main() -> None:
         rows.append([str(size), way.shown, spread(speeds[size, way]), *ratios])
     print(hardware(options.threads))
     print(
-        f"{options.checkpoint}, every weight trains, max_length {options.max_length}; samples/s, median of "
-        f"{options.rounds} rounds (least to most) of at least {options.seconds:g} s each.\n"
+        f"{options.encoder or options.checkpoint}, every weight trains, max_length {options.max_length}; "
+        f"samples/s, median of {options.rounds} rounds (least to most) of at least {options.seconds:g} s "
+        "each.\n"
     )
     print(table(["batch", "loop", "samples/s", *(f"{way.shown} / this" for way in engines)], rows))
 

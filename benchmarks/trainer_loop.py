@@ -159,16 +159,16 @@ class Window(TrainerCallback):  # type: ignore[misc]  # transformers is not type
             control.should_training_stop = self.seconds >= self.least
 
 
-def training_speed(trainer: Trainer, seconds: float, *, warmup: int = 0) -> float:
+def training_speed(trainer: Trainer, seconds: float, *, warmup: int = 0, group: int = MEGABATCH) -> float:
     """Train for at least so many seconds; return samples a second of the steps alone.
 
     The data set must have rows for a group of steps after the warm-up; of an epoch too short, RuntimeError.
     """
-    window = Window(seconds, warmup=warmup)
+    window = Window(seconds, group=group, warmup=warmup)
     trainer.add_callback(window)
     trainer.train()
     if not window.steps:
-        raise RuntimeError(f"the training ended before {MEGABATCH} steps could be timed: give it more epochs")
+        raise RuntimeError(f"the training ended before {group} steps could be timed: give it more epochs")
     return float(window.steps * trainer.args.per_device_train_batch_size / window.seconds)
 
 

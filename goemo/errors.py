@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 LONGEST = 4096  # bytes of a message
+MOST_SHOWN = 20  # problems
 
 
 class GoemoError(Exception):
@@ -17,28 +18,33 @@ class InputError(GoemoError):
     Args:
         where: What is wrong: a path, an option, a name.
         problems: One line each: place, rule, value, remedy.
+        remedy: What helps against all of them, where there is something.
     """
 
-    def __init__(self, where: str, problems: Iterable[str]) -> None:
+    def __init__(self, where: str, problems: Iterable[str], remedy: str = "") -> None:
         self.where = where
         self.problems = tuple(problems)
-        super().__init__(where, self.problems)
+        self.remedy = remedy
+        super().__init__(where, self.problems, remedy)
 
     def __str__(self) -> str:
         where = self.where.removesuffix(":")  # of a source such as sample:
         if len(self.problems) == 1:
-            return shortened(f"{where}: {self.problems[0]}", LONGEST)
+            remedy = f"; {self.remedy}" if self.remedy else ""
+            return shortened(f"{where}: {self.problems[0]}", LONGEST - len(remedy.encode())) + remedy
         lines, left = (
             [shortened(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
             3 * LONGEST // 4 - 40,
         )
-        for place, problem in enumerate(self.problems):
+        for problem in self.problems[:MOST_SHOWN]:
             line = shortened(f"  {problem}", LONGEST // 4)
             left -= len(line.encode(errors="replace")) + 1
             if left < 0:
-                return "\n".join([*lines, f"  and {len(self.problems) - place} more"])
+                break
             lines.append(line)
-        return "\n".join(lines)
+        shown = len(lines) - 1
+        more = [f"  and {len(self.problems) - shown} more"] if shown < len(self.problems) else []
+        return "\n".join([*lines, *more, *([f"  {self.remedy}"] if self.remedy else [])])
 
 
 def shortened(text: str, most: int) -> str:

@@ -17,6 +17,7 @@ WHOLE_NAMES = "none"
 GOEMOTIONS_NAMES = "goemotions"
 
 Unclear = Literal["keep", "leave_out"]
+Unreadable = Literal["refuse", "leave_out"]
 MissingLabels = Literal["refuse", "leave_out", "no_labels"]
 Names = str | tuple[str, ...]
 
@@ -152,6 +153,11 @@ class DataOptions:
     unclear: Annotated[
         Unclear, one_of(Unclear), meaning("what happens to rows that raters marked as unclear")
     ] = "keep"
+    unreadable: Annotated[
+        Unreadable,
+        one_of(Unreadable),
+        meaning("what happens to rows that cannot be read, such as those without a text"),
+    ] = "refuse"
     missing_labels: Annotated[
         MissingLabels,
         one_of(MissingLabels),

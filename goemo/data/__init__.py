@@ -9,7 +9,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from goemo.data.places import SCHEMES, check_source
-from goemo.data.tables import PROBLEMS_SHOWN
 from goemo.data.words import SPLIT_FILES
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ __all__ = [
     "HUB_TIMEOUT_S",
     "LEAST_ROWS_TO_SPLIT",
     "LEAST_VALIDATION_ROWS",
-    "PROBLEMS_SHOWN",
     "SCHEMES",
     "SPLIT_FILES",
     "Judged",

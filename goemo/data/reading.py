@@ -145,10 +145,13 @@ def read_source(
         reject_names(tables[0][1], names.names)
         if names.named_by == ROWS and not any(labels.written for _, labels in read):
             warnings += joined_in_lists(names.names)
+    leaves_out_unreadable |= options.unreadable == "leave_out"
     parts = _parts(taken, names, leaves_out_unreadable=leaves_out_unreadable)
     unreadable: list[str] = []
     if leaves_out_unreadable:
         unreadable = [message for _, table in tables for message in table.take_row_messages()]
+    if options.unreadable == "leave_out" and unreadable:
+        warnings.append(f"{counted(len(unreadable), 'row')} left out: {listed(unreadable, 3)}")
     _refuse(source, found, tables, problems)
     warnings += [*likeness_warnings(names.names), *_published_warnings(names, parts)]
     return Reading(
@@ -165,11 +168,16 @@ def read_source(
     )
 
 
+_REMEDY = "data.unreadable: leave_out in the search space leaves such rows out"
+
+
 def _refuse(
     source: str, found: SourceContent, tables: Sequence[tuple[str | None, Table]], others: Sequence[str] = ()
 ) -> None:
     messages = [message for _, table in tables for message in table.messages()]
-    refuse(source, [*found.problems, *others, *messages])
+    problems = [*found.problems, *others]
+    rows = sum(line > 0 for _, table in tables for line, _ in table.problems)
+    refuse(source, [*problems, *messages], _REMEDY if rows == len(messages) and not problems else "")
 
 
 def _roles(

@@ -9,7 +9,6 @@ from typing import Any
 
 from goemo.errors import InputError
 
-PROBLEMS_SHOWN = 20
 SOURCES = "sources are sample:, sample:ROWS, dir:PATH, file:PATH and hub:ID"
 
 # Stands between the columns of a text that has several; tokenizers put their own separator there.
@@ -87,14 +86,10 @@ class Table:
         return [f"{self.place(line)}: {why}" for line, why in rows]
 
 
-def refuse(where: str, problems: Sequence[str]) -> None:
-    """Raise ``InputError`` with the first 20 problems and the number of others, where there are any."""
-    if not problems:
-        return
-    shown = list(problems[:PROBLEMS_SHOWN])
-    if len(problems) > PROBLEMS_SHOWN:
-        shown.append(f"and {len(problems) - PROBLEMS_SHOWN} more")
-    raise InputError(where, shown)
+def refuse(where: str, problems: Sequence[str], remedy: str = "") -> None:
+    """Raise ``InputError`` where there are any problems."""
+    if problems:
+        raise InputError(where, problems, remedy)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

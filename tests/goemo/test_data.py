@@ -387,9 +387,11 @@ def test_all_problems_of_all_files_come_at_once(folder):
 def test_many_problems_are_counted_and_not_shown(folder):
     """Twenty in full, the others as a number."""
     write_tsv(folder, dev=["hello\t9\tx"] * 50)
-    found = problems(folder)
-    assert len(found) == 21
-    assert found[-1] == "and 30 more"
+    with pytest.raises(InputError) as refused:
+        load_splits(str(folder))
+    told = str(refused.value).splitlines()
+    assert told[0].endswith("50 problems")
+    assert told[21] == "  and 30 more"
 
 
 def test_a_missing_train_file_is_an_error(folder):

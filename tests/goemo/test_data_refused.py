@@ -312,8 +312,8 @@ def test_rows_that_are_wrong_twice_are_told_once(tmp_path):
     path, rows = tmp_path / "a.jsonl", 2_000
     path.write_text('{"text": null, "labels": null}\n' * rows)
     found = problems(path).splitlines()
-    assert all("text must be a string" in problem for problem in found[:-1])
-    assert found[-1] == f"and {rows - 20} more"
+    assert len(found) == rows
+    assert all("text must be a string" in problem for problem in found)
 
 
 @pytest.mark.parametrize("source", ["nowhere", "dir:nowhere", "file:no/such.csv"])

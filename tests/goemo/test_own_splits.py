@@ -8,9 +8,11 @@ import itertools
 import numpy as np
 import pytest
 
+from goemo.configuration.data import DataOptions
 from goemo.data import load_recorded, load_splits
 from goemo.data.near import near_groups, plain_text
 from goemo.data.own_splits import assign, split_sizes
+from goemo.errors import InputError
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -130,3 +132,26 @@ def test_unreadable_rows_are_left_out_to_look_at_data(tmp_path):
     splits = load_splits(str(path), leaves_out_unreadable=True)
     assert splits.unreadable == ("a.csv:42: empty text",)
     assert sum(len(split) for split in splits.splits()) == 41
+
+
+def test_unreadable_rows_are_left_out_of_training_where_that_is_asked_for(tmp_path):
+    """They are counted and shown, the same rows are read from the record, and who did not ask is told how."""
+    path = tmp_path / "a.csv"
+    lines = [
+        f"text number {row},{cell}" for row, cell in enumerate(itertools.islice(itertools.cycle("ab"), 40))
+    ]
+    path.write_text("\n".join(["text,labels", *lines, *[",a"] * 22, "more text,a"]) + "\n")
+    options = DataOptions(unreadable="leave_out")
+    splits = load_splits(f"file:{path}", options=options)
+    assert sum(len(split) for split in splits.splits()) == 41
+    (note,) = [note for note in splits.notes if "left out" in note]
+    assert note.startswith("22 rows left out: a.csv:42: empty text, ... 20 more ..., a.csv:63: empty text")
+    assert load_recorded(splits.facts | {"seed": 42}).digest == splits.digest
+    with pytest.raises(InputError) as refused:
+        load_splits(f"file:{path}")
+    told = str(refused.value).splitlines()
+    assert told[0].endswith("22 problems")
+    assert told[-2:] == [
+        "  and 2 more",
+        "  data.unreadable: leave_out in the search space leaves such rows out",
+    ]

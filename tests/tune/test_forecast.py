@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import tune.engine.tuner  # noqa: F401 - with the real Ray, which a test takes away
 from goemo.configuration import Configuration
 from goemo.data import Split, load_splits
 from goemo.errors import InputError

@@ -148,6 +148,7 @@ def test_what_the_bag_of_words_took_is_left_to_the_next_trials(setting):
     (beside,) = learn([setting], address=None).timings
     assert [one.steps_s / other.steps_s for one, other in zip(beside, alone, strict=True)] == [0.75] * 4
     assert math.isclose(beside[0].setup_s, 0.75 * alone[0].setup_s)
+    assert learn([setting], address=None).driver.start_s == 0.75 * START_S
 
 
 @pytest.mark.parametrize(

@@ -129,8 +129,7 @@ def forecast(
 
 
 def _import_what_a_search_does() -> None:
-    """Import what takes seconds in a search too, after its data was read."""
-    import tune.engine.tuner
+    """Import what takes seconds in a search too, before it starts workers."""
     import tune.reporting.artifacts
     import tune.tracking  # noqa: F401
 

@@ -98,7 +98,9 @@ class _Earlier:
     def driver(self) -> DriverCosts:
         """What it cost beside its trials."""
         closing_s = sum(self._seconds.get(phase, 0.0) for phase in ("report", "the store"))
-        return DriverCosts(self._start_s, files_s=0.0, baseline_s=self._words_s, closing_s=closing_s)
+        return DriverCosts(
+            self._share * self._start_s, files_s=0.0, baseline_s=self._words_s, closing_s=closing_s
+        )
 
     def timings(self, setting: Setting) -> list[Timing]:
         """Return the timings of the trials of a model; none unless each size to come is among them."""

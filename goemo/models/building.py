@@ -78,6 +78,9 @@ def build_model(
             problem = f"trainable: the last block of {config.model_type} is not known; take all or head"
             raise InputError(checkpoint.name, [problem])
     _set_trainable(model, trainable)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        problem = f"trainable: {config.model_type} has no head beside its encoder; take all"
+        raise InputError(checkpoint.name, [problem])
     return model.eval()
 
 

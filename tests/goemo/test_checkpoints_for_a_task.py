@@ -60,6 +60,13 @@ def test_a_decoder_without_a_padding_token_gets_that_of_its_tokenizer(tmp_path):
     assert build_model(_checkpoint(folder), labels=LABELS, trainable="all", seed=0).config.pad_token_id == 1
 
 
+def test_an_encoder_without_a_head_of_its_own_trains_whole_or_not(tmp_path):
+    """Perceiver decodes inside its encoder: with head, nothing would train."""
+    checkpoint = _checkpoint(write_folder(tmp_path / "perceiver", "perceiver", LABELS))
+    with pytest.raises(InputError, match="perceiver has no head beside its encoder; take all"):
+        build_model(checkpoint, labels=LABELS, trainable="head", seed=0)
+
+
 def test_a_tokenizer_longer_than_the_embedding_is_refused_with_the_way_out(tmp_path):
     """Where a text has a token without a row."""
     folder = write_folder(tmp_path / "bert", "bert", LABELS, vocab_size=40)

@@ -89,11 +89,20 @@ def check_models(spec: SearchSpec, splits: Splits) -> ModelCheck:
     """Build each model of the search once, before any trial is started, and tell what they take at most.
 
     Raises:
+        InputError: As of ``checked_models``.
+    """
+    return dearest(checked_models(spec, splits))
+
+
+def checked_models(spec: SearchSpec, splits: Splits) -> list[ModelCheck]:
+    """Build each model of the search once, and tell what it takes, in the order of ``tune.spec.models``.
+
+    Raises:
         InputError: As of ``checked_model``; or the weights of one are more than the memory of this machine.
     """
     for name in dict.fromkeys(one.checkpoint for one in models(spec)):
         _check_weights_fit(name, splits)
-    return dearest([told_by(spec, one, checked_model(spec, one, splits)) for one in models(spec)])
+    return [told_by(spec, one, checked_model(spec, one, splits)) for one in models(spec)]
 
 
 def _check_weights_fit(name: str, splits: Splits) -> None:

@@ -18,7 +18,7 @@ from goemo.files import amount
 from goemo.training import report_progress, report_step
 from goemo.training.prepared import prepare as prepare_shared
 from tune.durations import duration
-from tune.engine.preparation import checked_model, dearest, found_checkpoints, told_by, trial_resources
+from tune.engine.preparation import checked_models, dearest, found_checkpoints, trial_resources
 from tune.forecast.costs import DriverCosts, TrialCosts
 from tune.forecast.disk_need import disk_needed, free_bytes
 from tune.forecast.expected import Forecast, Phases
@@ -74,7 +74,7 @@ def forecast(
     with connect(address, tell) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
-        checks = [told_by(spec, one, checked_model(spec, one, splits)) for one in models(spec)]
+        checks = checked_models(spec, splits)
         resources = nodes(shared=runs_folder(), needed=checkpoints, note=tell)
         per_trial = trial_resources(spec, dearest(checks), resources)
         settings, notes, beside_s = [], [], 0.0

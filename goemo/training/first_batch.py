@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +14,13 @@ from torch import Tensor
 
 from goemo.errors import InputError
 from goemo.models.failures import FAILURES, is_out_of_memory, reason
-from goemo.models.padding import differ, reads_one_length, settle_padding, trained_logits
+from goemo.models.padding import (
+    differ,
+    reads_one_length,
+    set_one_length,
+    settle_padding,
+    trained_logits,
+)
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import Rows
 from goemo.training.randomness import random_state, set_random_state
@@ -72,16 +78,34 @@ class FirstBatch:
     ) -> None:
         self._device = model.device
         self._parameters = [p for p in model.parameters() if p.requires_grad and with_gradients]
+        lengths = store.lengths(max_length)
         with self._undisturbed():
             settle_padding(model, name, store, max_length)
-            self.rows = _chosen(store.lengths(max_length), most_rows, is_one_length=reads_one_length(model))
-            chosen = np.asarray(targets)[self.rows].astype(np.float32)
-            self._targets = torch.from_numpy(chosen).to(self._device)
             try:
-                self._plain = self._results(lambda: trained_logits(model, store, self.rows, max_length))
+                self._take(model, store, targets, max_length, most_rows)
+                if not reads_one_length(model) and len(np.unique(lengths[self.rows])) > 1:
+                    alone = self._results(lambda: _one_by_one(model, store, self.rows, max_length))
+                    # Weights may make a score depend on padding that did not before they were trained.
+                    if self._differs(*alone):
+                        set_one_length(model)
+                        self._take(model, store, targets, max_length, most_rows)
             except FAILURES as error:
                 problem = f"transformers cannot train {model.config.model_type}: {reason(error)}"
                 raise InputError(name, [problem]) from error
+
+    def _take(
+        self,
+        model: Any,
+        store: TokenStore,
+        targets: NDArray[np.bool_],
+        max_length: int,
+        most_rows: int,
+    ) -> None:
+        """Choose the rows, and keep what the plain model makes of them."""
+        self.rows = _chosen(store.lengths(max_length), most_rows, is_one_length=reads_one_length(model))
+        chosen = np.asarray(targets)[self.rows].astype(np.float32)
+        self._targets = torch.from_numpy(chosen).to(self._device)
+        self._plain = self._results(lambda: trained_logits(model, store, self.rows, max_length))
         self._norm = sum(float(part.double().square().sum()) for part in self._plain[1] if part is not None)
         self._norm **= 0.5
 
@@ -91,7 +115,9 @@ class FirstBatch:
         Args:
             inputs: In eval mode, in float32.
         """
-        logits, gradients = self._of(inputs)
+        return self._differs(*self._of(inputs))
+
+    def _differs(self, logits: Tensor, gradients: Sequence[Tensor | None]) -> str:
         expected, expected_gradients = self._plain
         if differ(logits, expected):
             return f"logits differ from the plain model's by {_largest(logits, expected):.2g}"
@@ -158,6 +184,11 @@ def on_fewer_texts(look: Callable[[int], _Found], device: torch.device) -> _Foun
         most_rows //= 2
         if device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _one_by_one(model: Any, store: TokenStore, rows: Rows, max_length: int) -> Tensor:
+    """Return the logits of texts without any padding, with gradients."""
+    return torch.cat([trained_logits(model, store, rows[i : i + 1], max_length) for i in range(len(rows))])
 
 
 def _chosen(lengths: NDArray[np.int64], most: int, *, is_one_length: bool) -> Rows:

@@ -37,6 +37,12 @@ def test_a_decoder_padded_on_the_left_scores_as_plain_transformers(kind, tmp_pat
         assert cell(tmp_path, kind, side="left", dropout=dropout).word != "refused"
 
 
+def test_what_depends_on_padding_only_once_it_is_trained_is_not_padded(tmp_path):
+    """HunYuan scales queries and keys after their rotation: by ones at first, which hides the position."""
+    assert cell(tmp_path, "hunyuan_v1_dense", side="left").word == "same, one length"
+    assert cell(tmp_path, "hunyuan_v1_dense", side="right").word == "same"
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", EVERY_KIND)

@@ -94,6 +94,16 @@ def test_trials_are_compared_at_the_progress_that_all_reached():
     assert "as far as" not in whole.basis
 
 
+def test_a_trial_whose_first_report_comes_late_counts_with_it():
+    """Of four steps the first report is at 25 %, and others were stopped at 20."""
+    records = full_grid(lambda b, _: b / 100)
+    late = [
+        replace(r, history=({"progress": 25, "val/macro_f1": r.objective},)) if r.trial_id == "t005" else r
+        for r in records
+    ]
+    assert hyperparameter_importance(spec(GRID), late) == hyperparameter_importance(spec(GRID), records)
+
+
 def test_failed_and_running_trials_are_left_out():
     """A diverged trial with a wild score, and one that has just begun, change nothing."""
     records = full_grid(lambda b, r: b / 100 + r)

@@ -108,7 +108,9 @@ def _obstacle(spec: SearchSpec, values: Sequence[float], differing: Mapping[str,
 
 
 def _best_up_to(record: TrialRecord, progress: int) -> float:
-    return max(row[record.objective_name] for row in record.history if row["progress"] <= progress)
+    """Return a trial's best objective so far; its first report counts, late as it may be of few steps."""
+    reached = max(progress, record.history[0]["progress"])
+    return max(row[record.objective_name] for row in record.history if row["progress"] <= reached)
 
 
 def _fanova(

@@ -28,6 +28,10 @@ ENCODERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "deberta-v2",
         {
             "vocab_size": 128_100,
+            "hidden_size": 768,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "intermediate_size": 3072,
             "type_vocab_size": 0,
             "relative_attention": True,
             "position_buckets": 256,

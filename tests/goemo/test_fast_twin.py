@@ -151,7 +151,7 @@ def test_a_cached_output_that_differs_steps_aside(small_splits, tiny_bert, tmp_p
     data = prepare(small_splits, tiny_bert, trainable="head", max_lengths=[24], cache=tmp_path)
     configuration = _configuration(data, trainable="head")
     assert not TrainingRun(configuration, data).notes
-    file = next(data.folder.glob("prefix/*/*/features.npy"))
+    file = next(data.texts_folder.glob("prefix/*/*/features.npy"))
     bytes_ = bytearray(file.read_bytes())
     bytes_[128:] = bytes(len(bytes_) - 128)
     file.chmod(0o644)

@@ -146,7 +146,8 @@ def _check_gradients(run: TrainingRun, dropout: float) -> None:
     assert found.keys() == expected.keys()
     norm = torch.stack([gradient.norm() for gradient in expected.values()]).norm()
     distance = torch.stack([(found[name] - expected[name]).norm() for name in expected]).norm()
-    tolerance = 0.2 if run.mixed_precision == "bfloat16" else 1e-3  # of mT5, with random weights, .15
+    # Eight bits of random weights: up to .2, of umT5.
+    tolerance = 0.3 if run.mixed_precision == "bfloat16" else 1e-3
     assert distance <= tolerance * norm, f"gradients differ by {float(distance / norm):.2g} of their norm"
 
 

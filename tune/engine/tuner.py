@@ -241,7 +241,7 @@ def run_trials(
     view: ProgressView,
     notice: Callable[[str], None],
 ) -> None:
-    """Run the trials that remain; return when all have ended, or when the search is stop_requested.
+    """Run the trials that remain; return when all have ended, or when the search is asked to stop.
 
     Args:
         spec: The search.

@@ -267,7 +267,7 @@ def _mean_length(tables: Sequence[Table], name: str) -> float:
 
 
 def _unclear(tables: Sequence[Table], names: Sequence[str]) -> str | None:
-    found = [name for name in names if "unclear" in plain_word(name)]
+    found = [name for name in names if "unclear" in plain_word(name).split("_")]
     return found[0] if len(found) == 1 and _kind(tables, found[0]) == "zeros and ones" else None
 
 

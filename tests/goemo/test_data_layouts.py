@@ -97,6 +97,16 @@ def test_columns_about_rows_are_no_labels_and_said(tmp_path):
     assert not asked.train.targets[:, 3].any()
 
 
+def test_only_the_word_unclear_marks_unclear_rows(tmp_path):
+    """A label whose name has these letters in a longer word is a label."""
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "text,joy,Unclearness,nuclear\n" + "".join(f"t {row},1,0,{row % 2}\n" for row in range(40))
+    )
+    splits = load_splits(str(path))
+    assert set(splits.labels) == {"joy", "Unclearness", "nuclear"}
+
+
 @pytest.mark.parametrize("policy", ["keep", "leave_out"])
 def test_unclear_rows_are_kept_or_left_out_and_counted(tmp_path, policy):
     """A rating that the rater found unclear has no label; which it is to be is an option, and said."""

@@ -232,9 +232,6 @@ def test_readme_can_be_typed_in_a_fresh_clone(tmp_path):
         said.seek(0)
         shown = said.read()
         assert typed.returncode == 0, shown[-20_000:]
-    for text, label in (
-        ("thank you so much for the help!", "gratitude"),
-        ("wow, I did not see that coming!", "surprise"),
-    ):
-        assert re.search(rf"^ *{re.escape(text)} +{label} ", shown, re.MULTILINE), shown[-20_000:]
+    for text, label in (("thank you so much", "gratitude"), ("wow, I did not see", "surprise")):
+        assert re.search(rf"^ *{text}.* {label} 0", shown, re.MULTILINE), shown[-20_000:]
     assert (clone / "model" / "model.safetensors").is_file()

@@ -34,7 +34,7 @@ class InputError(GoemoError):
             return shortened(f"{where}: {self.problems[0]}", LONGEST - len(remedy.encode())) + remedy
         lines, left = (
             [shortened(f"{where}: {len(self.problems)} problems", LONGEST // 4)],
-            3 * LONGEST // 4 - 40,
+            3 * LONGEST // 4 - 40 - len(self.remedy.encode()),
         )
         for problem in self.problems[:MOST_SHOWN]:
             line = shortened(f"  {problem}", LONGEST // 4)

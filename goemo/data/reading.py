@@ -152,7 +152,7 @@ def read_source(
         unreadable = [message for _, table in tables for message in table.take_row_messages()]
     if options.unreadable == "leave_out" and unreadable:
         warnings.append(f"{counted(len(unreadable), 'row')} left out: {listed(unreadable, 3)}")
-    _refuse(source, found, tables, problems)
+    _refuse(source, found, tables, problems, remedy=_REMEDY if needs_labels else "")
     warnings += [*likeness_warnings(names.names), *_published_warnings(names, parts)]
     return Reading(
         parts,
@@ -172,12 +172,17 @@ _REMEDY = "data.unreadable: leave_out in the search space leaves such rows out"
 
 
 def _refuse(
-    source: str, found: SourceContent, tables: Sequence[tuple[str | None, Table]], others: Sequence[str] = ()
+    source: str,
+    found: SourceContent,
+    tables: Sequence[tuple[str | None, Table]],
+    others: Sequence[str] = (),
+    remedy: str = "",
 ) -> None:
+    """Refuse what has problems, with a remedy where all of them are rows that cannot be read."""
     messages = [message for _, table in tables for message in table.messages()]
     problems = [*found.problems, *others]
     rows = sum(line > 0 for _, table in tables for line, _ in table.problems)
-    refuse(source, [*problems, *messages], _REMEDY if rows == len(messages) and not problems else "")
+    refuse(source, [*problems, *messages], remedy if rows == len(messages) and not problems else "")
 
 
 def _roles(

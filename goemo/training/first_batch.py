@@ -83,7 +83,8 @@ class FirstBatch:
             settle_padding(model, name, store, max_length)
             try:
                 self._take(model, store, targets, max_length, most_rows)
-                if not reads_one_length(model) and len(np.unique(lengths[self.rows])) > 1:
+                is_padded = not reads_one_length(model) and len(np.unique(lengths[self.rows])) > 1
+                if self._parameters and is_padded:  # of logits alone, ``settle_padding`` has seen it
                     alone = self._results(lambda: _one_by_one(model, store, self.rows, max_length))
                     # Weights may make a score depend on padding that did not before they were trained.
                     if self._differs(*alone):

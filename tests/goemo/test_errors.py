@@ -31,6 +31,10 @@ def test_of_long_problems_fewer_are_shown():
     assert shown[0] == "f: 30 problems"
     assert shown[-2:] == [f"  and {30 - (len(shown) - 3)} more", "  do this"]
     assert str(InputError("f", ["a"], "do this")) == "f: a; do this"
+    for problems in (["x" * 148] * 30, ["x" * 9000], ["x" * 9000] * 2):
+        told = str(InputError("w" * 9000, problems, "r" * 200))
+        assert told.endswith("r" * 200)
+        assert len(told.encode()) <= LONGEST
 
 
 def test_few_problems_are_shown_whole():

@@ -335,20 +335,20 @@ def predictions_table(
     table.add_column("labels: score (threshold)", style="bold", ratio=ratios[1])
     table.add_column("next", ratio=ratios[2])
     for item in predictions:
-        ranked = sorted(item["scores"], key=lambda label: -item["scores"][label])
-        shown = {
-            label: f"{label} {item['scores'][label]:.2f} ({_threshold(thresholds[label])})"
-            for label in ranked
-        }
-        labels = [shown[label] for label in ranked if label in item["labels"]]
-        others = [shown[label] for label in ranked if label not in item["labels"]]
-        cells = (_one_line(item["text"]), "\n".join(labels) or "(none)", others[0] if others else "")
+        scores, predicted = item["scores"], set(item["labels"])
+        ranked = sorted(scores, key=scores.__getitem__, reverse=True)
+        labels = [_beside(label, scores, thresholds) for label in ranked if label in predicted]
+        following = (_beside(label, scores, thresholds) for label in ranked if label not in predicted)
+        cells = (_one_line(item["text"]), "\n".join(labels) or "(none)", next(following, ""))
         table.add_row(*(Text(cell) for cell in cells))  # as Text: a [bracket] in it is no markup
     return table
 
 
-def _threshold(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "never"
+def _beside(label: str, scores: Mapping[str, float], thresholds: Mapping[str, float]) -> str:
+    """Return a label with its score beside its threshold."""
+    threshold = thresholds[label]
+    shown = f"{threshold:.2f}" if math.isfinite(threshold) else "never"
+    return f"{label} {scores[label]:.2f} ({shown})"
 
 
 def _one_line(text: str, most: int = 200) -> str:

@@ -87,7 +87,10 @@ def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -
         folder = scratch_folder(rest, texts, cache) if rest in SCRATCH_KINDS else _existing(name, rest)
         return _checked(name, folder, has_weights=False)
     if scheme == "words":
-        problem = "a bag of words is no encoder; every search has one beside its trials (baseline: words)"
+        problem = (
+            "a bag of words is no encoder: every search has one beside its trials, whose settings are chosen "
+            "on training rows, or from those that baseline: {C: [1, 2, 4]} names"
+        )
         raise InputError(name, [f"{problem}: leave it out here"])
     if Path(name).expanduser().is_dir() or _looks_like_a_path(name):
         return _checked(name, _existing(name, name), has_weights=True)

@@ -3,10 +3,10 @@
 What an encoder has to beat. It needs no pretrained weights, no GPU and no torch.
 """
 
+from goemo.configuration.words import CHECKPOINT, WordsConfiguration, WordsSettings
 from goemo.words.cached import CachedWords, cache_key, fit_into, read_cached
 from goemo.words.choosing import Choice, choose_settings
 from goemo.words.model import VOCABULARY, WordsModel, fit_words, load_words, scores_of
-from goemo.words.settings import CHECKPOINT, WordsConfiguration, WordsSettings
 
 __all__ = [
     "CHECKPOINT",

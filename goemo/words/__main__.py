@@ -1,7 +1,7 @@
 """Fits a bag of words in a process of its own: ``python -m goemo.words FOLDER < rows.json``.
 
-Standard input holds ``{"texts", "targets", "validation", "labels", "seed"}``; targets are the label numbers
-of each text. A search starts this beside its trials, so it takes one core, and gives way to them.
+Standard input holds ``{"texts", "targets", "validation", "labels", "among", "seed"}``; targets are the label
+numbers of each text. A search starts this beside its trials, so it takes one core, and gives way to them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Rows(TypedDict):
     targets: list[list[int]]
     validation: list[str]
     labels: list[str]
+    among: dict[str, list[int | float]]
     seed: int
 
 
@@ -42,6 +43,7 @@ def main() -> None:
         targets,
         rows["validation"],
         labels=rows["labels"],
+        among=rows["among"],
         seed=rows["seed"],
     )
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from goemo.arrays import Targets
 from goemo.configuration.json_files import read_json
+from goemo.configuration.words import WordsSettings
 from goemo.files import built_folder
 from goemo.words.choosing import choose_settings
 from goemo.words.model import VOCABULARY, fit_words
-from goemo.words.settings import WordsSettings
 
 FITTED, SCORES = "fitted.json", "validation.npz"
 
@@ -66,9 +66,12 @@ class CachedWords:
     scores: NDArray[np.float16]
 
 
-def cache_key(train_digest: str, validation_digest: str, seed: int) -> str:
-    """Return the name of a cached model: the same for the same data, seed and scikit-learn."""
+def cache_key(
+    train_digest: str, validation_digest: str, seed: int, among: Mapping[str, Sequence[Any]]
+) -> str:
+    """Return the name of a cached model: the same for the same data, seed, choice and scikit-learn."""
     told = [_VERSION, train_digest, validation_digest, seed, metadata.version("scikit-learn")]
+    told += [sorted(among.items())] if among else []
     return f"words-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:20]}"
 
 
@@ -94,6 +97,7 @@ def fit_into(
     validation: Sequence[str],
     *,
     labels: Sequence[str],
+    among: Mapping[str, Sequence[Any]] = {},
     seed: int = 0,
 ) -> None:
     """Choose settings, fit a bag of words, and score the validation split; whole or not at all.
@@ -104,10 +108,11 @@ def fit_into(
         targets: True where the label applies, shape (texts, n_labels).
         validation: Texts of the validation split.
         labels: Names of the labels.
+        among: As of `choose_settings`.
         seed: Seeds which training rows choose the settings.
     """
     started = time.process_time()
-    choice = choose_settings(texts, targets, seed=seed)
+    choice = choose_settings(texts, targets, among=among, seed=seed)
     model = fit_words(texts, targets, choice.settings, labels=labels)
     scores = model.scores(validation).astype(np.float16)
     with built_folder(folder, is_cache=True) as partial:

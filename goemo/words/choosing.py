@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
 from goemo.arrays import Targets
+from goemo.configuration.words import WordsSettings
 from goemo.words.regression import fit_regressions
-from goemo.words.settings import WordsSettings
-from goemo.words.terms import fit_terms
+from goemo.words.terms import families_of, fit_family
 
 # Of more training rows than this, so many are drawn for the choice; the model itself is fitted on all.
 MOST_ROWS = 15_000
@@ -21,6 +23,9 @@ MOST_LABELS = 100
 
 # With fewer, a third of them says nothing: the defaults are taken.
 LEAST_ROWS = 300
+
+# What is tried of each setting but C, where nothing else is asked for; of what is equally good, the first.
+_USUAL: Mapping[str, Sequence[Any]] = {"word_ngrams": (2,), "char_ngrams": (0, 5), "least_rows": (2,)}
 
 # Where the search for C begins, and the ends that it stops at.
 _FIRST, _LEAST, _MOST = (1.0, 2.0), 0.125, 16.0
@@ -47,6 +52,7 @@ def choose_settings(
     texts: Sequence[str],
     targets: Targets,
     *,
+    among: Mapping[str, Sequence[Any]] = {},
     seed: int = 0,
     on_try: Callable[[WordsSettings, float], None] | None = None,
 ) -> Choice:
@@ -59,28 +65,30 @@ def choose_settings(
     Args:
         texts: Of the training rows.
         targets: True where the label applies, shape (texts, n_labels).
+        among: Fields of `WordsSettings`, each with the values to try in place of these.
         seed: Seeds which rows take part, and which of them judge.
         on_try: Called with each settings tried and its figure.
 
     Returns:
-        The defaults, without a try, where there are few rows or no label with both classes among those that
-        judge; characters only where they help.
+        The defaults, or the first of the values given, without a try, where there are few rows or no label
+        with both classes among those that judge; characters only where they help.
     """
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(texts))[:MOST_ROWS]
     judges, fits = np.sort(rows[: len(rows) // 3]), np.sort(rows[len(rows) // 3 :])
     labels = np.flatnonzero(_both_classes(targets[judges]))
     if len(rows) < LEAST_ROWS or not len(labels):
-        return Choice(WordsSettings(), (), 0, "default settings: too few training rows to choose any")
+        first = {name: values[0] for name, values in among.items()}
+        which = "the first of the settings given" if first else "default settings"
+        return Choice(WordsSettings(**first), (), 0, f"{which}: too few training rows to choose any")
     if len(labels) > MOST_LABELS:
         labels = np.sort(rng.permutation(labels)[:MOST_LABELS])
     fitted_targets, judged_targets = targets[np.ix_(fits, labels)], targets[np.ix_(judges, labels)]
-    settings = WordsSettings()
-    terms, fitted = fit_terms([texts[row] for row in fits], settings)
-    judged = [family.transform([texts[row] for row in judges]) for family in terms]
+    vectors_of = _Vectors([texts[row] for row in fits], [texts[row] for row in judges])
     tried: list[tuple[WordsSettings, float]] = []
-    for families, chosen in ((1, replace(settings, char_ngrams=0)), (len(terms), settings)):
-        vectors, held_out = (csr_matrix(hstack(parts[:families], format="csr")) for parts in (fitted, judged))
+    for values in product(*(among.get(name, usual) for name, usual in _USUAL.items())):
+        settings = WordsSettings(**dict(zip(_USUAL, values, strict=True)))
+        vectors, held_out = vectors_of(settings)
 
         def figure(
             C: float,  # noqa: N803
@@ -90,8 +98,9 @@ def choose_settings(
             weights, intercepts, _ = fit_regressions(vectors, fitted_targets, C)
             return macro_average_precision(held_out @ weights + intercepts, judged_targets)
 
-        for C, value in _climb(figure):  # noqa: N806
-            tried.append((replace(chosen, C=C), value))
+        asked = among.get("C")
+        for C, value in _climb(figure) if asked is None else ((C, figure(C)) for C in asked):  # noqa: N806
+            tried.append((replace(settings, C=C), value))
             if on_try is not None:
                 on_try(*tried[-1])
     best = max(tried, key=lambda one: one[1])[0]
@@ -101,6 +110,26 @@ def choose_settings(
         len(rows),
         _note(best, rows=(len(rows), len(texts)), labels=(len(labels), targets.shape[1])),
     )
+
+
+class _Vectors:
+    """Features of the same texts with several settings; each family of terms is fitted once."""
+
+    def __init__(self, fitted: Sequence[str], judged: Sequence[str]) -> None:
+        self._texts, self._judged = fitted, judged
+        self._known: dict[tuple[Any, ...], tuple[csr_matrix, csr_matrix]] = {}
+
+    def __call__(self, settings: WordsSettings) -> tuple[csr_matrix, csr_matrix]:
+        """Return the vectors of the texts that fit, and of those that judge."""
+        parts = [self._family(*family, settings.least_rows) for family in families_of(settings)]
+        fitted, judged = (csr_matrix(hstack(side, format="csr")) for side in zip(*parts, strict=True))
+        return fitted, judged
+
+    def _family(self, *family: Any) -> tuple[csr_matrix, csr_matrix]:
+        if family not in self._known:
+            terms, vectors = fit_family(self._texts, *family)
+            self._known[family] = vectors, terms.transform(self._judged)
+        return self._known[family]
 
 
 def macro_average_precision(logits: np.ndarray, targets: Targets) -> float:
@@ -133,7 +162,7 @@ def _both_classes(targets: Targets) -> np.ndarray:
 def _note(settings: WordsSettings, *, rows: tuple[int, int], labels: tuple[int, int]) -> str:
     of = "{:,} of {:,} training rows".format(*rows) if rows[0] < rows[1] else f"{rows[0]:,} training rows"
     by = ", judged by {:,} of {:,} labels".format(*labels) if labels[0] == MOST_LABELS < labels[1] else ""
-    features = f"word 1- to {settings.word_ngrams}-grams"
+    features = f"word 1- to {settings.word_ngrams}-grams" if settings.word_ngrams > 1 else "single words"
     if settings.char_ngrams:
         features += f", character 2- to {settings.char_ngrams}-grams"
     return f"{features}, C {settings.C:g}: chosen on {of}, a third of them held out{by}"

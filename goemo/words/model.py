@@ -22,8 +22,8 @@ from scipy.special import expit
 
 from goemo.arrays import Targets
 from goemo.configuration.json_files import read_json
+from goemo.configuration.words import WordsSettings
 from goemo.words.regression import fit_regressions
-from goemo.words.settings import WordsSettings
 from goemo.words.terms import Family, Terms, fit_terms
 
 VOCABULARY, WEIGHTS = "words.json", "model.safetensors"

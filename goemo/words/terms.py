@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from goemo.words.settings import WordsSettings
+from goemo.configuration.words import WordsSettings
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -73,16 +73,22 @@ def fit_terms(texts: Sequence[str], settings: WordsSettings) -> tuple[list[Terms
     Returns:
         The families that the settings ask for, words first, each with the vectors of the texts.
     """
-    families: list[tuple[Family, int, int]] = [("word", 1, settings.word_ngrams)]
-    if settings.char_ngrams:
-        families.append(("char_wb", min(2, settings.char_ngrams), settings.char_ngrams))
-    fitted = [_fit(texts, *family, least_rows=settings.least_rows) for family in families]
+    fitted = [fit_family(texts, *family, settings.least_rows) for family in families_of(settings)]
     return [terms for terms, _ in fitted], [vectors for _, vectors in fitted]
 
 
-def _fit(
-    texts: Sequence[str], family: Family, shortest: int, longest: int, *, least_rows: int
+def families_of(settings: WordsSettings) -> list[tuple[Family, int, int]]:
+    """Return the families that settings ask for, words first: each with its shortest and longest terms."""
+    families: list[tuple[Family, int, int]] = [("word", 1, settings.word_ngrams)]
+    if settings.char_ngrams:
+        families.append(("char_wb", min(2, settings.char_ngrams), settings.char_ngrams))
+    return families
+
+
+def fit_family(
+    texts: Sequence[str], family: Family, shortest: int, longest: int, least_rows: int
 ) -> tuple[Terms, csr_matrix]:
+    """Learn one family of terms; return it with the vectors of the texts, shape (texts, n_terms)."""
     vectorizer = _vectorizer(family, shortest, longest, min_df=least_rows, max_features=MOST_TERMS)
     try:
         vectors = csr_matrix(vectorizer.fit_transform(texts))

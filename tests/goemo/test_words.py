@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -152,6 +153,19 @@ def test_settings_are_chosen_on_training_rows(small_splits):
     assert choice.settings == max(choice.tried, key=lambda one: one[1])[0]
     assert choice.rows == len(texts)
     assert choose_settings(texts, targets) == choice
+
+
+def test_settings_are_chosen_from_those_that_are_asked_for(small_splits):
+    """All combinations are tried, each once; C as given, and not beyond."""
+    texts, targets = small_splits.train.texts * 2, np.tile(small_splits.train.targets, (2, 1))
+    among = {"C": [0.5, 8.0], "word_ngrams": [1, 3], "char_ngrams": [0, 4], "least_rows": [1]}
+    choice = choose_settings(texts, targets, among=among)
+    tried = [(one.C, one.word_ngrams, one.char_ngrams, one.least_rows) for one, _ in choice.tried]
+    assert sorted(tried) == sorted(product(*among.values()))
+    assert choice.settings in [one for one, _ in choice.tried]
+    few = choose_settings(texts[:50], targets[:50], among={"C": [3.0], "char_ngrams": [4, 0]})
+    assert few.settings == WordsSettings(C=3.0, char_ngrams=4)
+    assert few.note == "the first of the settings given: too few training rows to choose any"
 
 
 def test_large_data_is_sampled_for_the_choice_and_this_is_said(small_splits, monkeypatch):

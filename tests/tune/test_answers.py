@@ -145,6 +145,19 @@ def test_a_second_search_takes_it_from_the_cache(search, splits, monkeypatch):
     assert again.objective == first.objective
 
 
+def test_settings_that_a_search_names_are_those_that_are_tried(search, splits):
+    """Each choice has a place of its own in the cache, and its record has what was chosen."""
+    usual, _ = fitted(search, splits)
+    asked = {"C": [0.5], "char_ngrams": [0], "word_ngrams": [1]}
+    other = SearchFolder.create("single", {**search.spec, "name": "single", "baseline": asked})
+    other.write_validation(splits.validation.targets, splits.labels)
+    record, _ = fitted(other, splits)
+    assert {name: [record.config[name]] for name in asked} == asked
+    assert usual.config != record.config
+    assert cache_folder(splits, 42, asked).is_dir()
+    assert cache_folder(splits, 42, asked) != cache_folder(splits, 42)
+
+
 def test_none_asks_for_none_and_a_known_one_is_not_fitted_again(search, splits, monkeypatch):
     """Neither starts anything."""
     fitted(search, splits)

@@ -352,11 +352,11 @@ def test_the_time_of_a_bag_of_words_grows_with_the_rows(monkeypatch, rows, expec
     """By hand: 500 rows, or all, take 2 s to choose, which stops growing at 15,000, and 1 s to fit."""
     clock = iter([10.0, 12.0, 13.0])
     monkeypatch.setattr(driver, "time", SimpleNamespace(thread_time=lambda: next(clock)))
-    monkeypatch.setattr(driver, "choose_settings", lambda *_, seed: SimpleNamespace(settings=seed))
+    monkeypatch.setattr(driver, "choose_settings", lambda *_, among, seed: SimpleNamespace(settings=seed))
     monkeypatch.setattr(driver, "fit_words", lambda *_, labels: labels)
     train = Split("train", ["a text"] * rows, np.zeros((rows, 2), dtype=np.bool_), [], "")
     splits = SimpleNamespace(train=train, labels=("x", "y"))
-    assert math.isclose(driver.baseline_s(SimpleNamespace(seed=0), splits), expected)
+    assert math.isclose(driver.baseline_s(SimpleNamespace(baseline="words", seed=0), splits), expected)
 
 
 def test_a_bag_of_words_is_fitted_where_it_is_wanted_and_not_there(monkeypatch, tmp_path):

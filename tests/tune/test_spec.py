@@ -21,6 +21,7 @@ from tune.spec import (
     one_or_several,
     report_progress,
     shipped_spaces,
+    tried_of,
 )
 from tune.spec.sections import SchedulerSpec
 
@@ -182,6 +183,16 @@ def test_every_kind_of_domain_survives_a_round_trip(load):
     )
     assert SearchSpec.from_dict(yaml.safe_load(yaml.safe_dump(spec.to_dict(), sort_keys=False))) == spec
     assert list(spec.varying) == ["batch_size", "learning_rate", "epochs", "warmup_fraction"]
+
+
+def test_settings_of_the_baseline_are_values_or_lists_and_may_be_set(load):
+    """As lists in their types, in the file and from the command line, in place of a name too."""
+    spec = load(MINIMAL + "baseline: {C: [1e0, 4], word_ngrams: 3}\n")
+    assert spec.baseline == tried_of(spec.baseline) == {"C": [1.0, 4.0], "word_ngrams": [3]}
+    assert SearchSpec.from_dict(yaml.safe_load(yaml.safe_dump(spec.to_dict()))) == spec
+    changed = load(MINIMAL + "baseline: words\n", "baseline.C=[2, 8]", "baseline.char_ngrams=0")
+    assert changed.baseline == {"C": [2.0, 8.0], "char_ngrams": [0]}
+    assert tried_of("words") == tried_of("none") == {}
 
 
 def test_numbers_that_yaml_takes_for_text_are_numbers(load):

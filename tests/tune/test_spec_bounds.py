@@ -42,7 +42,19 @@ BEYOND = {
     "checkpoint_every_s: 1.0e+300": "checkpoint_every_s: must be at most 100,000,000, got 1e+300",
     f"space: {{epochs: {{grid: [{', '.join(map(str, range(1, 1500)))}]}}}}": "space.epochs.grid: must have "
     "at most 1,000 values, got 1,499",
-    "baseline: bag": "baseline: must be one of words, none, got 'bag'",
+    "baseline: bag": "baseline: must be words, none, or a mapping with C, word_ngrams,",
+    "baseline: {}": "baseline: must be words, none, or a mapping",
+    "baseline: [C]": "baseline: must be words, none, or a mapping",
+    "baseline: {c: 1}": "baseline.c: unknown key; known are: C, word_ngrams, char_ngrams, least_rows",
+    "baseline: {epochs: 1}": "baseline.epochs: unknown key; did you mean space.epochs?",
+    "baseline: {C: 0}": "baseline.C: must be a number above 0, got 0",
+    "baseline: {C: []}": "baseline.C: must not be empty, got []",
+    "baseline: {C: [1, 1.0]}": "baseline.C[1]: values must differ, got 1.0 more than once",
+    "baseline: {C: [1, .nan]}": "baseline.C[1]: must be a number above 0, got nan",
+    "baseline: {char_ngrams: [0, 9]}": "baseline.char_ngrams[1]: must be a whole number from 0 to 8, got 9",
+    "baseline: {least_rows: [1, 2, 3, 4, 5, 6], word_ngrams: [1, 2, 3, 4, 5], char_ngrams: [0, 3, 4, 5]}": (
+        "baseline: must have at most 100 combinations of its lists"
+    ),
 }
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,7 +28,7 @@ from goemo.evaluation import as_kept, validation_metrics
 from goemo.thresholds import threshold_options
 from goemo.words import CachedWords, WordsConfiguration, cache_key, read_cached
 from tune.records import BASELINE, Outcome, SearchFolder, TrialRecord, runs_folder
-from tune.spec import SearchSpec
+from tune.spec import SearchSpec, tried_of
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class BaselineFit:
 
     def _fitted(self) -> CachedWords:
         with tempfile.TemporaryFile() as rows, tempfile.TemporaryFile() as errors:
-            rows.write(json.dumps(_rows(self._splits, self._spec.seed)).encode())
+            rows.write(json.dumps(_rows(self._splits, self._spec)).encode())
             rows.seek(0)
             command = [sys.executable, "-m", "goemo.words", str(self._folder)]
             with self._lock:
@@ -128,12 +128,12 @@ class BaselineFit:
 
     @property
     def _folder(self) -> Path:
-        return cache_folder(self._splits, self._spec.seed)
+        return cache_folder(self._splits, self._spec.seed, tried_of(self._spec.baseline))
 
 
-def cache_folder(splits: Splits, seed: int) -> Path:
-    """Return where the bag of words of this data is kept, once it is fitted."""
-    return runs_folder() / "cache" / cache_key(splits.train.digest, splits.validation.digest, seed)
+def cache_folder(splits: Splits, seed: int, among: Mapping[str, Sequence[Any]] = {}) -> Path:
+    """Return where the bag of words of this data is kept, once its settings are chosen and it is fitted."""
+    return runs_folder() / "cache" / cache_key(splits.train.digest, splits.validation.digest, seed, among)
 
 
 def write_baseline(
@@ -166,14 +166,15 @@ def write_baseline(
     return folder.read()
 
 
-def _rows(splits: Splits, seed: int) -> dict[str, Any]:
+def _rows(splits: Splits, spec: SearchSpec) -> dict[str, Any]:
     """Return what the process reads."""
     return {
         "texts": splits.train.texts,
         "targets": [np.flatnonzero(row).tolist() for row in splits.train.targets],
         "validation": splits.validation.texts,
         "labels": list(splits.labels),
-        "seed": seed,
+        "among": tried_of(spec.baseline),
+        "seed": spec.seed,
     }
 
 

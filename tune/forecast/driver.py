@@ -17,7 +17,7 @@ from tune.answer.baseline import cache_folder
 from tune.environment import describe
 from tune.ranking import leaderboard
 from tune.records import Outcome, SearchFolder, TrialFolder
-from tune.spec import SearchSpec, configuration
+from tune.spec import SearchSpec, configuration, tried_of
 
 _ROWS = 500  # training rows of the bag of words that is timed
 
@@ -72,7 +72,8 @@ def _pretend(
 
 def fits_words(spec: SearchSpec, splits: Splits) -> bool:
     """Say whether the search will fit a bag of words: it wants one, and the cache has none."""
-    return spec.baseline != "none" and not cache_folder(splits, spec.seed).is_dir()
+    is_wanted = spec.baseline != "none"
+    return is_wanted and not cache_folder(splits, spec.seed, tried_of(spec.baseline)).is_dir()
 
 
 def baseline_s(spec: SearchSpec, splits: Splits) -> float:
@@ -84,7 +85,7 @@ def baseline_s(spec: SearchSpec, splits: Splits) -> float:
     rows = np.random.default_rng(spec.seed).permutation(n)[:_ROWS]
     few, targets = [texts[row] for row in rows], splits.train.targets[rows]
     started = time.thread_time()
-    choice = choose_settings(few, targets, seed=spec.seed)
+    choice = choose_settings(few, targets, among=tried_of(spec.baseline), seed=spec.seed)
     chosen_s = time.thread_time() - started
     fit_words(few, targets, choice.settings, labels=splits.labels)
     fitted_s = time.thread_time() - started - chosen_s

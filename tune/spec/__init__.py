@@ -4,6 +4,7 @@ Nothing heavy is imported here, because `goemo --help` and `goemo spaces` read t
 """
 
 from tune.spec.advice import advice
+from tune.spec.baseline import tried_of
 from tune.spec.conditions import asked_for, case_of, conditions_first, is_asked
 from tune.spec.configurations import (
     configuration,
@@ -66,4 +67,5 @@ __all__ = [
     "rungs",
     "scheduler_in_words",
     "shipped_spaces",
+    "tried_of",
 ]

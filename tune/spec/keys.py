@@ -9,6 +9,7 @@ from goemo.configuration.declared import known_keys
 from goemo.configuration.rules import KeyPath
 from goemo.configuration.thresholds import CHOICE_KEYS
 from goemo.configuration.wording import nearest
+from tune.spec.baseline import BASELINE_KEYS
 from tune.spec.domain import DOMAIN_KINDS, ONLY_IF
 from tune.spec.search_spec import SearchSpec
 from tune.spec.searchable import MODEL_KEYS, SEARCHABLE
@@ -16,6 +17,12 @@ from tune.spec.searchable import MODEL_KEYS, SEARCHABLE
 # ShortName forms of the most frequent hyperparameters, for the command line.
 ALIASES = {
     HYPERPARAMETERS[name].short: name for name in ("learning_rate", "batch_size", "max_length", "epochs")
+}
+
+# Keys inside what a rule of its own reads.
+_INSIDE: dict[KeyPath, tuple[str, ...]] = {
+    ("objective", "thresholds"): CHOICE_KEYS,
+    ("baseline",): tuple(BASELINE_KEYS),
 }
 
 
@@ -32,9 +39,7 @@ def known_at(path: KeyPath) -> tuple[str, ...]:
             return (*DOMAIN_KINDS, ONLY_IF)
         case ("space" | "model", _, "only_if") | ("search", "enqueue", int()):
             return tuple(SEARCHABLE)
-        case ("objective", "thresholds"):
-            return CHOICE_KEYS
-    return known_keys(SearchSpec, path)
+    return _INSIDE.get(path) or known_keys(SearchSpec, path)
 
 
 def is_known(path: KeyPath) -> bool:

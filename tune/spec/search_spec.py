@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 
 from goemo.configuration.declared import declared, keys_of, meaning
-from goemo.configuration.rules import FunctionRule, Number, Text, one_of, whole
+from goemo.configuration.rules import FunctionRule, Number, Text, whole
 from goemo.configuration.settings import Seed
+from tune.spec.baseline import Baseline, BaselineRule
 from tune.spec.conditions import members
 from tune.spec.domain import Domain
 from tune.spec.searchable import Space
@@ -27,7 +28,6 @@ from tune.spec.sections import (
     SchedulerSpec,
 )
 
-Baseline = Literal["words", "none"]
 EXPERIMENT = "goemo"  # MLflow's, where a search names no other
 
 
@@ -50,9 +50,10 @@ class SearchSpec:
     confirm: ConfirmSpec = ConfirmSpec(top=0)
     baseline: Annotated[
         Baseline,
-        one_of(Baseline),
+        BaselineRule(),
         meaning(
-            "what the best trial is compared with: a bag of `words`, trained alongside the trials, or `none`"
+            "what the best trial is compared with: a bag of `words`, trained alongside the trials, [what its "
+            "settings are chosen from](reading-the-numbers.md#the-baseline-and-the-blend), or `none`"
         ),
     ] = "words"
     experiment: Annotated[

@@ -7,6 +7,7 @@ import torch
 from architecture_matrix import LABELS
 from tiny_encoders import PAD, write_folder
 from torch import nn
+from transformers import CONFIG_MAPPING
 
 from goemo.models import (
     build_model,
@@ -56,6 +57,8 @@ def test_a_modernberts_head_reads_what_its_configuration_says(tmp_path, pooling)
 @pytest.mark.parametrize("kind", ["convbert", "gte", "megatron-bert", "nomic_bert", "roc_bert"])
 def test_dropout_in_a_found_head_is_the_models_own(tmp_path, kind):
     """With the same random numbers, the head on its features equals the model."""
+    if kind not in CONFIG_MAPPING:
+        pytest.skip(f"this version of transformers has no {kind}")
     names = ("classifier_dropout", "hidden_dropout_prob")
     model = built(tmp_path, kind, **dict.fromkeys(names, 0.4))
     row = {"input_ids": IDS[:1], "attention_mask": MASK[:1]}

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForSequenceClassification, masking_utils
@@ -312,6 +314,11 @@ class _Watch(TorchDispatchMode):
         return result
 
 
+def _skip_where_positions_are_copied(kind) -> None:
+    if kind in {"mpnet", "xlnet"} and Version(transformers.__version__) < Version("5.22"):
+        pytest.skip(f"transformers makes the positions of {kind} on the host, and so it takes plain steps")
+
+
 def _copies_of_a_step(inputs, model, loss, monkeypatch) -> list[str]:
     """Take a plain step, as a recording has one before it, and then one that is watched."""
     targets = torch.empty(24, 3, device=NOWHERE)
@@ -344,6 +351,7 @@ def test_a_step_asks_nothing_of_the_host(kind, monkeypatch):
 
     DeBERTa copies constants from the host, and takes plain steps.
     """
+    _skip_where_positions_are_copied(kind)
     model = AutoModelForSequenceClassification.from_config(
         AutoConfig.for_model(kind, **KINDS[kind], num_labels=3)
     )
@@ -382,6 +390,8 @@ def test_a_loss_asks_nothing_of_the_host(name, monkeypatch):
 def test_a_step_behind_a_cache_asks_nothing_of_the_host(case, small_splits, request, tmp_path, monkeypatch):
     """Of the last block on states, and of the head on features."""
     trainable, name, pooling = case
+    if trainable == "last_layer":
+        _skip_where_positions_are_copied(name.removeprefix("scratch:").removesuffix("-tiny"))
     name = request.getfixturevalue(name) if name == "tiny_bert" else name
     cache = request.getfixturevalue("cache")
     data = prepare(small_splits, name, trainable="all", max_lengths=[16], cache=cache)

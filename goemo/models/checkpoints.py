@@ -88,10 +88,10 @@ def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -
         return _checked(name, folder, has_weights=False)
     if scheme == "words":
         problem = (
-            "a bag of words is no encoder: every search has one beside its trials, whose settings are chosen "
-            "on training rows, or from those that baseline: {C: [1, 2, 4]} names"
+            "a bag of words is no encoder: leave it out here, for every search has one beside its trials; what "
+            "its settings are chosen from: baseline: {C: [1, 2, 4]}"
         )
-        raise InputError(name, [f"{problem}: leave it out here"])
+        raise InputError(name, [problem])
     if Path(name).expanduser().is_dir() or _looks_like_a_path(name):
         return _checked(name, _existing(name, name), has_weights=True)
     return _checked(name, _hub_folder(name), has_weights=True)

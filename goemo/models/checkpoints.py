@@ -88,8 +88,8 @@ def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -
         return _checked(name, folder, has_weights=False)
     if scheme == "words":
         problem = (
-            "a bag of words is no encoder: leave it out here, for every search has one beside its trials; what "
-            "its settings are chosen from: baseline: {C: [1, 2, 4]}"
+            "a bag of words is no encoder: leave it out here, for every search has one beside its trials; "
+            "what its settings are chosen from: baseline: {C: [1, 2, 4]}"
         )
         raise InputError(name, [problem])
     if Path(name).expanduser().is_dir() or _looks_like_a_path(name):

@@ -71,14 +71,17 @@ def choose_settings(
 
     Returns:
         The defaults, or the first of the values given, without a try, where there are few rows or no label
-        with both classes among those that judge; characters only where they help.
+        with both classes among those that judge, or where ``among`` leaves no choice; characters only where
+        they help.
     """
+    first = {name: values[0] for name, values in among.items()}
+    if {*_USUAL, "C"} == {name for name, values in among.items() if len(values) == 1}:
+        return Choice(WordsSettings(**first), (), 0, "settings as asked for: nothing to choose")
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(texts))[:MOST_ROWS]
     judges, fits = np.sort(rows[: len(rows) // 3]), np.sort(rows[len(rows) // 3 :])
     labels = np.flatnonzero(_both_classes(targets[judges]))
     if len(rows) < LEAST_ROWS or not len(labels):
-        first = {name: values[0] for name, values in among.items()}
         which = "the first of the settings given" if first else "default settings"
         return Choice(WordsSettings(**first), (), 0, f"{which}: too few training rows to choose any")
     if len(labels) > MOST_LABELS:

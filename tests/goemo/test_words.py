@@ -166,6 +166,10 @@ def test_settings_are_chosen_from_those_that_are_asked_for(small_splits):
     few = choose_settings(texts[:50], targets[:50], among={"C": [3.0], "char_ngrams": [4, 0]})
     assert few.settings == WordsSettings(C=3.0, char_ngrams=4)
     assert few.note == "the first of the settings given: too few training rows to choose any"
+    named = {"C": [3.0], "word_ngrams": [1], "char_ngrams": [4], "least_rows": [2]}
+    fixed = choose_settings(texts, targets, among=named)
+    assert fixed.settings == WordsSettings(C=3.0, word_ngrams=1, char_ngrams=4)
+    assert (fixed.tried, fixed.note) == ((), "settings as asked for: nothing to choose")
 
 
 def test_large_data_is_sampled_for_the_choice_and_this_is_said(small_splits, monkeypatch):

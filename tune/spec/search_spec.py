@@ -52,8 +52,9 @@ class SearchSpec:
         Baseline,
         BaselineRule(),
         meaning(
-            "what the best trial is compared with: a bag of `words`, trained alongside the trials, [what its "
-            "settings are chosen from](reading-the-numbers.md#the-baseline-and-the-blend), or `none`"
+            "what the best trial is compared with: a bag of `words`, trained alongside the trials, or "
+            "`none`; a mapping says [what its settings are chosen "
+            "from](reading-the-numbers.md#the-baseline-and-the-blend)"
         ),
     ] = "words"
     experiment: Annotated[

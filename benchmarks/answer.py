@@ -3,9 +3,9 @@
     python benchmarks/answer.py [--data FOLDER] [--runs FOLDER]
 
 Runs `goemo search` on `minilm_head` and `minilm_full`, exports the best trial of the first and the blend of
-the second, retrains both, and judges them and the blend's members on the test split, with the thresholds that
-were fitted on validation. What was done before in RUNS is not done again: RUNS/seconds.json has what each
-command took.
+the second, makes models of both from the weights that the searches kept, and judges them and the blend's
+members on the test split, with the thresholds that were fitted on validation. What was done before in RUNS is
+not done again: RUNS/seconds.json has what each command took.
 
 Every interval is a 95 % bootstrap interval over the test rows; the difference to the baseline is paired on
 the same rows. Milliseconds a text: `predict` of one text after another, the median of 200, with all threads;
@@ -85,7 +85,7 @@ def answers(steps: Steps) -> list[Answer]:
         exported = str(steps.runs / f"{search}.yaml")
         steps.run(f"export {search}", "export", search, *chosen, "-o", exported)
         target = str(steps.runs / f"{search}-model")
-        steps.run(f"retrain {search}", "retrain", exported, "-o", target, "--no-register")
+        steps.run(f"retrain {search}", "retrain", exported, "--kept", "-o", target, "--no-register")
     blend = steps.runs / "full-model"
     words, best = sorted(
         (file.parent for file in blend.glob("*/provenance.json")),

@@ -112,7 +112,8 @@ def load_judged(
         InputError: The source or its data is wrong: all problems at once, the first 20 in full.
         GoemoError: The hub cannot be reached and its cache does not have the data.
     """
-    asked, seed = options or DataOptions(), known.get("seed") or 42
+    asked = options or DataOptions()
+    seed = 42 if known.get("seed") is None else known["seed"]
     reading = read_source(source, seed, asked, usual_text=text_columns(known))
     taxonomy = _taxonomy(reading.names.names, known.get("taxonomy") or "fine")
     left_out = (f"{counted(rows, 'row')} {why}: left out" for why, rows in reading.left_out.items())

@@ -710,9 +710,10 @@ def test_splits_are_named_by_option(tmp_path):
     assert "which of feb.csv, jan.csv, march.csv is train, validation and test?" in problems(tmp_path)
     splits = load(tmp_path, splits={"train": ["jan.csv", "f*.csv"], "test": "march.csv"})
     assert [len(split) for split in splits.splits()] == [32, 8, 20]
-    assert "data.splits.test: no file april.csv; there are feb.csv, jan.csv" in problems(
-        tmp_path, splits={"train": "jan.csv", "test": "april.csv"}
-    )
+    for missing in ("april.csv", "/nowhere/april.csv", "**l.csv"):
+        assert f"data.splits.test: no file {missing}; there are feb.csv, jan.csv" in problems(
+            tmp_path, splits={"train": "jan.csv", "test": missing}
+        )
 
 
 # ------------------------------------------------------------------------------ names in metadata

@@ -438,6 +438,8 @@ def test_rows_that_judge_a_model(tmp_path):
     judged = load_judged(str(file), "test", known(own))
     assert (judged.split, judged.texts) == ("test", own.test.texts)
     assert any("only its test rows are evaluated" in note for note in judged.notes)
+    dealt = load_splits(str(file), seed=0)
+    assert load_judged(str(file), "test", known(dealt) | {"seed": 0}).texts == dealt.test.texts
 
 
 def test_rows_that_a_model_has_seen_are_warned_of(tmp_path):

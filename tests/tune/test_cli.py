@@ -14,16 +14,19 @@ from dataclasses import replace
 import pytest
 
 import tune
+from goemo.configuration.data import ColumnOptions
 from goemo.data.taxonomy import GOEMOTIONS
 from goemo.errors import GoemoError, InputError
 from tune.cli import cli, main
 from tune.cli.app import SEARCH_PACKAGES
+from tune.cli.data import Data
 from tune.cli.doctor import Check, examine
 from tune.cli.searching import show_result
 from tune.driver import SearchResult
 from tune.environment import versions
 from tune.ranking.leaderboard import Leaderboard
 from tune.records import SearchFolder
+from tune.spec import load_spec
 
 ROWS = {
     "train.tsv": "I am so happy\t17\ta1\nwhat a day\t27\ta2\n",
@@ -483,7 +486,10 @@ def test_python_m_goemo_says_whose_package_stands_in_its_place(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(("given", "expected"), [((), "goemo"), (("--experiment", "a: b #1"), "a: b #1")])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [((), "goemo"), *((("--experiment", name), name) for name in ("a: b #1", "emotions 😀"))],
+)
 def test_a_search_is_told_its_experiment(monkeypatch, given, expected):
     """Any name is taken as it stands, whatever it would mean in YAML."""
     asked = []
@@ -649,3 +655,11 @@ def test_a_checkpoint_out_of_reach_leaves_the_rest_of_a_look_at_data(tmp_path, c
     assert "labels per row: " in told.out
     assert "no-one/knows-this: the hub cannot be reached" in told.err.splitlines()[-1]
     assert "not measured, because no-one/knows-this is not available" in page.read_text()
+
+
+def test_options_of_data_are_read_back_by_a_search():
+    """Emoji, too, which JSON may write as two halves."""
+    given = {"label_names": ["😀", "sad: very"], "columns": {"text": "Kommentar 😀"}}
+    spec = load_spec("quickstart", overrides=Data(None, given).overrides)
+    assert list(spec.data.label_names) == given["label_names"]
+    assert spec.data.columns == ColumnOptions(text="Kommentar 😀")

@@ -52,9 +52,9 @@ class Data:
     def overrides(self) -> tuple[str, ...]:
         """The same as overrides of a search space."""
         return tuple(
-            f"data.{key}.{inner}={json.dumps(part)}"
+            f"data.{key}.{inner}={json.dumps(part, ensure_ascii=False)}"
             if isinstance(value, dict)
-            else f"data.{key}={json.dumps(value)}"
+            else f"data.{key}={json.dumps(value, ensure_ascii=False)}"
             for key, value in self.given.items()
             for inner, part in (value.items() if isinstance(value, dict) else [("", value)])
         )

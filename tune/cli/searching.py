@@ -63,7 +63,7 @@ def search(  # noqa: PLR0917 - click passes them by name
     if running.trial_timeout is not None:
         overrides = (*overrides, f"trial_timeout_s={running.trial_timeout}")
     if experiment is not None:
-        overrides = (*overrides, f"experiment={json.dumps(experiment)}")
+        overrides = (*overrides, f"experiment={json.dumps(experiment, ensure_ascii=False)}")
     spec = load_spec(space, overrides=(*overrides, *data.overrides), data=data.source, name=name)
     check_source(spec.data.source)
     if no_probe and not dry_run:

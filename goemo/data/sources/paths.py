@@ -106,7 +106,7 @@ def _given_files(place: Path, given: dict[str, tuple[str, ...]]) -> _Files:
     for split, patterns in given.items():
         group: list[Path] = []
         for pattern in patterns:
-            inside = [folder / pattern] if (folder / pattern).exists() else sorted(folder.glob(pattern))
+            inside = [folder / pattern] if (folder / pattern).exists() else _matching(folder, pattern)
             group += inside
             if not inside:
                 there = listed([file.name for file in _readable(folder)], 8)
@@ -115,6 +115,14 @@ def _given_files(place: Path, given: dict[str, tuple[str, ...]]) -> _Files:
     if "train" not in given:
         files.problems.append("data.splits: must name the files of train")
     return files
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder that a pattern names; none where it is no pattern: ``/x/*.csv``."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (NotImplementedError, ValueError):
+        return []
 
 
 def _readable(folder: Path) -> list[Path]:

@@ -52,7 +52,6 @@ def find_blend(
     targets: Targets,
     *,
     metric: str = "macro_f1",
-    folds: int = 5,
     **thresholds: Any,
 ) -> Blend:
     """Find the best blend and judge it by nested cross-fitting.
@@ -65,20 +64,20 @@ def find_blend(
         candidates: At least one; scores of the same rows.
         targets: True where the label applies, shape (n_examples, n_labels), at least 2 examples.
         metric: One of :data:`goemo.metrics.AVERAGES`.
-        folds: As in :func:`goemo.thresholds.cross_fitted_predictions`, whose folds these are.
-        **thresholds: Method and options, as in :func:`goemo.thresholds.fit_thresholds`.
+        **thresholds: Method and options, as in :func:`goemo.thresholds.fit_thresholds`. The ``folds`` of
+            ``cross_fit`` are its own: those that judge are the usual five.
 
     Raises:
         ValueError: No candidates, or arrays as in :func:`goemo.thresholds.cross_fitted_predictions`.
     """
     members = pick_members(candidates, targets, metric=metric, **thresholds)
     scores = scores_of_members(candidates, members)
-    fold_of = fold_of_rows(len(targets), folds=folds)
+    fold_of = fold_of_rows(len(targets))
     predictions = np.zeros_like(targets)
     for fold in range(int(fold_of.max()) + 1):
         is_judged = fold_of == fold
         predictions[is_judged] = _predicted(candidates, targets, is_judged, metric, thresholds)
-    singles = [cross_fitted_predictions(one.scores, targets, folds=folds, **thresholds) for one in candidates]
+    singles = [cross_fitted_predictions(one.scores, targets, **thresholds) for one in candidates]
     drawn, *drawn_singles = bootstrap(targets, predictions, *singles)
     best = max(range(len(candidates)), key=lambda row: drawn_singles[row].estimate(metric))
     return Blend(

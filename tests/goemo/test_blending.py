@@ -78,6 +78,16 @@ def test_the_figures_are_those_of_the_predictions(made):
     assert blend.gain.difference == pytest.approx(blend.value - single)
 
 
+def test_the_folds_of_a_method_are_its_own(made):
+    """Blend and single model have thresholds of the method's folds, and are judged on the usual ones."""
+    _, targets = made
+    options = {"method": "cross_fit", "of": "exact", "folds": 3}
+    blend = find_blend([Candidate("a", "x", model(targets, 1.2, 1))], targets, **options)
+    expected = cross_fitted_predictions(model(targets, 1.2, 1), targets, **options)
+    assert np.array_equal(blend.predictions, expected)
+    assert blend.gain.difference == 0
+
+
 def test_a_search_of_one_kind_has_no_blend(made):
     """Twenty trials of one encoder: the best stays alone, and nothing is offered."""
     _, targets = made

@@ -24,18 +24,20 @@ from goemo.data import load_splits
 from goemo.errors import InputError
 from goemo.evaluation import validation_metrics
 from goemo.significance import paired_difference
-from goemo.thresholds import cross_fitted_predictions
+from goemo.thresholds import cross_fitted_predictions, fit_thresholds
 from goemo.words import WordsConfiguration, fit_into, fit_words, read_cached
 from tune.answer.baseline import BaselineFit, cache_folder
 from tune.answer.blend import candidates, judge_blend
 from tune.cli.tables import leaderboard_table
 from tune.driver.facts import data_facts
 from tune.environment import describe
+from tune.models.blend import train_blend
 from tune.models.evaluating import evaluate_bundle
 from tune.models.export import write_export
 from tune.models.exported import read_export
 from tune.models.registry.logged_model import pyfunc
 from tune.models.retrain import retrain
+from tune.models.trained import Trained
 from tune.ranking import leaderboard
 from tune.ranking.answers import BaselineRow, BlendRow, Gain, better_answer
 from tune.records import BASELINE, BLEND, Outcome, SearchFolder
@@ -267,6 +269,11 @@ def test_kinds_that_err_apart_are_offered_as_a_blend(search, splits, monkeypatch
     now = search.snapshot()
     row = leaderboard.build(now).blend
     assert {part.trial_id for part in row.members} == {"t001", "t002"}
+    monkeypatch.undo()
+    (search.trial(BLEND).path / "scores.npz").write_bytes(b"no archive")
+    assert [one.trial_id for one in search.set_aside_damaged()] == [BLEND]
+    assert judge_blend(search) is True  # its record is made again
+    assert search.snapshot().answers[BLEND].objective == row.objective
     assert sum(part.weight for part in row.members) == pytest.approx(1)
     assert row.minus_best_single.low > 0
     assert now.answers[BLEND].objective == row.objective == pytest.approx(row.val_macro_f1)
@@ -373,6 +380,33 @@ def test_a_baseline_is_named_where_it_is_shown_to_be_better(high, is_named):
     assert better_answer(replace(row, best_minus_baseline=None), None) is None
     blend = BlendRow("blend", (), 0.6, 0.6, 0.5, 0.7, "baseline", Gain(0.1, 0.05, 0.2))
     assert better_answer(row, blend) == ("blend", blend.sentence)
+
+
+def test_seeds_of_members_are_kept_until_the_blend_is_saved(blended, splits, tmp_path, console):
+    """A disk that is full after the first member costs no training of it."""
+    path = tmp_path / "blend.yaml"
+    write_export(blended, path, trial_id=BLEND)
+    scores, forgotten = noisy(splits.validation.targets, 1, 1), []
+
+    def trained(member):
+        name = member.origin.trial
+        return Trained(
+            validation=scores,
+            test=scores,
+            thresholds=fit_thresholds(scores, splits.validation.targets),
+            data={},
+            facts={},
+            reports=[],
+            save=lambda *_: None,
+            forget=lambda: forgotten.append(name),
+        )
+
+    blend = train_blend(read_export(path), splits, trained, on="train", console=console)
+    with pytest.raises(FileNotFoundError):  # nothing was written of the members
+        blend.save(tmp_path / "model", {}, None)
+    assert forgotten == []
+    blend.forget()
+    assert forgotten == [BASELINE, "t001"]
 
 
 @pytest.mark.slow

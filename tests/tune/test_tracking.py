@@ -15,7 +15,7 @@ from goemo.configuration import Configuration
 from goemo.errors import GoemoError, InputError
 from tune import tracking
 from tune.driver import facts as search_facts
-from tune.records import Outcome, SearchFolder
+from tune.records import BLEND, Outcome, SearchFolder
 from tune.spec import EXPERIMENT
 from tune.tracking import content, tracker, views, writer
 
@@ -118,7 +118,7 @@ def stored(search: SearchFolder) -> dict[str, dict]:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     found: dict[str, dict] = {}
     for run in client.search_runs([experiment.experiment_id], f"tags.`goemo.search` = '{search.name}'"):
-        key = run.data.tags.get("goemo.trial_id", tracking.SEARCH)
+        key = content.key_of_run(run.data.tags)
         assert key not in found, f"two runs for {key}"
         history = {
             metric: [
@@ -385,6 +385,26 @@ class TestSync:
         children = client.search_runs([experiment.experiment_id], "tags.`goemo.trial_id` = 't001'")
         assert len(children) == 2
         assert old in {run.info.run_id for run in children}
+
+    def test_another_blend_is_another_run_and_none_is_none(self, runs):
+        """After more trials the blend may be of others, or not be offered any more."""
+        search = make_search(trials=1)
+        finish(search)
+        for value, members in ((0.5, {"t001": 0.6, "baseline": 0.4}), (0.6, {"t002": 0.3, "t001": 0.7})):
+            shutil.rmtree(search.trial(BLEND).path, ignore_errors=True)
+            config = {"checkpoint": BLEND, "metric": "macro_f1", "members": members}
+            config |= {"thresholds": "proportional", "seed": 42}
+            search.trial(BLEND).write_config(config, members)
+            report(search, BLEND, 100, value)
+            end(search, BLEND)
+            tracking.sync_all(search)
+            found = stored(search)
+            assert found[BLEND]["metrics"]["val/macro_f1"][-1][2] == value
+            assert found[BLEND]["params"]["members"] == str(members)
+            assert f"{value:.4f}" in found[BLEND]["tags"]["mlflow.note.content"]
+        shutil.rmtree(search.trial(BLEND).path)
+        tracking.sync_all(search)
+        assert set(stored(search)) == {tracking.SEARCH, "t001"}
 
     def test_a_saved_view_that_the_user_changed_is_kept(self, runs):
         """The views are put into the experiment once, and never again."""

@@ -65,7 +65,8 @@ def judge_blend(search: SearchFolder) -> bool:
     if not records:
         return False
     known = {record.trial_id: record.objective or 0.0 for record in records}
-    if now.blended is not None and now.blended.candidates == known:
+    is_whole = now.blended is not None and (not now.blended.is_offered or BLEND in now.answers)
+    if is_whole and now.blended is not None and now.blended.candidates == known:
         return False
     targets, _ = search.validation()
     started = time.monotonic()

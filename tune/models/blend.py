@@ -74,11 +74,16 @@ def train_blend(
                 results=results,
             )
 
+    def forget() -> None:
+        for one in trained:
+            one.forget()
+
     return Trained(
         validation=scores,
         test=blended_scores([one.test for one in trained], tenths),
         thresholds=thresholds,
         data=data_facts(splits, splits.facts, exported.data.seed),
         save=save,
+        forget=forget,
         **fitted_once(configuration, metrics, on=on, words=words),
     )

@@ -69,7 +69,6 @@ def train_encoder(
 
     def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
         bundle.save(run, folder, thresholds=thresholds, provenance=provenance, results=results)
-        selection.ended.forget()
 
     return Trained(
         validation=selection.report.scores,
@@ -79,6 +78,7 @@ def train_encoder(
         facts=_training_facts(selection, run, on),
         reports=selection.reports,
         save=save,
+        forget=selection.ended.forget,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from goemo.configuration.settings import ModelSettings
 from goemo.errors import InputError
 from tune.answer.blend import BlendAcrossSearches
 from tune.engine.resources import threads_per_trial
-from tune.models.exported import read_export
+from tune.models.exported import LONGEST_NAME, read_export
 from tune.ranking import leaderboard
 from tune.ranking.answers import better_answer, why_no_blend
 from tune.ranking.confirmed import Confirmed, with_interval
@@ -118,10 +118,16 @@ def write_export_across(found: BlendAcrossSearches, path: Path) -> str:
         for member, (search, record) in zip(blend.members, found.members, strict=True)
     ]
     values = {**_values(first, board, BLEND, score, config), "members": members}
-    values["origin"]["search"] = " ".join(dict.fromkeys(search.name for search, _ in found.members))
+    values["origin"]["search"] = _together(list(dict.fromkeys(search.name for search, _ in found.members)))
     head = f"# goemo retrain {path} -o model\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return f"{path}: {len(members)} members{replaced}"
+
+
+def _together(names: Sequence[str]) -> str:
+    """Return the names of searches as one name, which may not be longer than others."""
+    every = " ".join(names)
+    return every if len(every) <= LONGEST_NAME else f"{names[0]} and {len(names) - 1} more"
 
 
 def _blend_configuration(search: Snapshot) -> dict[str, Any]:

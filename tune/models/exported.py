@@ -23,7 +23,9 @@ from tune.records import BLEND
 from tune.spec.parsing import parse, read_text
 from tune.spec.problems import Problems
 
-Name = Annotated[str, Text(longest=200)]
+LONGEST_NAME = 200
+
+Name = Annotated[str, Text(longest=LONGEST_NAME)]
 Note = Annotated[str, Text(longest=1_000, may_be_blank=True)]
 Score = Annotated[float, Number(low=-1, high=1)]
 Count = Annotated[int, whole(0)]

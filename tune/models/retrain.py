@@ -26,6 +26,7 @@ from tune.models.exported import AnyExported, ExportedBlend, ExportedWords, plai
 from tune.models.kept import kept_encoder, kept_model
 from tune.models.trained import Trained, TrainedOn
 from tune.models.words import train_words
+from tune.records.holding import using_caches
 
 if TYPE_CHECKING:
     from tune.models.registry import Registered
@@ -48,6 +49,7 @@ class Retrained:
     trouble: str | None = None
 
 
+@using_caches()
 def retrain(
     exported_path: Path,
     output: Path,
@@ -117,6 +119,7 @@ def retrain(
         "ended_at": time.time(),
     }
     trained.save(output, provenance, results)
+    trained.forget()
     write_record(
         output,
         results=results,

@@ -32,6 +32,7 @@ class Trained:
         facts: What was trained on what, and how it was chosen, for the provenance.
         reports: Every report on validation, of every seed.
         save: Writes the bundle.
+        forget: Called when the bundle is where it belongs: removes what a repeated command would go on from.
     """
 
     validation: NDArray[np.floating[Any]] = field(repr=False)
@@ -41,6 +42,7 @@ class Trained:
     facts: Mapping[str, Any]
     reports: Sequence[Mapping[str, Any]]
     save: Save
+    forget: Callable[[], None] = lambda: None
 
 
 def carried_options(choice: str | Mapping[str, Any]) -> dict[str, Any]:

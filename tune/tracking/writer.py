@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.ranking.confirmed import confirmed_best
-from tune.records import SearchFolder, Snapshot, TrialRecord
+from tune.records import BLEND, SearchFolder, Snapshot, TrialRecord
 from tune.spec import EXPERIMENT
 from tune.tracking import content, views
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
@@ -131,6 +131,9 @@ class Writer:
         at.runs[key] = _known(run, is_new=True)
         return at.runs[key]
 
+    def _delete(self, at: _Attached, key: str) -> None:
+        at.client.delete_run(at.runs.pop(key).run_id)
+
     def _common_tags(self, kind: str, facts: Mapping[str, Any]) -> dict[str, str]:
         return {
             "goemo.kind": kind,
@@ -171,6 +174,8 @@ class Writer:
         if rows := content.best_by_ended(records):
             _log_steps(at.client, run, rows, next(iter(rows[0][2])))
         self._upload_search(at, run)
+        if BLEND in at.runs and BLEND not in now.answers:  # offered before the search was extended
+            self._delete(at, BLEND)
         status = content.search_status(facts)
         end = max((o.ended_at for o in ended), default=time.time())
         _set_status(at.client, run, status, end)
@@ -225,6 +230,9 @@ class Writer:
         run = at.runs.get(record.trial_id)
         if run is not None and run.tags.get(MARK) == mark and run.status == status:
             return
+        if run is not None and record.trial_id == BLEND and run.tags.get(MARK) not in {None, mark}:
+            self._delete(at, BLEND)  # another blend now, and params and metrics of a run never change
+            run = None
         if run is None:
             start = content.started_at(record)
             run = self._create(at, record.trial_id, content.run_name(record), start, tags)

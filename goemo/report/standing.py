@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_HOW = {"stopped_early": "stopped"}  # the others, such as running, are words of their own
+
 
 def standing(best: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> str:
     """Return how the best trial stands against trials that ran to their end, and against those that did not.
@@ -64,10 +66,10 @@ def _against_partial(trials: Sequence[Mapping[str, Any]]) -> str:
 def _reached(trials: Sequence[Mapping[str, Any]]) -> str:
     """Return how far trials got: "20 stopped at 10 %, 1 running at 40 %"."""
     ways = Counter(
-        (trial.get("stop_reason") is None, int(trial.get("progress") or 0))
+        (_HOW.get(trial["stop_reason"], trial["stop_reason"]), int(trial.get("progress") or 0))
         for trial in sorted(trials, key=lambda trial: trial.get("progress") or 0)
     )
-    words = [f"{'running' if runs else 'stopped'} at {progress} %" for runs, progress in ways]
+    words = [f"{how} at {progress} %" for how, progress in ways]
     if len(trials) == 1:
         return words[0]
     return ", ".join(f"{count} {text}" for count, text in zip(ways.values(), words, strict=True))

@@ -104,6 +104,19 @@ def test_searches_stand_in_the_order_of_their_best_trials():
     }
 
 
+def test_what_is_damaged_is_left_out_and_named():
+    """Scores that cannot be read cost their trial, in one search and across several, and nothing else."""
+    albert, xlnet = make("albert", "a", [0.3, 0.25]), make("xlnet", "x", [0.35, 0.15, 0.3])
+    path = xlnet.trial("t002").path / "scores.npz"
+    path.write_bytes(b"no archive")
+    for found in (compared([albert, xlnet]), comparison.compare([xlnet.snapshot()], by="checkpoint")):
+        assert "t002" not in {row.trial_id for row in found.rows if row.search == "xlnet"}
+        (damaged,) = found.to_dict()["damaged"]
+        assert damaged["trial_id"] == "t002"
+        assert str(path) in damaged["why"]
+    assert "t002" in {row.trial_id for row in compared([albert, xlnet]).rows}  # albert's
+
+
 def test_the_gap_is_the_paired_difference_on_the_same_rows():
     """How far a search is behind equals the paired bootstrap between the two best trials."""
     searches = {s.name: s for s in (make("albert", "a", [0.3]), make("xlnet", "x", [0.25]))}

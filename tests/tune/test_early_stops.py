@@ -122,6 +122,20 @@ def test_a_trial_that_a_budget_cut_was_not_beaten(search):
     assert "1 trial was stopped early." in leaderboard.summary(board)
 
 
+def test_the_best_trial_is_not_held_against_itself(search):
+    """It peaked before it was stopped: it keeps its row, and is not what may have been lost."""
+    for number in range(1, 5):
+        add(search, f"t{number:03d}", [0.1 * number, 0.4, 0.4, 0.4, 0.4], "completed", start=0.1 * number)
+    add(search, "t005", [0.47, 0.44], "stopped_early", start=10.0)
+    stops = found(search)
+    (stop,) = stops.stops
+    assert (stops.best, stop.trial_id, stop.best_there, stop.overlaps) == ("t005", "t005", None, None)
+    assert stops.risk() == ""
+    add(search, "t006", [0.05], "stopped_early", start=11.0)
+    assert "the nearest, t006, had 0.0500" in found(search).risk()
+    assert "(t005)" not in found(search).risk()
+
+
 def test_what_a_trial_would_have_ended_with_lies_on_the_line_of_those_that_completed(search):
     """Completed trials end at 0.2 + what they had at 20 %: so would the others, and there is no doubt."""
     for i, first in enumerate((0.1, 0.15, 0.2, 0.3)):

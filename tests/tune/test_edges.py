@@ -107,6 +107,14 @@ def test_a_tied_trial_elsewhere_is_mentioned():
     assert second == "learning_rate 0.0001 is the highest of the grid; try higher values."
 
 
+def test_whole_numbers_are_shown_whole():
+    """Thousands, too."""
+    grid = spec({"max_length": {"grid": [512, 1024, 2048]}})
+    (sentence,) = sentences(grid, {"max_length": 2048}, [{"max_length": 1024}])
+    assert sentence.startswith("max_length 2048 is the highest of the grid; try higher values, although")
+    assert "a trial with 1024 is" in sentence
+
+
 @pytest.mark.parametrize(
     ("name", "domain", "best", "expected"),
     [

@@ -79,6 +79,8 @@ def _show_comparison(found: list[Snapshot], by: str, form: str) -> None:
     else:
         console = results_console()
         console.print(comparison_table(compared))
+        for trial in compared.damaged:
+            console.print(f"warning: left out: {trial.why}", soft_wrap=True)
         console.print(comparison.summary(compared), soft_wrap=True)
 
 

@@ -21,7 +21,7 @@ from tune.ranking import leaderboard
 from tune.ranking.answers import BaselineRow, baseline_row
 from tune.ranking.leaderboard import word_for_under_way
 from tune.ranking.rows import Row
-from tune.records import BASELINE, Snapshot
+from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Comparison:
         contenders: The best trial of each group, best first.
         rows: All ranked trials of all searches in one ranking.
         baseline: The bag of words against the best of all; None where no search has fitted it.
+        damaged: What is left out because a file of it cannot be read.
     """
 
     by: str
@@ -89,6 +90,7 @@ class Comparison:
     contenders: tuple[Contender, ...]
     rows: tuple[Row, ...]
     baseline: BaselineRow | None = None
+    damaged: tuple[Damaged, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -99,6 +101,7 @@ class Comparison:
             "baseline": None if self.baseline is None else asdict(self.baseline),
             "best_of_each": [asdict(contender) for contender in self.contenders],
             "trials": [asdict(row) for row in self.rows],
+            "damaged": [asdict(trial) for trial in self.damaged],
         }
 
     def to_json(self) -> str:
@@ -128,6 +131,8 @@ class Comparison:
 def compare(searches: Sequence[Snapshot], *, by: str = "search") -> Comparison:
     """Rank the trials of one or several searches together, and take the best of each group.
 
+    What is damaged is left out and named.
+
     Args:
         searches: At least one.
         by: What makes a group: ``search``, or a key of a trial's configuration such as ``checkpoint``.
@@ -137,6 +142,14 @@ def compare(searches: Sequence[Snapshot], *, by: str = "search") -> Comparison:
             every difference is named.
         GoemoError: A search has no trial to rank yet.
     """
+    try:
+        return _compare(searches, by)
+    except DamagedTrialError as error:
+        whole = [one.without(error) if one.name == error.search else one for one in searches]
+        return compare(whole, by=by)
+
+
+def _compare(searches: Sequence[Snapshot], by: str) -> Comparison:
     check_same_rows(searches, "goemo leaderboard")
     ranked = [record for search in searches for record in search.trials if record.is_ranked]
     with_rank = {record.search for record in ranked}
@@ -157,6 +170,7 @@ def compare(searches: Sequence[Snapshot], *, by: str = "search") -> Comparison:
         ),
         rows=tuple(row for row, _ in found),
         baseline=_baseline(searches, found[0][0]),
+        damaged=tuple(trial for search in searches for trial in search.damaged),
     )
 
 

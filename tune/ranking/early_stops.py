@@ -32,7 +32,8 @@ class EarlyStop:
         of: How many those were.
         low: Lower end of the 95 % interval of its best report.
         high: Upper end.
-        best_there: What the best trial had reached at the same progress; None where it did not report there.
+        best_there: What the best trial had reached at the same progress; None where it did not report there,
+            and of the best trial itself.
         overlaps: Whether its interval reaches up to what the best trial had there.
         expected: What it would have ended with, by a line through the completed trials from what they had at
             the same progress to what they ended with; None of fewer than `FEWEST_TRIALS`.
@@ -80,7 +81,7 @@ class EarlyStops:
 
     def risk(self) -> str:
         """Return how sure one can be that the best is not among them, in sentences; empty where none was."""
-        if not self.stops:
+        if all(stop.trial_id == self.best for stop in self.stops):
             return ""
         return " ".join([*self._nearest(), *self._what_if()])
 
@@ -100,7 +101,8 @@ class EarlyStops:
             )
 
     def _what_if(self) -> Iterator[str]:
-        known = [(stop.expected, stop.expected_high, stop) for stop in self.stops]
+        rivals = [stop for stop in self.stops if stop.trial_id != self.best]
+        known = [(stop.expected, stop.expected_high, stop) for stop in rivals]
         sure = [(mid, high, stop) for mid, high, stop in known if mid is not None and high is not None]
         if not sure:
             yield f"What they would have reached is unknown: fewer than {FEWEST_TRIALS} trials completed."
@@ -191,7 +193,8 @@ def _cut(row: Row, record: TrialRecord, field: _Field) -> EarlyStop:
         for report in field.others(record, record.progress)
         if report["progress"] == last["progress"] and report["time"] <= last["time"]
     ]
-    best_there = _best_up_to(field.best, record.progress)
+    is_best = record.trial_id == field.best.trial_id
+    best_there = None if is_best else _best_up_to(field.best, record.progress)
     course = [
         (there, other.objective or 0.0)
         for other in field.completed

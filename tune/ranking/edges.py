@@ -73,7 +73,7 @@ def edges(spec: SearchSpec, best: Mapping[str, Any], tied: Sequence[Mapping[str,
             continue
         alike = [one for one in tied if name in one and case_of(name, spec.varying, one) is domain]
         elsewhere = [trial[name] for trial in alike if _side(domain, trial[name]) != side]
-        sentence = _sentence(domain, f"{name} {best[name]:.3g}", side, elsewhere)
+        sentence = _sentence(domain, f"{name} {_shown(best[name])}", side, elsewhere)
         found.append(Edge(name, sentence, replace(domain, values=values)))
     return found
 
@@ -116,8 +116,12 @@ def _sentence(domain: Domain, value: str, side: int, elsewhere: Sequence[float])
         place = f"lies at the {'upper' if side > 0 else 'lower'} bound of the range, {_end(domain, side):g}"
     hint = f"{value} {place}; try {'higher' if side > 0 else 'lower'} values"
     if elsewhere:
-        hint += f", although a trial with {elsewhere[0]:.3g} is statistically tied with the best"
+        hint += f", although a trial with {_shown(elsewhere[0])} is statistically tied with the best"
     return f"{hint}."
+
+
+def _shown(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 def _end(domain: Domain, side: int) -> float:

@@ -49,13 +49,18 @@ class DamagedTrialError(GoemoError):
     """A file of a trial's record is not what it should be: the trial is lost, and nothing else.
 
     Args:
-        trial_id: The trial.
+        folder: The trial's.
         why: One line that names the file and the field.
+
+    Attributes:
+        trial_id: The trial.
+        search: Name of the search that it belongs to.
     """
 
-    def __init__(self, trial_id: str, why: str) -> None:
-        super().__init__(f"{trial_id}: {why}")
-        self.trial_id = trial_id
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"{folder.name}: {why}")
+        self.trial_id = folder.name
+        self.search = folder.parent.parent.name
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class TrialRecord:
         missing = [name for name in RANKING_METRICS if name not in self.best]
         if missing:
             where = self.folder / "history.jsonl"
-            raise DamagedTrialError(self.trial_id, f"{where} is damaged: {missing[0]}: is missing")
+            raise DamagedTrialError(self.folder, f"{where} is damaged: {missing[0]}: is missing")
         return self.best
 
     @property
@@ -156,13 +161,13 @@ class TrialRecord:
         path = self.folder / "scores.npz"
         if not path.is_file():
             raise DamagedTrialError(
-                self.trial_id, f"no scores in {path}; the trial ended before its first report"
+                self.folder, f"no scores in {path}; the trial ended before its first report"
             )
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return _checked_scores(archive["scores"], shape)
         except DAMAGED as error:
-            raise DamagedTrialError(self.trial_id, f"{path} is damaged ({error})") from error
+            raise DamagedTrialError(self.folder, f"{path} is damaged ({error})") from error
 
 
 class TrialFolder:
@@ -209,7 +214,7 @@ class TrialFolder:
             )
             _check(record)
         except UnreadableError as error:
-            raise DamagedTrialError(self.trial_id, f"damaged record: {error}") from error
+            raise DamagedTrialError(self.path, f"damaged record: {error}") from error
         return record
 
     def write_config(
@@ -265,7 +270,7 @@ class TrialFolder:
             if packed.dtype != np.uint8 or packed.shape != (-(-count // 8),):
                 raise ValueError(f"must be {-(-count // 8)} bytes, got {packed.dtype} {packed.shape}")
         except DAMAGED as error:
-            raise DamagedTrialError(self.trial_id, f"{path} is damaged ({error})") from error
+            raise DamagedTrialError(self.path, f"{path} is damaged ({error})") from error
         return np.unpackbits(packed, count=count).reshape(shape).view(np.bool_)
 
     def truncate_history(self, progress: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -168,16 +168,14 @@ def _findings(now: Snapshot, board: Leaderboard, texts: list[str] | None) -> Fin
         commands=_commands(now, search_on(spec, now.path, edges)),
         errors=[] if texts is None else worst_errors(tables, texts),
         early_stops=early_stops(board, now.trials, now.asked("scheduler")),
-        encoders=_encoders(now, spec, board),
+        encoders=_encoders(now, spec),
     )
 
 
-def _encoders(now: Snapshot, spec: SearchSpec, board: Leaderboard) -> list[dict[str, Any]]:
+def _encoders(now: Snapshot, spec: SearchSpec) -> list[dict[str, Any]]:
     if "checkpoint" not in spec.model.choices:
         return []
-    whole = {row.trial_id for row in board.rows}  # the leaderboard has left out what is damaged
-    ranked = replace(now, trials=tuple(record for record in now.trials if record.trial_id in whole))
-    return [asdict(contender) for contender in compare([ranked], by="checkpoint").contenders]
+    return [asdict(contender) for contender in compare([now], by="checkpoint").contenders]
 
 
 def _chosen(now: Snapshot, board: Leaderboard) -> TrialRecord:

@@ -22,7 +22,7 @@ from tune.housekeeping.deleting import TRASH
 from tune.housekeeping.sizes import in_words
 from tune.live.consoles import CommandConsole
 from tune.records import Outcome, SearchFolder
-from tune.records.holding import held
+from tune.records.holding import held, using_caches
 from tune.tracking import views
 from tune.tracking.tidying import renamed_commands
 
@@ -287,6 +287,16 @@ def test_renaming_renames_in_mlflow_too(runs, capsys):
     assert len(stored(search_id)) == 3
 
 
+def test_a_name_whose_folder_is_left_of_another_search_is_refused(runs, capsys):
+    """Before anything has the new name."""
+    make_search("old", is_logged=True)
+    (runs / "searches" / "new" / "artifacts").mkdir(parents=True)
+    assert "left of a search that never started" in fails(capsys, 2, "rename", "old", "new")
+    search = SearchFolder.open("old")
+    assert search.spec["name"] == "old"
+    assert {run.data.tags["goemo.search"] for run in stored(search.facts["search_id"])} == {"old"}
+
+
 def test_a_killed_rename_can_be_repeated(runs, monkeypatch):
     """The records are renamed last, and by then all else has the new name."""
     make_search("old", is_logged=True)
@@ -348,6 +358,27 @@ def test_cleaning_frees_caches_and_leaves_results(runs, capsys):
     assert not model.exists()
     main(["leaderboard", "mine"])
     assert "t001" in capsys.readouterr().out
+
+
+def test_what_is_in_the_making_or_in_use_is_not_cleaned(runs, capsys):
+    """A folder that is being built, seeds of a killed retrain, and all caches while a command reads them."""
+    for name in ("prepared/.goemo-partial-x", "prepared/digest", "seeds/digest"):
+        (runs / "cache" / name).mkdir(parents=True)
+        (runs / "cache" / name / "array.npy").write_bytes(bytes(10))
+
+    def found(**options):
+        return sorted(
+            one.path.relative_to(runs / "cache").as_posix() for one in housekeeping.find_waste(**options)
+        )
+
+    assert found() == ["prepared/digest"]
+    assert found(models=True) == ["prepared/digest", "seeds/digest"]
+    os.utime(runs / "cache" / "prepared" / ".goemo-partial-x", (0, 0))
+    assert "prepared/.goemo-partial-x" in found()
+    with using_caches(), using_caches():
+        assert "reads the caches is running" in fails(capsys, 1, "clean", "--yes")
+    main(["clean", "--yes"])
+    assert [path.name for path in (runs / "cache" / "prepared").iterdir()] == []
 
 
 def re_freed(out):

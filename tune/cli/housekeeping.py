@@ -140,7 +140,10 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="Keep the most recently used caches up to this total size.",
 )
 @click.option(
-    "--models", is_flag=True, help="Also remove the weights that complete searches keep of their best trials."
+    "--models",
+    is_flag=True,
+    help="Also remove the weights that complete searches keep of their best trials, and the finished seeds "
+    "of a killed retrain.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and stop.")
 @_yes_option

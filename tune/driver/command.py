@@ -13,6 +13,7 @@ from rich.console import Console
 from tune.live.log import SearchLog
 from tune.live.progress import ProgressView, SearchState
 from tune.records import runs_folder, search_names
+from tune.records.holding import using_caches
 from tune.spec import SearchSpec
 from tune.stopping.budget import Budget
 from tune.stopping.full_disk import FullDiskError, full_disk_error, is_full_disk
@@ -69,7 +70,7 @@ def command_on(
     started = time.monotonic()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     view = ProgressView(SearchState(spec.name, total=spec.total, objective=spec.objective.metric), console)
-    with _explained(spec.name), interrupts() as signals, SearchLog() as log:
+    with _explained(spec.name), using_caches(), interrupts() as signals, SearchLog() as log:
         yield Command(
             spec=spec,
             address=address,

@@ -30,6 +30,9 @@ def rename_search(name: str, new: str, *, tracking_uri: str | None = None) -> in
     SearchSpec.from_dict(values)  # checks the name
     if "/" in new or new.startswith("."):
         raise InputError("NEW", [f"must be a name without / that does not begin with a dot, got {new!r}"])
+    target = search.path.with_name(new)
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError("NEW", [f"{target} is left of a search that never started; remove it first"])
     with held(search):
         runs = 0
         search_id = search.facts.get("search_id")
@@ -39,5 +42,5 @@ def rename_search(name: str, new: str, *, tracking_uri: str | None = None) -> in
 
             runs = rename_runs(find_store(same_store(search, tracking_uri)), search_id, name, new)
         search.write_spec(values)
-        search.path.rename(search.path.with_name(new))
+        search.path.rename(target)
     return runs

@@ -1,13 +1,15 @@
-"""The lock on a search: only one process at a time works on it."""
+"""Locks, which go with their process: on a search, for one process; on the caches, for all who read them."""
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from goemo.errors import GoemoError
 from tune.records.search_folder import SearchFolder
+from tune.records.writing import runs_folder
 
 
 @contextmanager
@@ -31,6 +33,33 @@ def held(search: SearchFolder) -> Iterator[None]:
                 f"{search.name} is running in another process; wait for it or stop it"
             ) from error
         yield
+
+
+@contextmanager
+def using_caches() -> Iterator[None]:
+    """Keep the caches from being removed meanwhile; any number of processes may use them at once."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # another user's, which this one cannot remove either
+            path = _caches_lock()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(path.open("a")), fcntl.LOCK_SH)
+        yield
+
+
+def are_caches_used() -> bool:
+    """Return whether a process uses the caches now."""
+    try:
+        with _caches_lock().open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there are none, or they are another user's
+        return False
+    return False
+
+
+def _caches_lock() -> Path:
+    return runs_folder() / "cache" / ".lock"
 
 
 def is_held(search: SearchFolder) -> bool:

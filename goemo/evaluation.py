@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from goemo import metrics
 from goemo.configuration.plugins import METRIC, Plugin, plugins
+from goemo.configuration.thresholds import methods
 from goemo.errors import GoemoError
 from goemo.significance import Bootstrap, bootstrap
 from goemo.thresholds import (
@@ -181,9 +182,11 @@ def _upper_bound(given: FittedThresholds, scores: Scores, targets: Targets) -> F
 def _were_fitted_on(given: FittedThresholds, scores: Scores, targets: Targets) -> bool:
     """Return whether thresholds were fitted on these rows, as far as fitting them again can tell.
 
-    A fixed threshold is fitted on nothing. Where every F1 is 0 or 1, other rows may well give the same.
+    A fixed threshold is fitted on nothing. Where every F1 is 0 or 1, other rows may well give the same. A
+    method of a package that is not installed cannot be asked again.
     """
-    if given.method == "fixed" or not ((given.f1 > 0) & (given.f1 < 1)).any():
+    is_partly_right = (given.f1 > 0) & (given.f1 < 1)
+    if given.method == "fixed" or given.method not in methods() or not is_partly_right.any():
         return False
     again = fit_thresholds(scores, targets, method=given.method, **given.options)
     return np.array_equal(given.values, again.values) and np.array_equal(given.f1, again.f1)

@@ -62,7 +62,7 @@ def built_folder(
     folder.parent.mkdir(parents=True, exist_ok=True)
     if is_cache:
         remove_abandoned(folder.parent, _PARTIAL)
-    is_filled = replace and folder.is_dir() and _must_stay(folder)
+    is_filled = replace and folder.is_dir() and is_filled_in_place(folder)
     partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder if is_filled else folder.parent))
     try:
         yield partial
@@ -134,7 +134,8 @@ def _swap(folder: Path, partial: Path) -> None:
         partial.rename(folder)
 
 
-def _must_stay(folder: Path) -> bool:
+def is_filled_in_place(folder: Path) -> bool:
+    """Return whether a folder stays where `built_folder` replaces it, because none can take its place."""
     return not any(folder.iterdir()) or folder.is_mount() or folder == Path.cwd()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from goemo.bundle.files import Labels, Provenance, read
 from goemo.errors import GoemoError, InputError, shortened
-from goemo.files import built_folder, check_model_folder
+from goemo.files import built_folder, check_model_folder, is_filled_in_place
 from goemo.thresholds import FittedThresholds
 from goemo.thresholds.json_file import ThresholdsFile, thresholds_from_json, thresholds_to_json
 
@@ -29,7 +29,9 @@ def check_target(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_bundle(folder)):
         raise InputError(str(folder), ["holds something that is not a bundle; give a new or empty folder"])
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    if nearest == folder and not is_filled_in_place(folder):
+        nearest = folder.parent  # the new bundle is made there, and takes the old one's place
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError(str(folder), [f"cannot be created: {nearest} is not a writable folder"])
 
 

@@ -98,12 +98,17 @@ def _training(configuration: Configuration, provenance: Mapping[str, Any]) -> st
 
 {data_line(data)}
 - What trained: {trained[configuration.trainable]}, of {code(without_folders(configuration.checkpoint))}.
-- Settings: {settings}; AdamW, linear schedule with warm-up, loss `{configuration.loss}`;
+- Settings: {settings}; AdamW, {_schedule(configuration)}, loss `{configuration.loss}`;
   seed {configuration.seed}; matrix products in {_arithmetic(provenance)}.
 - {prose(provenance.get("training", weights))}
 
 `provenance.json` has the full configuration, digests and versions.
 """
+
+
+def _schedule(configuration: Configuration) -> str:
+    kind = f"{configuration.schedule.replace('_', '-')} schedule"
+    return f"{kind} with warm-up" if configuration.warmup_fraction else kind
 
 
 def _arithmetic(provenance: Mapping[str, Any]) -> str:

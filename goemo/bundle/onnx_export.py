@@ -24,6 +24,7 @@ from goemo.errors import GoemoError, InputError, first_line
 from goemo.files import built_file, check_file_target
 from goemo.inference import sigmoid_scores, token_batch
 from goemo.models import model_inputs, quiet_transformers
+from goemo.models.padding import reads_one_length
 from goemo.thresholds.json_file import thresholds_to_json
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import Rows
@@ -49,12 +50,14 @@ class OnnxFile:
         megabytes: Its size, in 10**6 bytes.
         texts: How many texts it was compared on.
         largest_difference: Of any score of any of these texts from that of the model.
+        is_one_length: A batch must hold texts of one length.
     """
 
     path: Path
     megabytes: float
     texts: int
     largest_difference: float
+    is_one_length: bool
 
 
 def export_onnx(folder: Path, path: Path, *, texts: Sequence[str] | None = None) -> OnnxFile:
@@ -63,10 +66,11 @@ def export_onnx(folder: Path, path: Path, *, texts: Sequence[str] | None = None)
     Inputs: ``input_ids``, ``attention_mask`` and, where tokenizer and model have them, ``token_type_ids``;
     int64, shape (batch, length), as the bundle's tokenizer gives them. Output: ``logits``, float32, shape
     (batch, labels); scores are their sigmoid. The file's metadata hold ``goemo.labels`` and
-    ``goemo.thresholds`` as JSON, and ``goemo.max_length``.
+    ``goemo.thresholds`` as JSON, ``goemo.max_length``, and whether a batch must hold texts of one length
+    (``goemo.one_length``), as padding changes what some encoders score.
 
     The file is read back and compared with the model on texts in batches of several sizes and lengths,
-    padding included; only then is it put in place.
+    padding included where the model may read it; only then is it put in place.
 
     Args:
         folder: A bundle.
@@ -103,7 +107,7 @@ def export_onnx(folder: Path, path: Path, *, texts: Sequence[str] | None = None)
                 f"than {TOLERANCE:.0e}; nothing was written"
             )
         megabytes = partial.stat().st_size / 1e6
-    return OnnxFile(Path(path), megabytes, len(chosen), difference)
+    return OnnxFile(Path(path), megabytes, len(chosen), difference, reads_one_length(bundle.model))
 
 
 class _Logits(nn.Module):
@@ -175,6 +179,8 @@ def _write(bundle: EncoderBundle, example: dict[str, Tensor], path: Path) -> Non
             "goemo.fallback": bundle.thresholds.fallback,
             "goemo.round_scores_to": "float16",  # before they are compared with the thresholds
             "goemo.max_length": str(bundle.max_length),
+            # true: a text scores otherwise when it is padded, so a batch must hold texts of one length.
+            "goemo.one_length": json.dumps(reads_one_length(bundle.model)),
         }
     )
     program.save(path, external_data=False)
@@ -211,7 +217,7 @@ def _largest_difference(bundle: EncoderBundle, store: TokenStore, path: Path) ->
     options.log_severity_level = 3  # errors alone
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     differences = [0.0]
-    for size in _BATCH_SIZES:
+    for size in (1,) if reads_one_length(bundle.model) else _BATCH_SIZES:
         for rows in np.array_split(np.arange(len(store)), -(-len(store) // size)):
             inputs = _inputs(bundle, store, rows)
             with torch.inference_mode():

@@ -45,7 +45,7 @@ _RANGES = {
 
 _MOST = 1e9  # of options that another package declares, whose ranges only its function knows
 
-_CHOICE = re.compile(r"\s*([a-z_]+)\s*(?:\(\s*(.*?)\s*\))?\s*")
+_CHOICE = re.compile(r"\s*([\w.-]+)\s*(?:\(\s*(.*?)\s*\))?\s*")
 
 
 def loss_options(choice: str) -> tuple[str, dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _PUBLIC = ("hub", "sample", "package")  # schemes whose names say the same everywhere
@@ -14,8 +15,8 @@ def without_folders(name: str) -> str:
     them.
     """
     scheme, colon, place = name.partition(":")
-    if not colon:
-        scheme, place = "", name
+    if not colon or not re.fullmatch(r"\w[\w-]*", scheme):  # folders may have colons, too
+        scheme, colon, place = "", "", name
     is_hub_id = not colon and name.count("/") <= 1 and name[:1] not in ("/", ".", "~")
     if scheme in _PUBLIC or is_hub_id:
         return name

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from goemo.configuration.json_files import UnreadableError, read_json
 from goemo.errors import GoemoError, InputError, first_line
 from goemo.models.configs import UnsafeConfigError, adapter_problem, load_config
 from goemo.models.quiet import quiet_transformers
@@ -34,6 +37,12 @@ _PICKLED_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 _HUB_TIMEOUT_S = 5.0
 _OTHERS = "check the spelling, or give a folder, package:NAME or scratch:albert-tiny"
+
+
+class _Index(BaseModel):
+    """``model.safetensors.index.json``: which file holds each weight."""
+
+    weight_map: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -243,8 +252,8 @@ def _hub_folder(name: str) -> Path:
 
     try:
         cached = snapshot(local_files_only=True)
-        if any(_files(cached, _WEIGHTS)) and any(_files(cached, _VOCABULARIES)):
-            return cached
+        if _has_all_weights(cached) and any(_files(cached, _VOCABULARIES)):
+            return _with_sentence_files(name, cached)
     except hub.errors.HFValidationError as error:
         raise InputError(name, [f"neither a folder nor a hub id; {_OTHERS}"]) from error
     except hub.errors.LocalEntryNotFoundError:
@@ -259,3 +268,33 @@ def _hub_folder(name: str) -> Path:
             f"{name}: the hub cannot be reached ({first_line(error)}), no copy is in the local cache, and "
             f"there is no such folder; connect to the network once, {_OTHERS}"
         ) from error
+
+
+def _has_all_weights(folder: Path) -> bool:
+    """Return whether a cached copy is whole: a download may have been interrupted between two shards."""
+    if (folder / "model.safetensors").is_file():
+        return True
+    try:
+        shards = read_json(folder / "model.safetensors.index.json", _Index).weight_map.values()
+    except (UnreadableError, OSError):
+        return False
+    return all((folder / shard).is_file() for shard in shards)
+
+
+def _with_sentence_files(name: str, cached: Path) -> Path:
+    """Complete a copy that other programs have left: they do not ask for how a sentence encoder pools.
+
+    Asked once for each revision: that there is no such file is remembered beside the copy. Where the hub is
+    out of reach, the copy is used as it is.
+    """
+    import huggingface_hub as hub
+
+    first, revision = SENTENCE_FILES[0], cached.name
+    if (cached / first).is_file() or hub.try_to_load_from_cache(name, first, revision=revision) is not None:
+        return cached
+    try:
+        for file in SENTENCE_FILES:
+            hub.hf_hub_download(name, file, revision=revision, etag_timeout=_HUB_TIMEOUT_S)
+    except (hub.errors.HfHubHTTPError, hub.errors.EntryNotFoundError, OSError, ValueError):
+        return cached
+    return cached

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -85,8 +87,11 @@ def read_cached(folder: Path) -> CachedWords | None:
     if not (folder / VOCABULARY).is_file():
         return None
     fitted = read_json(folder / FITTED, _Fitted)
-    with np.load(folder / SCORES, allow_pickle=False) as archive:
-        scores = archive["scores"]
+    try:
+        with np.load(folder / SCORES, allow_pickle=False) as archive:
+            scores = archive["scores"]
+    except (KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{SCORES} is damaged ({error})") from error
     return CachedWords(folder, fitted.settings, fitted.note, fitted.notes, fitted.seconds, scores)
 
 

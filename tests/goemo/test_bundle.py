@@ -185,6 +185,18 @@ def test_the_card_states_what_is_known_and_nothing_else(run):
     assert (other["datasets"], other.get("language")) == (["somebody/texts"], None)
 
 
+def test_the_card_names_the_schedule(run):
+    """As it was trained, and a warm-up where there was one."""
+    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    for schedule, share, words in (
+        ("linear", 0.1, "linear schedule with warm-up"),
+        ("warmup_stable_decay", 0.0, "warmup-stable-decay schedule"),
+    ):
+        trained = replace(run.configuration, schedule=schedule, warmup_fraction=share)
+        card = model_card(trained, run.prepared.labels, _facts(run), thresholds, None)
+        assert f"AdamW, {words}, loss" in card
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "base"),
     [

@@ -69,6 +69,8 @@ def test_words_that_a_spreadsheet_would_run_are_guarded(start):
         ("dir:/home/me/goemotions/", "dir:goemotions"),
         ("/home/me/model", "model"),
         ("../up/model", "model"),
+        ("/data/run:1/secret/model", "model"),
+        ("/data/run:1", "run:1"),
         ("scratch:/home/me/encoder", "scratch:encoder"),
         ("scratch:albert-tiny", "scratch:albert-tiny"),
         ("hub:owner/name:simplified", "hub:owner/name:simplified"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +141,17 @@ def test_judging_the_rows_that_fitted_the_thresholds_warns(arrays, method):
     kept = FittedThresholds.from_dict(json.loads(json.dumps(own.to_dict())))
     with pytest.warns(OptimisticThresholdsWarning, match="fitted on the rows"):
         results(LABELS, kept, scores, targets)
+
+
+def test_thresholds_of_a_method_that_is_not_installed_are_used(arrays):
+    """Whether they were fitted on these rows cannot be told, and they are evaluated all the same."""
+    *_, scores, targets = arrays
+    own = fit_thresholds(scores, targets)
+    lost = replace(own, method="of-another-package", options={"share": 0.9})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OptimisticThresholdsWarning)
+        found = results(LABELS, lost, scores, targets)["results"]["validation"]
+    assert [row["threshold"] for row in found["per_label"]] == own.values.tolist()
 
 
 def test_honest_thresholds_do_not_warn(arrays):

@@ -665,6 +665,49 @@ def test_the_hub_cache_is_used_first(tmp_path, monkeypatch):
     assert resolve_checkpoint("someone/something", texts=None, cache=tmp_path).folder == folder
 
 
+def test_half_a_download_is_not_taken_for_a_copy(tmp_path, monkeypatch):
+    """Interrupted between two shards: the hub is asked for the rest."""
+    import huggingface_hub
+
+    whole, asked = complete(tmp_path / "whole"), []
+    half = shutil.copytree(whole, tmp_path / "half")
+    shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    (half / "model.safetensors").rename(half / shards[0])
+    index = {"weight_map": {"a": shards[0], "b": shards[1]}}
+    (half / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    def download(name, *, local_files_only=False, **options):
+        asked.append(local_files_only)
+        return str(half if local_files_only else whole)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert resolve_checkpoint("someone/something", texts=None, cache=tmp_path).folder == whole
+    assert asked == [True, False]
+
+
+def test_a_copy_of_another_program_gets_what_says_how_it_pools(tmp_path, monkeypatch):
+    """Asked for at the copy's own revision; once it is known that there is none, never again."""
+    import huggingface_hub
+
+    folder, asked, known = complete(tmp_path / "revision"), [], []
+
+    def download(name, file, *, revision, **options):
+        asked.append((file, revision))
+        if file != "modules.json":
+            raise huggingface_hub.errors.LocalEntryNotFoundError("away")
+        (folder / file).write_text("[]")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(folder))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: next(iter(known), None))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    assert resolve_checkpoint("someone/something", texts=None, cache=tmp_path).folder == folder
+    assert asked == [("modules.json", "revision"), ("1_Pooling/config.json", "revision")]
+    (folder / "modules.json").unlink()
+    known.append("there is none")
+    resolve_checkpoint("someone/something", texts=None, cache=tmp_path)
+    assert len(asked) == 2
+
+
 def test_only_safe_files_are_downloaded(tmp_path, monkeypatch):
     """A download asks for configuration, tokenizer and safetensors; never for pickles or sub-folders."""
     import huggingface_hub

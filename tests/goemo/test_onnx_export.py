@@ -71,6 +71,7 @@ def test_minilm_with_its_mean_block_scores_the_same(runtime, minilm_bundle, tmp_
     scores = np.random.default_rng(0).random((9, 4))
     assert (scores.astype(facts["goemo.round_scores_to"]) == evaluation.as_kept(scores)).all()
     assert facts["goemo.max_length"] == "16"
+    assert (facts["goemo.one_length"], done.is_one_length) == ("false", False)
 
 
 @pytest.mark.slow
@@ -85,6 +86,20 @@ def test_shared_and_relative_encoders_score_the_same(runtime, small_splits, cach
     assert np.abs(scores_of(runtime, done.path, model, texts) - scores).max() < 1e-4
     assert np.ptp(scores[:, 0]) > 1e-4
     assert done.texts == len(small_splits.test.texts)
+
+
+@pytest.mark.slow
+def test_an_encoder_whose_batches_are_of_one_length_says_so(
+    runtime, small_splits, tiny_bert, cache, tmp_path
+):
+    """In the file and to the caller; texts are compared one by one."""
+    folder = saved(small_splits, tiny_bert, cache, tmp_path / "b", trainable="head")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(settings | {"goemo_one_length": True}))
+    done = onnx_export.export_onnx(folder, tmp_path / "m.onnx", texts=["wow", "so happy " * 5])
+    assert done.is_one_length
+    facts = runtime.InferenceSession(str(done.path)).get_modelmeta().custom_metadata_map
+    assert facts["goemo.one_length"] == "true"
 
 
 def test_a_file_that_scores_otherwise_is_not_put_in_place(  # noqa: PLR0917 - fixtures

@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 from packaging.version import Version
+from tiny_encoders import tiny_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForSequenceClassification, masking_utils
@@ -223,6 +224,24 @@ def test_layers_learn_at_rates_of_their_own(prepared):
     flat = learning_rate_scales(model, layer_decay=1, head_multiplier=1)
     assert set(flat.values()) == {1.0}
     assert set(flat) == {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "behind", "below"),
+    [
+        ("modernbert", "model.final_norm.weight", "model.embeddings.tok_embeddings.weight"),
+        ("gpt2", "transformer.ln_f.bias", "transformer.wpe.weight"),
+        ("mpnet", None, "mpnet.encoder.relative_attention_bias.weight"),
+        ("deberta-v2", None, "deberta.encoder.rel_embeddings.weight"),
+    ],
+)
+def test_a_norm_behind_the_blocks_learns_as_the_last_of_them(kind, behind, below):
+    """Not as the embeddings do; relative positions, which every block reads, do."""
+    changes = {"relative_attention": True} if kind == "deberta-v2" else {}
+    model = AutoModelForSequenceClassification.from_config(tiny_config(kind, **changes))
+    scales = learning_rate_scales(model, layer_decay=0.5, head_multiplier=3)
+    assert behind is None or scales[behind] == 1
+    assert scales[below] == 0.25
 
 
 def test_blocks_below_a_mean_block_count_from_the_last_that_learns(prepared):

@@ -18,7 +18,7 @@ from goemo import bundle
 from goemo.errors import InputError
 from goemo.metrics import macro_f1
 from goemo.thresholds import apply_thresholds, fit_thresholds
-from goemo.words import WordsSettings, choose_settings, fit_words, load_words
+from goemo.words import WordsSettings, choose_settings, fit_into, fit_words, load_words, read_cached
 from goemo.words.regression import fit_regressions
 
 PATTERN = r"\w+|[^\w\s]"
@@ -141,6 +141,17 @@ def test_half_a_surrogate_pair_is_read_as_a_replacement(saved):
     """As encoders read it."""
     loaded = bundle.load(saved)
     np.testing.assert_array_equal(loaded.scores(["so \ud83d happy"]), loaded.scores(["so \ufffd happy"]))
+
+
+@pytest.mark.parametrize("left", [b"", b"PK\x03\x04 half of an archive"])
+def test_a_damaged_cache_is_a_value_error(small_splits, tmp_path, left):
+    """Whatever a power loss has left of the scores, so that it is fitted again."""
+    texts, targets, labels = small_splits.train.texts, small_splits.train.targets, small_splits.labels
+    fit_into(tmp_path / "w", texts[:200], targets[:200], small_splits.validation.texts, labels=labels)
+    assert read_cached(tmp_path / "w") is not None
+    (tmp_path / "w" / "validation.npz").write_bytes(left)
+    with pytest.raises(ValueError, match=r"validation\.npz is damaged|pickled"):
+        read_cached(tmp_path / "w")
 
 
 def test_settings_are_chosen_on_training_rows(small_splits):

@@ -190,4 +190,10 @@ def test_values_of_overrides_are_read_back():
     import yaml
 
     for value in (3, 2e-5, "none", [1, 2], {"grid": [8, 16]}, True, None, "a: b"):
-        assert yaml.safe_load(functions._in_yaml(value)) == value
+        assert yaml.safe_load(functions._in_yaml("key", value)) == value
+    for value in (np.float64(2e-5), np.int64(3), {"grid": [np.int64(8), 16]}, (1, np.bool_(True))):
+        read = yaml.safe_load(functions._in_yaml("key", value))
+        assert read == (list(value) if isinstance(value, tuple) else value)
+    assert yaml.safe_load(functions._in_yaml("key", np.array([1, 2]))) == [1, 2]
+    with pytest.raises(InputError, match=r"overrides: space\.x: must be text, a number"):
+        functions._in_yaml("space.x", object())

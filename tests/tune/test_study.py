@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import optuna
@@ -85,6 +86,35 @@ def test_what_is_there_is_not_added_again(search, tmp_path):
     assert write_study(search.snapshot(), tmp_path / "o.db").added == 1
     assert write_study(search.snapshot(), tmp_path / "o.db").added == 0
     assert sorted(trials_of(tmp_path / "o.db")[1]) == ["t001", "t002"]
+
+
+def test_a_study_of_another_search_of_the_name_is_made_anew(search, tmp_path):
+    """As after `goemo delete`, and where a trial was trained again; others of the file stay as they are."""
+    path = tmp_path / "o.db"
+    optuna.create_study(storage=f"sqlite:///{path}", study_name="mine")
+    finish(search, 1)
+    finish(search, 2)
+    write_study(search.snapshot(), path)
+    search.trial("t001").write_outcome(Outcome("completed", "again", ended_at=STARTED + 900))
+    assert write_study(search.snapshot(), path).added == 2
+    study, trials = trials_of(path)
+    assert trials["t001"].datetime_complete.timestamp() == STARTED + 900
+    assert len(study.trials) == 2
+    shutil.rmtree(search.trial("t002").path)
+    told = write_study(search.snapshot(), path)
+    assert (told.added, told.trials) == (1, 1)
+    assert sorted(trials_of(path)[1]) == ["t001"]
+    assert set(optuna.get_all_study_names(f"sqlite:///{path}")) == {"mine", "s"}
+
+
+def test_a_study_that_is_of_no_search_is_refused(search, tmp_path):
+    """It keeps its trials."""
+    url = f"sqlite:///{tmp_path / 'o.db'}"
+    optuna.create_study(storage=url, study_name="s").enqueue_trial({"x": 1})
+    finish(search, 1)
+    with pytest.raises(InputError, match="s: this study has trials that are of no search"):
+        write_study(search.snapshot(), tmp_path / "o.db")
+    assert len(optuna.load_study(study_name="s", storage=url).trials) == 1
 
 
 def test_following_goes_on_until_the_search_ends(search, tmp_path, capsys, monkeypatch):

@@ -277,3 +277,5 @@ def onnx(folder: Path, output: Path | None) -> None:
         f"{done.path}: {done.megabytes:.1f} MB; scores of {done.texts} texts within "
         f"{done.largest_difference:.1e} of torch"
     )
+    if done.is_one_length:
+        echo("note: padding changes what this encoder scores: give it batches of texts of one length")

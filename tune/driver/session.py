@@ -140,7 +140,10 @@ def _run_remaining(
 
     spec, view, spending = command.spec, command.view, inputs.spending
     command.log.phase("trials")
-    known = search.snapshot().everyone
+    now = search.snapshot()
+    known, baseline = now.everyone, now.answers.get(BASELINE)
+    if baseline is not None and baseline.outcome is not None:
+        view.state.baseline = baseline.objective
     view.state.ended |= {r.trial_id: r.outcome.stop_reason for r in known if r.outcome is not None}
     report = inputs.splits.report
     for line in inputs.splits.notes if report is None else report_lines(report.to_dict()):

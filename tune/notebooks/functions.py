@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from goemo.configuration.wording import short
 from goemo.errors import InputError
 from tune.durations import read_duration
 from tune.notebooks.frames import source_of
@@ -54,7 +55,7 @@ def search(
     from tune.driver import run_search
     from tune.spec import load_spec
 
-    given = [f"{key}={_in_yaml(value)}" for key, value in (overrides or {}).items()]
+    given = [f"{key}={_in_yaml(key, value)}" for key, value in (overrides or {}).items()]
     spec = load_spec(str(space), overrides=given, data=source_of(data), name=name)
     budget = _budget(time_budget, gpu_hours, trials)
     return _shown(run_search(spec, address=address, tracking_uri=tracking_uri, budget=budget))
@@ -168,6 +169,19 @@ def _budget(time_budget: str | float | None, gpu_hours: float | None, trials: in
     return Budget(seconds, gpu_hours, trials)
 
 
-def _in_yaml(value: Any) -> str:
-    """Return a value as ``--set`` reads it."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n...\n").strip()
+def _in_yaml(key: str, value: Any) -> str:
+    """Return a value as ``--set`` reads it; numbers and arrays of numpy are numbers and lists."""
+    try:
+        text = yaml.safe_dump(_plain(value), default_flow_style=True, width=10**6)
+    except yaml.representer.RepresenterError:
+        problem = f"{key}: must be text, a number, a list or a mapping, got {short(value)}"
+        raise InputError("overrides", [problem]) from None
+    return text.removesuffix("\n...\n").strip()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.tolist() if hasattr(value, "tolist") else value

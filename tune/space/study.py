@@ -41,14 +41,15 @@ def write_study(now: Snapshot, path: Path) -> Study:
     """Add to a study the trials that have ended and that it does not have.
 
     Each has its state, its value, the objective of each report by progress, its hyperparameters with what
-    they were chosen from, and the times at which it started and ended. Lists of values are categories.
+    they were chosen from, and the times at which it started and ended. Lists of values are categories. The
+    study of an earlier search of that name, or with a trial trained again since, is made anew.
 
     Args:
         now: The records of the search.
         path: A SQLite file, of this search or of several; made where there is none.
 
     Raises:
-        InputError: The file is no storage of Optuna.
+        InputError: The file is no storage of Optuna, or its study of that name is none of a search.
     """
     import optuna
     from sqlalchemy.exc import DatabaseError
@@ -60,19 +61,34 @@ def write_study(now: Snapshot, path: Path) -> Study:
         except (DatabaseError, RuntimeError) as error:
             why = str(error).splitlines()[0]
             raise InputError(str(path), [f"not an SQLite file, or not an Optuna storage: {why}"]) from error
-        study = optuna.create_study(
-            storage=storage, study_name=now.name, direction="maximize", load_if_exists=True
-        )
+        ended = {record.trial_id: record for record in now.trials if record.outcome is not None}
+        study = _open(optuna, storage, now.name)
+        if not all(_is_of(trial, ended) for trial in study.get_trials(deepcopy=False)):
+            optuna.delete_study(study_name=now.name, storage=storage)
+            study = _open(optuna, storage, now.name)
         with warnings.catch_warnings():  # it is experimental, since Optuna 3.2
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names([f"val/{now.spec['objective']['metric']}"])
-        known = {trial.user_attrs.get(TRIAL_ID) for trial in study.get_trials(deepcopy=False)}
+        known = {trial.user_attrs[TRIAL_ID] for trial in study.get_trials(deepcopy=False)}
         domains = SearchSpec.from_dict(dict(now.spec)).varying
-        ended = [record for record in now.trials if record.outcome is not None]
-        new = [record for record in ended if record.trial_id not in known]
+        new = [record for name, record in ended.items() if name not in known]
         for record in sorted(new, key=lambda one: (one.outcome.ended_at if one.outcome else 0, one.trial_id)):
             study.add_trial(_frozen(optuna, record, domains))
     return Study(url, now.name, len(new), len(ended), now.asked_for - len(ended))
+
+
+def _open(optuna: Any, storage: Any, name: str) -> Any:
+    """Return the study of that name, made where there is none; refuse one that is not of a search."""
+    study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    if any(TRIAL_ID not in trial.user_attrs for trial in study.get_trials(deepcopy=False)):
+        raise InputError(name, ["this study has trials that are of no search; name another file with -o"])
+    return study
+
+
+def _is_of(trial: Any, ended: Mapping[str, TrialRecord]) -> bool:
+    """Return whether a trial of a study is one of these, as it ended last."""
+    record = ended.get(trial.user_attrs[TRIAL_ID])
+    return record is not None and trial.datetime_complete == _completed(record)
 
 
 def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> Any:
@@ -84,14 +100,13 @@ def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> 
         if case is not None and case.holds(record.varied[name])  # not what the space had before
     }
     state = STATES.get(record.outcome.stop_reason, "FAIL")
-    ended = max(record.outcome.ended_at, 0.0)
     return optuna.trial.FrozenTrial(
         number=-1,  # both are given by the storage
         trial_id=-1,
         state=getattr(optuna.trial.TrialState, state),
         value=None if state == "FAIL" else record.objective,
-        datetime_start=datetime.fromtimestamp(min(ended, _started(record, ended))),  # noqa: DTZ006 - as Optuna's
-        datetime_complete=datetime.fromtimestamp(ended),  # noqa: DTZ006
+        datetime_start=min(_started(record), _completed(record)),
+        datetime_complete=_completed(record),
         params={name: value for name, (value, _) in asked.items()},
         distributions={name: _distribution(optuna, case) for name, (_, case) in asked.items()},
         user_attrs={
@@ -104,12 +119,18 @@ def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> 
     )
 
 
-def _started(record: TrialRecord, ended: float) -> float:
-    """Return when a trial began, in seconds since the epoch: its first report tells."""
-    if not record.history:
-        return ended
+def _completed(record: TrialRecord) -> datetime:
+    """Return when a trial ended, in local time without a zone, as Optuna's."""
+    assert record.outcome is not None
+    return datetime.fromtimestamp(max(record.outcome.ended_at, 0.0))  # noqa: DTZ006
+
+
+def _started(record: TrialRecord) -> datetime:
+    """Return when a trial began, likewise: its first report tells."""
+    if not record.history or "time" not in record.history[0]:
+        return _completed(record)
     first = record.history[0]
-    return first.get("time", ended) - first.get("seconds", 0.0)
+    return datetime.fromtimestamp(first["time"] - first.get("seconds", 0.0))  # noqa: DTZ006
 
 
 def _distribution(optuna: Any, domain: Domain) -> Any:

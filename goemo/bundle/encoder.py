@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 import goemo
-from goemo.bundle.files import EncoderProvenance
+from goemo.bundle.files import EncoderProvenance, trained_configuration
 from goemo.bundle.folder import (
     CARD,
     COMMON_FILES,
@@ -157,7 +157,7 @@ def save_again(
     with damage_named(source):
         labels, _, facts = read_common(source, EncoderProvenance)
         facts |= provenance
-        configuration = Configuration.from_dict(facts["configuration"])
+        configuration = trained_configuration(facts["configuration"])
     with new_bundle(folder) as partial:
         for file in source.iterdir():
             if file.is_file() and file.name not in (*COMMON_FILES, CARD):
@@ -183,7 +183,7 @@ def load_encoder(folder: Path, *, device: Any = None) -> EncoderBundle:
     check_files(folder, _FILES)
     with damage_named(folder):
         labels, thresholds, provenance = read_common(folder, EncoderProvenance)
-        configuration = Configuration.from_dict(provenance["configuration"])
+        configuration = trained_configuration(provenance["configuration"])
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         model = _load_model(folder)
     named = tuple(model.config.id2label[i] for i in range(model.config.num_labels))

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from goemo.configuration import Configuration
+from goemo.configuration.declared import declared, meaning
 from goemo.configuration.json_files import MAX_SHOWN, UnreadableError, parse_json, problems_of, read_text
-from goemo.configuration.rules import Number, Text, whole
+from goemo.configuration.rules import FunctionRule, Number, Text, whole
 from goemo.configuration.settings import Seed
+from goemo.configuration.thresholds import DEFAULT_METHOD, ThresholdChoice
 from goemo.errors import InputError
 
 Name = Annotated[str, Text(longest=1_000)]
@@ -63,10 +65,41 @@ class Provenance(_Part):
     versions: dict[Name, Name] = {}
 
 
+def _as_it_stands(value: Any) -> str | dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else Text().check(value)
+
+
+@declared
+class TrainedConfiguration(Configuration):
+    """The configuration of a model that is trained.
+
+    Loss and method of the thresholds may be of a package that is not installed here: neither is used again.
+    """
+
+    loss: Annotated[str, Text(), meaning("loss that was minimised")] = "bce"
+    thresholds: Annotated[
+        ThresholdChoice,
+        FunctionRule("a method, or a mapping with method and options", _as_it_stands, {}),
+        meaning("how thresholds were fitted"),
+    ] = DEFAULT_METHOD
+
+
+def trained_configuration(values: dict[str, Any]) -> Configuration:
+    """Return the configuration in a ``provenance.json``, which may name what is not installed here.
+
+    Raises:
+        ValueError: A key is unknown or missing, or a value is not one that the key allows.
+    """
+    try:
+        return Configuration.from_dict(values)
+    except ValueError:
+        return TrainedConfiguration.from_dict(values)
+
+
 class EncoderProvenance(Provenance):
     """``provenance.json`` beside an encoder: its configuration too."""
 
-    configuration: Configuration
+    configuration: TrainedConfiguration
 
 
 def read(path: Path, model: Any) -> tuple[Any, Any]:

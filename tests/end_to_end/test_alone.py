@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def test_a_search_is_alone(shell):
     heard, lines, logs = set(), [], {}
 
     def looked() -> bool:
+        time.sleep(0.2)  # looking takes a core, which the search needs
         family = driver.family()
         for process in family:
             with suppress(psutil.Error):

@@ -307,6 +307,20 @@ def test_predictions_are_in_the_order_and_shape_of_the_contract(saved):
     assert loaded.scores([]).shape == (0, 4)
 
 
+def test_a_loss_and_a_method_of_a_package_that_is_not_here_cost_nothing(saved, tmp_path):
+    """Neither is used again: the bundle scores and predicts as it did."""
+    folder = shutil.copytree(saved, tmp_path / "elsewhere")
+    facts = json.loads((folder / "provenance.json").read_text())
+    facts["configuration"] |= {"loss": "mine(gamma=2)", "thresholds": {"method": "quantile", "share": 0.9}}
+    (folder / "provenance.json").write_text(json.dumps(facts))
+    thresholds = json.loads((folder / "thresholds.json").read_text()) | {"method": "quantile"}
+    (folder / "thresholds.json").write_text(json.dumps(thresholds))
+    before, after = bundle.load(saved), bundle.load(folder)
+    assert after.configuration.loss == "mine(gamma=2)"
+    assert np.array_equal(after.scores(TEXTS), before.scores(TEXTS))
+    assert after.predict(TEXTS) == before.predict(TEXTS)
+
+
 def test_a_bundle_decides_as_its_trial_did(run, small_splits, tmp_path):
     """On validation, with thresholds that were fitted on the scores that are kept: the very same decisions.
 

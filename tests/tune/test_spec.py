@@ -290,7 +290,7 @@ WRONG = {
     "these are [20, 40, 60, 80, 100], got 30",
     "objective: {reports: 4}": "scheduler.grace: must be the progress of a report; with objective.reports 4 "
     "these are [25, 50, 75, 100], got 20",
-    "scheduler: {reduction_factor: 1}": "scheduler.reduction_factor: must be a number above 1, got 1",
+    "scheduler: {reduction_factor: 1}": "scheduler.reduction_factor: must be a number of at least 1.1, got 1",
     "scheduler: off": "scheduler: must be a mapping with algorithm, grace, reduction_factor, brackets,",
     "scheduler: ahsa": "scheduler.algorithm: must be one of asha, median, hyperband, none, got 'ahsa'; did "
     "you mean asha?",

@@ -11,7 +11,7 @@ import click
 
 from tune.cli.app import cli
 from tune.cli.arguments import SearchName
-from tune.cli.options import duration_option, format_option, store_option
+from tune.cli.options import duration_option, format_option, search_store_option
 from tune.live.plain import confirm, echo
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def searches_table(found: list[Summary]) -> Listing:
 @cli.command(example="goemo delete first-try\ngoemo delete first-try --yes", needs=("mlflow",))
 @click.argument("name", type=SearchName())
 @_yes_option
-@store_option
+@search_store_option
 def delete(name: str, yes: bool, tracking_uri: str | None) -> None:
     """Delete a search: its records, and its runs in MLflow.
 
@@ -113,7 +113,7 @@ def delete(name: str, yes: bool, tracking_uri: str | None) -> None:
 @cli.command(example="goemo rename quickstart first-try", needs=("mlflow",))
 @click.argument("name", type=SearchName())
 @click.argument("new", metavar="NEW")
-@store_option
+@search_store_option
 def rename(name: str, new: str, tracking_uri: str | None) -> None:
     """Give a search another name, in its records and in MLflow."""
     from tune.housekeeping import rename_search

@@ -21,7 +21,12 @@ from tune.live.plain import echo
     example="goemo export minilm-head -o best.yaml\ngoemo export minilm-head --trial t014 -o t014.yaml"
 )
 @click.argument("name", type=SearchName(is_read=True))
-@click.option("--trial", metavar="ID", help="Trial to export (default: the best on validation).")
+@click.option(
+    "--trial",
+    metavar="ID",
+    help="Trial to export, or baseline or blend (default: the best on validation, by the mean over seeds "
+    "where leaders were confirmed).",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
 def export(name: str, trial: str | None, output: Path) -> None:
     """Write the configuration of a trial as YAML, for retrain.

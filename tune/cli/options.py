@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-store_option = click.option(
-    "--tracking-uri",
-    metavar="URI",
-    help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI).",
-)
+
+def _store_option(default: str) -> Callable[[Decorated], Decorated]:
+    text = f"MLflow server, instead of the store in mlruns (default: {default})."
+    return click.option("--tracking-uri", metavar="URI", help=text)
+
+
+store_option = _store_option("$MLFLOW_TRACKING_URI")
+search_store_option = _store_option("the one that the search was logged to")
 trials_option = click.option(
     "--trials", type=click.IntRange(1), metavar="N", help="Run N trials now and the rest later."
 )
@@ -78,13 +81,16 @@ class Running:
 
 _RUNNING = (
     click.option(
-        "--address", metavar="ADDR", help="Ray cluster: auto, or HOST:PORT (default: this machine)."
+        "--address",
+        metavar="ADDR",
+        help="Ray cluster: auto, or HOST:PORT (default: that of a search that goes on, else $RAY_ADDRESS, "
+        "else this machine).",
     ),
     click.option(
         "--tracking-uri",
         metavar="URI",
-        help="MLflow server, instead of the store in mlruns (default: $MLFLOW_TRACKING_URI); "
-        "none logs nothing.",
+        help="MLflow server, instead of the store in mlruns (default: that of a search that goes on, else "
+        "$MLFLOW_TRACKING_URI); none logs nothing.",
     ),
     duration_option(
         "--time-budget",

@@ -176,7 +176,7 @@ class SchedulerSpec:
     ] = 20
     reduction_factor: Annotated[
         float,
-        Number(above=1, least=1.1, most=100),
+        Number(low=1.1, most=100),
         meaning("about one in this many continues at each rung; not for `median`"),
     ] = 3
     brackets: Annotated[

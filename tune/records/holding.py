@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from typing import IO
 
 from goemo.errors import GoemoError
 from tune.records.search_folder import SearchFolder
@@ -39,27 +39,29 @@ def held(search: SearchFolder) -> Iterator[None]:
 def using_caches() -> Iterator[None]:
     """Keep the caches from being removed meanwhile; any number of processes may use them at once."""
     with ExitStack() as stack:
-        with suppress(OSError):  # another user's, which this one cannot remove either
-            path = _caches_lock()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fcntl.flock(stack.enter_context(path.open("a")), fcntl.LOCK_SH)
+        with suppress(OSError):  # a folder that this user may not write to
+            fcntl.flock(stack.enter_context(_caches_lock()), fcntl.LOCK_SH)
         yield
 
 
 def are_caches_used() -> bool:
     """Return whether a process uses the caches now."""
     try:
-        with _caches_lock().open("a") as lock:
+        with _caches_lock() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # there are none, or they are another user's
+    except OSError:  # a folder that this user may not write to
         return False
     return False
 
 
-def _caches_lock() -> Path:
-    return runs_folder() / "cache" / ".lock"
+def _caches_lock() -> IO[str]:
+    path = runs_folder() / ".caches-lock"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return path.open()  # another user's can be locked, too
 
 
 def is_held(search: SearchFolder) -> bool:

@@ -9,8 +9,8 @@ be on new rows. Both ways train the same MiniLM (mean of the tokens, linear head
 the same batches, written plainly, and are judged alike: thresholds cross-fitted on validation, differences
 paired on the same rows, and the test split with thresholds of validation.
 
-The frozen encoder, all of the training rows: a quarter of an hour of one CPU core. `--trainable all` trains all
-weights; it has not been run.
+The frozen encoder, all of the training rows: a quarter of an hour of one CPU core. `--trainable all` has
+not been run.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ BEYOND = {
     "resources: {cpus_per_trial: 1.0e-9}": "resources.cpus_per_trial: must be at least 0.01, got 1e-09",
     "resources: {gpus_per_trial: 1.0e-9}": "resources.gpus_per_trial: must be at least 0.01, got 1e-09",
     "resources: {cpus_per_trial: .nan}": "resources.cpus_per_trial: must be a number above 0, got nan",
-    "scheduler: {reduction_factor: 1.00001}": "scheduler.reduction_factor: must be a number of at least 1.1",
+    "scheduler: {reduction_factor: 1.00001}": "scheduler.reduction_factor: must be a number of at least "
+    "1.1, got 1.00001",
     "scheduler: {brackets: 1000000}": "scheduler.brackets: must be at most 100, got 1000000",
     'data: {source: "dir:\\ud800"}': "data.source: must hold neither half a surrogate pair nor a zero byte",
     'data: {source: "dir:\\0"}': "data.source: must hold neither half a surrogate pair nor a zero byte",

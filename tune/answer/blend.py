@@ -65,8 +65,11 @@ def judge_blend(search: SearchFolder) -> bool:
     if not records:
         return False
     known = {record.trial_id: record.objective or 0.0 for record in records}
-    is_whole = now.blended is not None and (not now.blended.is_offered or BLEND in now.answers)
-    if is_whole and now.blended is not None and now.blended.candidates == known:
+    verdict = now.blended
+    is_lost = (
+        verdict is not None and verdict.is_offered and BLEND not in now.answers
+    )  # damaged, and set aside
+    if verdict is not None and verdict.candidates == known and not is_lost:
         return False
     targets, _ = search.validation()
     started = time.monotonic()

@@ -121,7 +121,7 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     """Return the files of a folder that a pattern names; none where it is no pattern: ``/x/*.csv``."""
     try:
         return sorted(folder.glob(pattern))
-    except (NotImplementedError, ValueError):
+    except (NotImplementedError, ValueError):  # the caller names it as a file that is not there
         return []
 
 

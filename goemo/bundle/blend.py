@@ -21,14 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from goemo.blending import Member, blended_scores
-from goemo.bundle.card_parts import (
-    data_line,
-    figures_section,
-    limits,
-    metadata_block,
-    summary,
-    use_of_thresholds,
-)
+from goemo.bundle.card_parts import card, data_line
 from goemo.bundle.folder import (
     COMMON_FILES,
     check_files,
@@ -119,8 +112,8 @@ def save_blend(
             shutil.copytree(source, partial / name)
             stored.append({"folder": name, "name": member.name, "tenths": member.tenths})
         write_json(partial / BLEND, {"members": stored})
-        card = _card([member for member, _ in members], labels, provenance, thresholds, results)
-        write_common(partial, labels, thresholds, provenance, card)
+        text = _card([member for member, _ in members], labels, provenance, thresholds, results)
+        write_common(partial, labels, thresholds, provenance, text)
 
 
 def load_blend(folder: Path, load_member: Callable[[Path], Bundle]) -> BlendBundle:
@@ -133,7 +126,6 @@ def load_blend(folder: Path, load_member: Callable[[Path], Bundle]) -> BlendBund
     Raises:
         InputError: It is no such bundle, a file is damaged, or the files do not fit each other.
     """
-    folder = Path(folder)
     check_files(folder, (BLEND, *COMMON_FILES))
     with damage_named(folder):
         labels, thresholds, provenance = read_common(folder)
@@ -162,24 +154,16 @@ def _card(
     thresholds: FittedThresholds,
     results: Mapping[str, Any] | None,
 ) -> str:
-    data = provenance["data"]
-    figures = figures_section(results, provenance["metric"], labels, provenance, thresholds)
     rows = "\n".join(f"- {code(member.name)}: {member.weight:.1f}" for member in members)
-    return "\n".join(
-        [
-            metadata_block(data, results, library="goemo"),
-            summary("several models as one", labels, data),
-            f"""## Use
-
-```python
-from goemo import bundle
-
-bundle.load("FOLDER").predict(["Thank you, that made my day!"])
-```
-
-Each folder in it is a whole model of its own. {use_of_thresholds(labels, thresholds)}""",
-            figures,
-            f"""## Members
+    return card(
+        "several models as one",
+        labels,
+        provenance,
+        thresholds,
+        results,
+        metric=provenance["metric"],
+        use="Each folder in it is a whole model of its own. ",
+        training=f"""## Members
 
 The score is the sigmoid of the weighted mean of the members' logits:
 
@@ -187,11 +171,9 @@ The score is the sigmoid of the weighted mean of the members' logits:
 
 ## Training
 
-{data_line(data)}
+{data_line(provenance["data"])}
 - {prose(provenance.get("training", "Thresholds were fitted on validation."))}
 
 `provenance.json` has digests and versions; so has each member's.
 """,
-            limits(data),
-        ]
     )

@@ -1,4 +1,4 @@
-"""Common parts of all model cards: the hub's metadata, results and limits."""
+"""Model cards, whatever the model is: the hub's metadata, use, results and limits."""
 
 from __future__ import annotations
 
@@ -14,25 +14,84 @@ from goemo.thresholds import FittedThresholds
 _GOEMOTIONS_EXAMPLES = {"train": 43410, "validation": 5426, "test": 5427}
 _GOEMOTIONS_ID = "google-research-datasets/go_emotions"
 
+_USE = """## Use
 
-def metadata_block(
-    data: Mapping[str, Any],
+```python
+from goemo import bundle
+
+bundle.load("FOLDER").predict(["Thank you, that made my day!"])
+```
+
+"""
+
+_TOP1 = "A text that gets no label this way is given the one with its highest score (`fallback: top1`). "
+
+_LIMITS = """## Intended use and limits
+
+Meant for studying emotion in short texts like those it was trained on, in aggregate. It reflects how
+annotators of that data labelled what they read, with their disagreements and biases, not what a writer felt.
+Rare labels have few examples and wide intervals. Other domains, languages and long texts are untested; it is
+no basis for decisions about a person.
+"""
+
+# What the authors of the data set say of it: Demszky et al., "GoEmotions: A Dataset of Fine-Grained
+# Emotions", ACL 2020, sections 3.1 and on ethical considerations.
+_REDDIT = """
+The texts are English Reddit comments of 3 to 30 tokens. Reddit's users are mostly young men, and the platform
+has a bias towards toxic language; the authors of GoEmotions removed much of that, and balanced sentiments
+and emotions with the help of a model whose errors shape the selection. Names and religions were masked. The
+annotators were native speakers of English from India, so that slang and cultural references of other places
+may be misread. Emotions of other groups, dialects and platforms may be scored worse.
+"""
+
+
+def card(
+    what: str,
+    labels: Sequence[str],
+    provenance: Mapping[str, Any],
+    thresholds: FittedThresholds,
     results: Mapping[str, Any] | None,
     *,
-    library: str,
+    metric: str,
+    use: str,
+    training: str,
+    library: str = "goemo",
     base: str | None = None,
 ) -> str:
-    """Return the block that model hubs read; what is not known stays out, a licence among it.
+    """Return a model card in Markdown, with the metadata block that model hubs read.
 
     Args:
-        data: Of the provenance.
-        results: From ``goemo.evaluation.results``, if there are any.
+        what: Names the model.
+        labels: In the order of the outputs.
+        provenance: Of the bundle: ``data`` and ``report``.
+        thresholds: The bundle's own, fitted on validation.
+        results: From ``goemo.evaluation.results``; without them, the card shows the validation figure alone.
+        metric: The objective, one of :data:`goemo.metrics.AVERAGES`.
+        use: What follows the call of ``predict``, before how scores become labels.
+        training: The sections on how the model was made.
         library: What loads the model.
         base: The checkpoint's name on the hub, if it has one.
     """
+    data = provenance["data"]
+    return "\n".join(
+        [
+            _metadata(data, results, library, base),
+            summary(what, labels, data),
+            f"{_USE}{use}{_use_of_thresholds(labels, thresholds)}",
+            _results(results) if results else _validation(metric, labels, provenance, thresholds),
+            training,
+            _LIMITS + (_REDDIT if _is_goemotions(data) else ""),
+        ]
+    )
+
+
+def _metadata(
+    data: Mapping[str, Any], results: Mapping[str, Any] | None, library: str, base: str | None
+) -> str:
+    """Return the block that model hubs read; what is not known stays out, a licence among it."""
     dataset = _dataset_id(data)
     values: dict[str, Any] = {"library_name": library, "pipeline_tag": "text-classification"}
-    if is_goemotions(data):
+    if _is_goemotions(data):
         values["language"] = ["en"]
     if dataset:
         values["datasets"] = [dataset]
@@ -55,7 +114,7 @@ def summary(what: str, labels: Sequence[str], data: Mapping[str, Any]) -> str:
     )
 
 
-def use_of_thresholds(labels: Sequence[str], thresholds: FittedThresholds) -> str:
+def _use_of_thresholds(labels: Sequence[str], thresholds: FittedThresholds) -> str:
     """Return how the scores become labels, and which thresholds are borrowed."""
     borrowed = ", ".join(prose(labels[place]) for place in thresholds.borrowed)
     unseen = (
@@ -89,33 +148,20 @@ def _index(data: Mapping[str, Any], dataset: str | None, results: Mapping[str, A
     return {"name": "goemo", "results": [{"task": task, "dataset": described, "metrics": averages}]}
 
 
-def is_goemotions(data: Mapping[str, Any]) -> bool:
+def _is_goemotions(data: Mapping[str, Any]) -> bool:
     """Return whether the data is GoEmotions, wherever it was read from."""
     return _GOEMOTIONS_ID in data["source"] or data.get("examples") == _GOEMOTIONS_EXAMPLES
 
 
 def _dataset_id(data: Mapping[str, Any]) -> str | None:
     """Return the data set's name on the Hugging Face hub, or None where it may have none."""
-    if is_goemotions(data):
+    if _is_goemotions(data):
         return _GOEMOTIONS_ID
     scheme, _, rest = data["source"].partition(":")
     return rest.partition(":")[0] if scheme == "hub" else None
 
 
-def figures_section(
-    results: Mapping[str, Any] | None,
-    metric: str,
-    labels: Sequence[str],
-    provenance: Mapping[str, Any],
-    thresholds: FittedThresholds,
-) -> str:
-    """Return the tables of the test split, or the figure on validation where that was not used."""
-    if results:
-        return _results_section(results)
-    return _validation_section(metric, labels, provenance, thresholds)
-
-
-def _results_section(results: Mapping[str, Any]) -> str:
+def _results(results: Mapping[str, Any]) -> str:
     """Return the tables of ``goemo.evaluation.results``."""
     found = results["results"]
     rows = [
@@ -150,7 +196,7 @@ def _results_section(results: Mapping[str, Any]) -> str:
     return f"## Results on {results['split']} ({results['examples']} texts)\n\n" + "\n".join(rows) + "\n"
 
 
-def _validation_section(
+def _validation(
     metric: str, labels: Sequence[str], provenance: Mapping[str, Any], thresholds: FittedThresholds
 ) -> str:
     """Return the figure on validation, where the test split was not used."""
@@ -184,29 +230,3 @@ def data_line(data: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{count} {split}" for split, count in data.get("examples", {}).items())
     splitting = prose(data.get("splitting", "as in the source"))
     return f"- Data: {prose(sizes or without_folders(data['source']))}; splits: {splitting}."
-
-
-def limits(data: Mapping[str, Any]) -> str:
-    """Return what the model is meant for, and where it ends."""
-    return _LIMITS + (_REDDIT if is_goemotions(data) else "")
-
-
-_TOP1 = "A text that gets no label this way is given the one with its highest score (`fallback: top1`). "
-
-_LIMITS = """## Intended use and limits
-
-Meant for studying emotion in short texts like those it was trained on, in aggregate. It reflects how
-annotators of that data labelled what they read, with their disagreements and biases, not what a writer felt.
-Rare labels have few examples and wide intervals. Other domains, languages and long texts are untested; it is
-no basis for decisions about a person.
-"""
-
-# What the authors of the data set say of it: Demszky et al., "GoEmotions: A Dataset of Fine-Grained
-# Emotions", ACL 2020, sections 3.1 and on ethical considerations.
-_REDDIT = """
-The texts are English Reddit comments of 3 to 30 tokens. Reddit's users are mostly young men, and the platform
-has a bias towards toxic language; the authors of GoEmotions removed much of that, and balanced sentiments
-and emotions with the help of a model whose errors shape the selection. Names and religions were masked. The
-annotators were native speakers of English from India, so that slang and cultural references of other places
-may be misread. Emotions of other groups, dialects and platforms may be scored worse.
-"""

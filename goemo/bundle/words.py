@@ -18,14 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import goemo
-from goemo.bundle.card_parts import (
-    data_line,
-    figures_section,
-    limits,
-    metadata_block,
-    summary,
-    use_of_thresholds,
-)
+from goemo.bundle.card_parts import card, data_line
 from goemo.bundle.folder import COMMON_FILES, check_files, damage_named, new_bundle, read_common, write_common
 from goemo.bundle.opened import Bundle, Progress
 from goemo.escaping import prose
@@ -83,8 +76,7 @@ def save_words(
     }
     with new_bundle(folder) as partial:
         model.save(partial)
-        card = _card(model, labels, facts, thresholds, results)
-        write_common(partial, labels, thresholds, facts, card)
+        write_common(partial, labels, thresholds, facts, _card(model, labels, facts, thresholds, results))
 
 
 def load_words_bundle(folder: Path) -> WordsBundle:
@@ -93,7 +85,6 @@ def load_words_bundle(folder: Path) -> WordsBundle:
     Raises:
         InputError: It is no such bundle, a file is damaged, or the files do not fit each other.
     """
-    folder = Path(folder)
     check_files(folder, (VOCABULARY, WEIGHTS, *COMMON_FILES))
     with damage_named(folder):
         labels, thresholds, provenance = read_common(folder)
@@ -110,37 +101,27 @@ def _card(
     thresholds: FittedThresholds,
     results: Mapping[str, Any] | None,
 ) -> str:
-    data = provenance["data"]
-    figures = figures_section(results, provenance["metric"], labels, provenance, thresholds)
     settings = ", ".join(f"{name} {value}" for name, value in asdict(model.settings).items())
     sizes = ", ".join(
         f"{len(terms.vocabulary):,} {'words' if terms.family == 'word' else 'pieces of words'}"
         for terms in model.terms
     )
     notes = "".join(f"- Note: {prose(note)}.\n" for note in model.notes)
-    return "\n".join(
-        [
-            metadata_block(data, results, library="goemo"),
-            summary("a bag of words", labels, data),
-            f"""## Use
+    return card(
+        "a bag of words",
+        labels,
+        provenance,
+        thresholds,
+        results,
+        metric=provenance["metric"],
+        use="It needs scikit-learn, and neither torch nor a GPU. ",
+        training=f"""## Training
 
-```python
-from goemo import bundle
-
-bundle.load("FOLDER").predict(["Thank you, that made my day!"])
-```
-
-It needs scikit-learn, and neither torch nor a GPU. {use_of_thresholds(labels, thresholds)}""",
-            figures,
-            f"""## Training
-
-{data_line(data)}
+{data_line(provenance["data"])}
 - What was fitted: TF-IDF of {sizes}, and one logistic regression a label.
 - Settings: {settings}.
 {notes}- {prose(provenance.get("training", "Thresholds were fitted on validation."))}
 
 `provenance.json` has the full configuration, digests and versions.
 """,
-            limits(data),
-        ]
     )

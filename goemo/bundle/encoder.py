@@ -179,7 +179,6 @@ def load_encoder(folder: Path, *, device: Any = None) -> EncoderBundle:
     """
     from transformers import AutoTokenizer
 
-    folder = Path(folder)
     check_files(folder, _FILES)
     with damage_named(folder):
         labels, thresholds, provenance = read_common(folder, EncoderProvenance)

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from goemo.bundle import load
 from goemo.bundle.encoder import EncoderBundle
-from goemo.bundle.opening import load
 from goemo.data.sample import LEAST_ROWS, generate
 from goemo.errors import GoemoError, InputError, first_line
 from goemo.files import built_file, check_file_target

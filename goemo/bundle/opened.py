@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,7 @@ class Bundle(ABC):
         return [
             {
                 "text": text,
-                "labels": [
-                    label for label, is_predicted in zip(self.labels, row, strict=True) if is_predicted
-                ],
+                "labels": list(compress(self.labels, row)),
                 "scores": dict(zip(self.labels, values, strict=True)),
             }
             for text, row, values in zip(texts, predictions, scores.tolist(), strict=True)

@@ -70,12 +70,12 @@ class Output:
 
 def as_json(chunks: Chunks, output: Output) -> Pieces:
     """Yield the pieces of one JSON array, one prediction a line."""
-    between = "[\n"
+    before = "[\n"
     for first, chunk in _numbered(chunks):
-        items = _objects(first, chunk, output)
-        yield "".join(_between(between, items)).encode("utf-8", "replace")
-        between = ",\n" if chunk else between
-    yield b"[]\n" if between == "[\n" else b"\n]\n"
+        if chunk:
+            yield (before + ",\n".join(_objects(first, chunk, output))).encode("utf-8", "replace")
+            before = ",\n"
+    yield b"[]\n" if before == "[\n" else b"\n]\n"
 
 
 def as_json_lines(chunks: Chunks, output: Output) -> Pieces:
@@ -214,15 +214,6 @@ def _arrow(values: Sequence[Any]) -> Any:
         words = (None if value is None else _cell(value) for value in there)
         found = pa.array([w if w is None else str(w).encode("utf-8", "replace").decode() for w in words])
     return pa.nulls(len(there), pa.string()) if pa.types.is_null(found.type) else found
-
-
-def _between(first: str, items: Iterable[str]) -> Iterator[str]:
-    """Yield ``first`` before the first item, and what separates the items of an array before the others."""
-    before = first
-    for item in items:
-        yield before
-        yield item
-        before = ",\n"
 
 
 def _rows(rows: Iterable[Sequence[Any]]) -> bytes:

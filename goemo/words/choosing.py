@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 
 from goemo.arrays import Targets
 from goemo.configuration.words import WordsSettings
 from goemo.words.regression import fit_regressions
-from goemo.words.terms import families_of, fit_family
+from goemo.words.terms import families_of, fit_family, joined
 
 # Of more training rows than this, so many are drawn for the choice; the model itself is fitted on all.
 MOST_ROWS = 15_000
@@ -54,7 +55,6 @@ def choose_settings(
     *,
     among: Mapping[str, Sequence[Any]] = {},
     seed: int = 0,
-    on_try: Callable[[WordsSettings, float], None] | None = None,
 ) -> Choice:
     """Choose between words alone and words with characters, and the penalty of each.
 
@@ -67,7 +67,6 @@ def choose_settings(
         targets: True where the label applies, shape (texts, n_labels).
         among: Fields of `WordsSettings`, each with the values to try in place of these.
         seed: Seeds which rows take part, and which of them judge.
-        on_try: Called with each settings tried and its figure.
 
     Returns:
         The defaults, or the first of the values given, without a try, where there are few rows or no label
@@ -80,32 +79,30 @@ def choose_settings(
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(texts))[:MOST_ROWS]
     judges, fits = np.sort(rows[: len(rows) // 3]), np.sort(rows[len(rows) // 3 :])
-    labels = np.flatnonzero(_both_classes(targets[judges]))
+    judged = targets[judges]
+    labels = np.flatnonzero(judged.any(axis=0) & ~judged.all(axis=0))
     if len(rows) < LEAST_ROWS or not len(labels):
         which = "the first of the settings given" if first else "default settings"
         return Choice(WordsSettings(**first), (), 0, f"{which}: too few training rows to choose any")
     if len(labels) > MOST_LABELS:
         labels = np.sort(rng.permutation(labels)[:MOST_LABELS])
-    fitted_targets, judged_targets = targets[np.ix_(fits, labels)], targets[np.ix_(judges, labels)]
-    vectors_of = _Vectors([texts[row] for row in fits], [texts[row] for row in judges])
+    fitted_targets, judged_targets = targets[np.ix_(fits, labels)], judged[:, labels]
+    fitting, judging = [texts[row] for row in fits], [texts[row] for row in judges]
+
+    @cache
+    def family_vectors(*family: Any) -> tuple[csr_matrix, csr_matrix]:
+        terms, vectors = fit_family(fitting, *family)
+        return vectors, terms.transform(judging)
+
     tried: list[tuple[WordsSettings, float]] = []
     for values in product(*(among.get(name, usual) for name, usual in _USUAL.items())):
         settings = WordsSettings(**dict(zip(_USUAL, values, strict=True)))
-        vectors, held_out = vectors_of(settings)
-
-        def figure(
-            C: float,  # noqa: N803
-            vectors: csr_matrix = vectors,
-            held_out: csr_matrix = held_out,
-        ) -> float:
-            weights, intercepts, _ = fit_regressions(vectors, fitted_targets, C)
-            return macro_average_precision(held_out @ weights + intercepts, judged_targets)
-
+        parts = [family_vectors(*family, settings.least_rows) for family in families_of(settings)]
+        vectors, held_out = (joined(side) for side in zip(*parts, strict=True))
+        figure = partial(_figure, vectors, fitted_targets, held_out, judged_targets)
         asked = among.get("C")
         for C, value in _climb(figure) if asked is None else ((C, figure(C)) for C in asked):  # noqa: N806
             tried.append((replace(settings, C=C), value))
-            if on_try is not None:
-                on_try(*tried[-1])
     best = max(tried, key=lambda one: one[1])[0]
     return Choice(
         best,
@@ -115,32 +112,18 @@ def choose_settings(
     )
 
 
-class _Vectors:
-    """Features of the same texts with several settings; each family of terms is fitted once."""
-
-    def __init__(self, fitted: Sequence[str], judged: Sequence[str]) -> None:
-        self._texts, self._judged = fitted, judged
-        self._known: dict[tuple[Any, ...], tuple[csr_matrix, csr_matrix]] = {}
-
-    def __call__(self, settings: WordsSettings) -> tuple[csr_matrix, csr_matrix]:
-        """Return the vectors of the texts that fit, and of those that judge."""
-        parts = [self._family(*family, settings.least_rows) for family in families_of(settings)]
-        fitted, judged = (csr_matrix(hstack(side, format="csr")) for side in zip(*parts, strict=True))
-        return fitted, judged
-
-    def _family(self, *family: Any) -> tuple[csr_matrix, csr_matrix]:
-        if family not in self._known:
-            terms, vectors = fit_family(self._texts, *family)
-            self._known[family] = vectors, terms.transform(self._judged)
-        return self._known[family]
-
-
-def macro_average_precision(logits: np.ndarray, targets: Targets) -> float:
-    """Return the mean of the labels' average precision, over those that have positives and negatives."""
+def _figure(
+    vectors: csr_matrix,
+    targets: Targets,
+    held_out: csr_matrix,
+    judged: Targets,
+    C: float,  # noqa: N803
+) -> float:
+    """Return the mean of the labels' average precision on held-out rows, of regressions on the others."""
     from sklearn.metrics import average_precision_score
 
-    labels = np.flatnonzero(_both_classes(targets))
-    return float(np.mean([average_precision_score(targets[:, label], logits[:, label]) for label in labels]))
+    weights, intercepts, _ = fit_regressions(vectors, targets, C)
+    return float(average_precision_score(judged, held_out @ weights + intercepts))
 
 
 def _climb(figure: Callable[[float], float]) -> Iterator[tuple[float, float]]:
@@ -156,10 +139,6 @@ def _climb(figure: Callable[[float], float]) -> Iterator[tuple[float, float]]:
             return
         best *= factor
         at[best] = value
-
-
-def _both_classes(targets: Targets) -> np.ndarray:
-    return np.asarray(targets.any(axis=0) & ~targets.all(axis=0))
 
 
 def _note(settings: WordsSettings, *, rows: tuple[int, int], labels: tuple[int, int]) -> str:

@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import load_file, save_file
-from scipy.sparse import csr_matrix, hstack
 from scipy.special import expit
 
 from goemo.arrays import Targets
 from goemo.configuration.json_files import read_json
 from goemo.configuration.words import WordsSettings
 from goemo.words.regression import fit_regressions
-from goemo.words.terms import Family, Terms, fit_terms
+from goemo.words.terms import Family, Terms, families_of, fit_family, joined
 
 VOCABULARY, WEIGHTS = "words.json", "model.safetensors"
 
@@ -65,7 +64,7 @@ class WordsModel:
         weights = self.weights.astype(np.float64)
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             part = slice(start, start + _TEXTS_AT_ONCE)
-            vectors = _joined([terms.transform(texts[part]) for terms in self.terms])
+            vectors = joined([terms.transform(texts[part]) for terms in self.terms])
             found[part] = vectors @ weights + self.intercepts
             if on_progress is not None:
                 on_progress(min(part.stop, len(texts)), len(texts))
@@ -74,11 +73,6 @@ class WordsModel:
     def scores(self, texts: Sequence[str], on_progress: Progress | None = None) -> NDArray[np.float32]:
         """Return the scores of texts, in [0, 1], shape (texts, n_labels), in their order; see `logits`."""
         return scores_of(self.logits(texts, on_progress))
-
-    @property
-    def size_bytes(self) -> int:
-        """What the weights take."""
-        return self.weights.nbytes + self.intercepts.nbytes + sum(terms.idf.nbytes for terms in self.terms)
 
     def save(self, folder: Path) -> None:
         """Write both files into a folder that exists; the same model gives the same bytes."""
@@ -164,25 +158,20 @@ def fit_words(
     """
     if not len(texts):
         raise ValueError("a bag of words needs at least one training text, got none")
-    terms, families = fit_terms(texts, settings)
-    weights, intercepts, unfinished = fit_regressions(
-        _joined(families), targets, settings.C, on_label=on_label
-    )
+    fitted = [fit_family(texts, *family, settings.least_rows) for family in families_of(settings)]
+    vectors = joined([vectors for _, vectors in fitted])
+    weights, intercepts, unfinished = fit_regressions(vectors, targets, settings.C, on_label=on_label)
     names = labels if labels is not None else [str(label) for label in range(targets.shape[1])]
     notes = list(_notes(len(weights), targets, names, settings))
     if unfinished:
         notes.append(f"{unfinished} labels were still moving when the solver stopped; a smaller C converges")
-    return WordsModel(settings, tuple(terms), weights, intercepts, tuple(notes))
+    return WordsModel(settings, tuple(terms for terms, _ in fitted), weights, intercepts, tuple(notes))
 
 
 def scores_of(logits: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the scores, in [0, 1], of logits of any shape."""
     scores: NDArray[np.float32] = expit(logits).astype(np.float32)
     return scores
-
-
-def _joined(families: Sequence[csr_matrix]) -> csr_matrix:
-    return csr_matrix(hstack(families, format="csr")) if len(families) > 1 else families[0]
 
 
 def _notes(terms: int, targets: Targets, labels: Sequence[str], settings: WordsSettings) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from goemo.configuration.words import WordsSettings
 
@@ -63,20 +63,6 @@ class Terms:
         return vectorizer
 
 
-def fit_terms(texts: Sequence[str], settings: WordsSettings) -> tuple[list[Terms], list[csr_matrix]]:
-    """Learn the terms of training texts.
-
-    Args:
-        texts: Of the training rows.
-        settings: Which n-grams, and in how many rows a term must occur.
-
-    Returns:
-        The families that the settings ask for, words first, each with the vectors of the texts.
-    """
-    fitted = [fit_family(texts, *family, settings.least_rows) for family in families_of(settings)]
-    return [terms for terms, _ in fitted], [vectors for _, vectors in fitted]
-
-
 def families_of(settings: WordsSettings) -> list[tuple[Family, int, int]]:
     """Return the families that settings ask for, words first: each with its shortest and longest terms."""
     families: list[tuple[Family, int, int]] = [("word", 1, settings.word_ngrams)]
@@ -98,6 +84,11 @@ def fit_family(
         return terms, terms.transform(texts)
     vocabulary = tuple(str(term) for term in vectorizer.get_feature_names_out())
     return Terms(family, shortest, longest, vocabulary, np.asarray(vectorizer.idf_, np.float64)), vectors
+
+
+def joined(families: Sequence[csr_matrix]) -> csr_matrix:
+    """Return the vectors of texts in all families, side by side, from those in each."""
+    return csr_matrix(hstack(families, format="csr")) if len(families) > 1 else families[0]
 
 
 def _vectorizer(family: Family, shortest: int, longest: int, **options: Any) -> TfidfVectorizer:

@@ -8,8 +8,9 @@ gained .0003 on GoEmotions), and at each step all weights in tenths are tried, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from goemo.arrays import Scores, Targets, to_logits
 from goemo.evaluation import as_kept
 from goemo.metrics import average
 from goemo.thresholds import apply_thresholds, fit_thresholds
-from goemo.thresholds.counting import counts
+from goemo.thresholds.quality import counts
 
 MOST_MEMBERS = 3
 TENTHS = 10
@@ -99,7 +100,8 @@ def pick_members(
         raise ValueError("a blend needs at least one candidate, got none")
 
     def objective(scores: Scores) -> float:
-        return _objective(scores, targets, metric, thresholds)
+        predictions = apply_thresholds(scores, fit_thresholds(scores, targets, **thresholds))
+        return float(average(metric, *(np.asarray(n, np.float64) for n in counts(predictions, targets))))
 
     best_of_kind: dict[str, tuple[float, Candidate]] = {}
     for one in candidates:
@@ -126,21 +128,7 @@ def pick_members(
     return tuple(Member(one.name, weight) for one, weight in zip(members, tenths, strict=True))
 
 
-def _weights(members: int) -> Iterator[tuple[int, ...]]:
-    """Yield all ways to share out ten tenths, at least one a member; the most equal first: it wins ties."""
-    found = list(_shares(members, TENTHS))
-    yield from sorted(found, key=lambda weights: (max(weights) - min(weights), weights))
-
-
-def _shares(members: int, tenths: int) -> Iterator[tuple[int, ...]]:
-    if members == 1:
-        yield (tenths,)
-        return
-    for first in range(1, tenths - members + 2):
-        yield from ((first, *rest) for rest in _shares(members - 1, tenths - first))
-
-
-def _objective(scores: Scores, targets: Targets, metric: str, thresholds: dict[str, Any]) -> float:
-    fitted = fit_thresholds(scores, targets, **thresholds)
-    hits, predicted, positives = counts(apply_thresholds(scores, fitted), targets)
-    return float(average(metric, *(np.asarray(n, np.float64) for n in (hits, predicted, positives))))
+def _weights(members: int) -> list[tuple[int, ...]]:
+    """Return all ways to share out ten tenths, at least one a member; the most equal first: it wins ties."""
+    found = [shares for shares in product(range(1, TENTHS + 1), repeat=members) if sum(shares) == TENTHS]
+    return sorted(found, key=lambda shares: (max(shares) - min(shares), shares))

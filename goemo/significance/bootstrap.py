@@ -12,7 +12,7 @@ from goemo.arrays import check_flags
 from goemo.metrics import average, label_metric
 from goemo.significance.intervals import Interval, check_level, interval, wilson
 from goemo.significance.resamples import count_flags, grouped, resamples
-from goemo.thresholds.counting import counts
+from goemo.thresholds.quality import counts
 
 Draws = NDArray[np.float64]  # the metric in each resample, (n_draws,)
 Labels = NDArray[np.float64]  # one number a label, (l,), or one a draw and label, (n_draws, l)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goemo.arrays import Values, check_flags, check_scores
+from goemo.significance.intervals import check_level
 from goemo.significance.resamples import resamples
 from goemo.thresholds.between import halfway
 
@@ -125,8 +126,7 @@ def threshold_band(drawn: npt.ArrayLike, *, level: float = 0.95) -> tuple[Values
     Raises:
         ValueError: The level is not in (0, 1).
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level}")
+    check_level(level)
     ends = np.quantile(
         np.asarray(drawn, dtype=np.float64), [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf"
     )

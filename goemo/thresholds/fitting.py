@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from goemo.arrays import Targets, check_flags, check_scores
 from goemo.configuration.thresholds import filled_options, threshold_options
 from goemo.thresholds.borrowing import borrow
-from goemo.thresholds.counting import f1_of
 from goemo.thresholds.cross_fit import cross_fit
 from goemo.thresholds.fitted import FittedThresholds, apply_thresholds
 from goemo.thresholds.folds import fold_of_rows
 from goemo.thresholds.methods.registry import REFUSING, fit_of
+from goemo.thresholds.quality import counts, f_measure
 
 _USUAL = {"target": "f1", "fallback": "none"}
 
@@ -67,7 +67,8 @@ def fit_thresholds(
         options=own,
         borrowed=tuple(np.flatnonzero(is_borrowed).tolist()),
     )
-    fitted.f1[:] = f1_of(apply_thresholds(score_array, fitted), target_array)
+    found = counts(apply_thresholds(score_array, fitted), target_array)
+    fitted.f1[:] = f_measure().worth(*found, len(target_array))
     return fitted
 
 

@@ -1,4 +1,4 @@
-"""Quality of a threshold, for each target that thresholds can be fitted for."""
+"""Quality of a threshold, for each target that thresholds can be fitted for, from counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from goemo.arrays import Targets
 
 Counts = NDArray[Any]  # whole numbers, or their expectations
 
@@ -81,6 +83,17 @@ def ratio(numerator: Counts, denominator: Counts) -> NDArray[np.float64]:
         return np.asarray(numerator / denominator, dtype=np.float64)
     safe = np.where(denominator == 0, 1, denominator)
     return np.where(denominator == 0, 0.0, numerator / safe)
+
+
+def counts(
+    predictions: Targets, targets: Targets
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return true positives, predicted and positives of each label, (l,) each."""
+    return (
+        np.count_nonzero(predictions & targets, axis=0),
+        np.count_nonzero(predictions, axis=0),
+        np.count_nonzero(targets, axis=0),
+    )
 
 
 def _mcc(true_positives: Counts, predicted: Counts, positives: Counts, examples: int) -> NDArray[np.float64]:

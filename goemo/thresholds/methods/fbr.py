@@ -9,9 +9,8 @@ import numpy as np
 
 from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.between import between
-from goemo.thresholds.counting import counts
 from goemo.thresholds.methods.exact import exact
-from goemo.thresholds.quality import quality
+from goemo.thresholds.quality import counts, quality
 
 
 def fbr(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:

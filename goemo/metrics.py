@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from goemo.arrays import Values, check_flags
 from goemo.thresholds import FittedThresholds, threshold_values
+from goemo.thresholds.quality import ratio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,29 +46,29 @@ class Counts:
     @property
     def accuracy(self) -> Values:
         """Return the share of examples that each label gets right."""
-        return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+        return ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
     @property
     def precision(self) -> Values:
         """Return the share of true ones among each label's predictions."""
-        return _ratio(self.tp, self.tp + self.fp)
+        return ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> Values:
         """Return the share of each label's positives that are predicted."""
-        return _ratio(self.tp, self.tp + self.fn)
+        return ratio(self.tp, self.tp + self.fn)
 
     @property
     def f1(self) -> Values:
         """Return the harmonic mean of precision and recall."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def mcc(self) -> Values:
         """Return the Matthews correlation; 0 where targets or predictions are all alike."""
         tp, fp, fn, tn = (cell.astype(np.float64) for cell in (self.tp, self.fp, self.fn, self.tn))
         scale = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
-        return _ratio(tp * tn - fp * fn, scale)
+        return ratio(tp * tn - fp * fn, scale)
 
     def pooled(self) -> Counts:
         """Return the counts of all labels taken together, as one label."""
@@ -213,7 +214,7 @@ def average(metric: str, hits: Values, predicted: Values, positives: Values) -> 
     values = label_metric(name, hits, predicted, positives)
     if of == "macro":
         return cast("Values", values.mean(axis=-1))
-    return _ratio((values * positives).sum(axis=-1), positives.sum(axis=-1))
+    return ratio((values * positives).sum(axis=-1), positives.sum(axis=-1))
 
 
 def label_metric(name: str, hits: Values, predicted: Values, positives: Values) -> Values:
@@ -223,7 +224,7 @@ def label_metric(name: str, hits: Values, predicted: Values, positives: Values) 
         "precision": (hits, predicted),
         "recall": (hits, positives),
     }[name]
-    return _ratio(numerator, denominator)
+    return ratio(numerator, denominator)
 
 
 def _check_names(labels: Sequence[str], number: int) -> None:
@@ -234,9 +235,3 @@ def _check_names(labels: Sequence[str], number: int) -> None:
 def _weighted_mean(values: Values, weights: Values) -> float:
     total = weights.sum()
     return float(values @ weights / total) if total else 0.0
-
-
-def _ratio(numerator: NDArray[np.generic], denominator: NDArray[np.generic]) -> Values:
-    """Divide, with 0 where the denominator is 0."""
-    empty = denominator == 0
-    return cast("Values", np.where(empty, 0.0, numerator / np.where(empty, 1, denominator)))

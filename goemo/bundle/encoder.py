@@ -231,13 +231,8 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
         "mixed_precision": run.mixed_precision,
         "data": dict(run.prepared.data),
         "report": {"progress": run.best.progress, "step": run.best.step, "metrics": run.best.metrics},
-        "versions": dict(_versions()),
-    }
-
-
-@lru_cache(1)
-def _versions() -> Mapping[str, str]:
-    return {
-        "goemo": goemo.__version__,
-        **{name: metadata.version(name) for name in ("torch", "transformers")},
+        "versions": {
+            "goemo": goemo.__version__,
+            **{name: metadata.version(name) for name in ("torch", "transformers")},
+        },
     }

@@ -43,11 +43,12 @@ def _trained(splits, checkpoint, cache, **changes) -> TrainingRun:
     return train(configuration, prepared)
 
 
+def _thresholds(run):
+    return fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+
+
 def _save(run, folder, **changes):
-    targets = run.prepared.targets["validation"]
-    thresholds = fit_thresholds(run.scores("validation"), targets)
-    bundle.save(run, folder, **{"thresholds": thresholds, "provenance": {"trial": "t001"}} | changes)
-    return thresholds
+    bundle.save(run, folder, **{"thresholds": _thresholds(run), "provenance": {"trial": "t001"}} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +157,14 @@ def test_a_fallback_survives_the_folder_and_is_told(run, tmp_path):
     assert "fallback" not in _card(run)
 
 
-def _card(run, labels=None, facts=None, results=None):
-    labels = labels or run.prepared.labels
-    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
-    return model_card(run.configuration, labels, {**_facts(run), **(facts or {})}, thresholds, results)
+def _card(run, *, labels=None, facts=None, thresholds=None, results=None, **changes):
+    return model_card(
+        replace(run.configuration, **changes),
+        labels or run.prepared.labels,
+        {**_facts(run), **(facts or {})},
+        thresholds or _thresholds(run),
+        results,
+    )
 
 
 def _metadata(card):
@@ -187,14 +192,11 @@ def test_the_card_states_what_is_known_and_nothing_else(run):
 
 def test_the_card_names_the_schedule(run):
     """As it was trained, and a warm-up where there was one."""
-    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
     for schedule, share, words in (
         ("linear", 0.1, "linear schedule with warm-up"),
         ("warmup_stable_decay", 0.0, "warmup-stable-decay schedule"),
     ):
-        trained = replace(run.configuration, schedule=schedule, warmup_fraction=share)
-        card = model_card(trained, run.prepared.labels, _facts(run), thresholds, None)
-        assert f"AdamW, {words}, loss" in card
+        assert f"AdamW, {words}, loss" in _card(run, schedule=schedule, warmup_fraction=share)
 
 
 @pytest.mark.parametrize(
@@ -247,9 +249,8 @@ def test_a_pipeline_takes_batches_of_an_xlnet(small_splits, cache, tmp_path):
 def test_a_bundle_comes_back_as_it_was_saved(run, saved, small_splits):
     """Labels, thresholds to the last bit, configuration and provenance survive the folder."""
     loaded = bundle.load(saved)
-    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
     assert loaded.labels == small_splits.labels
-    assert np.array_equal(loaded.thresholds.values, thresholds.values)
+    assert np.array_equal(loaded.thresholds.values, _thresholds(run).values)
     assert loaded.thresholds.method == "exact"
     assert loaded.configuration == run.configuration
     assert loaded.provenance["trial"] == "t001"
@@ -275,7 +276,7 @@ def test_prepared_data_scores_as_its_texts_do(  # noqa: PLR0917 - fixtures
 
 def test_a_label_that_is_never_predicted_survives(run, tmp_path):
     """A threshold of infinity is null in the file, infinity again when loaded, and never predicts."""
-    fitted = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
+    fitted = _thresholds(run)
     values = fitted.values.copy()
     values[2] = np.inf
     _save(run, tmp_path / "b", thresholds=replace(fitted, values=values))
@@ -373,22 +374,17 @@ def test_half_a_surrogate_pair_is_scored(saved, run):
 def test_a_label_with_a_bar_keeps_its_column(run):
     """The cells of the card's tables are as many as their heads."""
     labels = ["a|b", "c", "d", "e"]
-    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
-    facts = _facts(run)
-    card = model_card(run.configuration, labels, facts, thresholds)
-    assert "\n| a\\|b | 0." in card
-    results = evaluation.results(labels, thresholds, run.scores("test"), run.prepared.targets["test"])
-    assert "\n| a\\|b | 0." in model_card(run.configuration, labels, facts, thresholds, results)
+    results = evaluation.results(labels, _thresholds(run), run.scores("test"), run.prepared.targets["test"])
+    for shown in (None, results):
+        assert "\n| a\\|b | 0." in _card(run, labels=labels, results=shown)
 
 
 def test_the_card_names_labels_whose_thresholds_are_borrowed(run):
     """A label that no validation row has is named in the card, and only such labels."""
     scores, targets = run.scores("validation"), run.prepared.targets["validation"].copy()
-    labels, facts = ["a|b", "c", "d", "e"], _facts(run)
-    whole = model_card(run.configuration, labels, facts, fit_thresholds(scores, targets))
-    assert "borrowed" not in whole
+    assert "borrowed" not in _card(run)
     targets[:, 0] = False
-    card = model_card(run.configuration, labels, facts, fit_thresholds(scores, targets))
+    card = _card(run, labels=["a|b", "c", "d", "e"], thresholds=fit_thresholds(scores, targets))
     assert "No validation text had a\\|b: thresholds borrowed from other labels." in card
 
 
@@ -415,9 +411,8 @@ def test_the_folder_holds_no_pickle_and_says_what_it_is(saved):
 
 def test_the_card_shows_the_numbers_it_is_given(run, tmp_path, small_splits):
     """With results: each label's F1 and the honest macro-F1; without: the validation figure."""
-    thresholds = fit_thresholds(run.scores("validation"), small_splits.validation.targets)
     results = evaluation.results(
-        small_splits.labels, thresholds, run.scores("test"), small_splits.test.targets
+        small_splits.labels, _thresholds(run), run.scores("test"), small_splits.test.targets
     )
     _save(run, tmp_path / "b", results=results)
     card = (tmp_path / "b" / "README.md").read_text()
@@ -478,9 +473,8 @@ def test_a_target_that_will_not_do_is_known_before(tmp_path):
 def test_a_training_without_a_report_has_no_bundle(run, tmp_path):
     """There are no best weights yet."""
     fresh = TrainingRun(run.configuration, run.prepared)
-    thresholds = fit_thresholds(run.scores("validation"), run.prepared.targets["validation"])
     with pytest.raises(GoemoError, match="first report"):
-        bundle.save(fresh, tmp_path / "b", thresholds=thresholds, provenance={})
+        bundle.save(fresh, tmp_path / "b", thresholds=_thresholds(run), provenance={})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -513,47 +507,19 @@ def _pickle_weights(folder):
     (folder / "model.safetensors").unlink()
 
 
-def _break_json(folder):
-    (folder / "thresholds.json").write_text('{"method": ')
-
-
-def _lose_a_threshold(folder):
-    values = json.loads((folder / "thresholds.json").read_text())
-    del values["thresholds"]["joy"]
-    (folder / "thresholds.json").write_text(json.dumps(values))
-
-
-def _set_threshold(value):
-    def damage(folder):
-        values = json.loads((folder / "thresholds.json").read_text())
-        values["thresholds"]["joy"] = value
-        (folder / "thresholds.json").write_text(json.dumps(values))
-
-    return damage
-
-
 def _written(name, text):
     return lambda folder: (folder / name).write_text(text)
 
 
-def _break_configuration(folder):
-    values = json.loads((folder / "provenance.json").read_text())
-    values["configuration"]["epochs"] = 0
-    (folder / "provenance.json").write_text(json.dumps(values))
+def _changed(name, change):
+    """Damage that puts other values in the place of those that a JSON file holds."""
+    return lambda folder: (folder / name).write_text(
+        json.dumps(change(json.loads((folder / name).read_text())))
+    )
 
 
-def _bring_a_kernel(folder):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"attn_implementation": "evil/kernel"}))
-
-
-def _become_an_adapter(folder):
-    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
-
-
-def _swap_labels(folder):
-    labels = json.loads((folder / "labels.json").read_text())
-    (folder / "labels.json").write_text(json.dumps(labels[::-1]))
+def _set_threshold(value):
+    return _changed("thresholds.json", lambda v: v | {"thresholds": v["thresholds"] | {"joy": value}})
 
 
 @pytest.mark.parametrize(
@@ -562,9 +528,12 @@ def _swap_labels(folder):
         (_cut_weights, "does not load"),
         (_lose_a_weight, "lacks classifier.bias"),
         (_pickle_weights, "no model.safetensors"),
-        (_break_json, "thresholds.json: not a JSON file of a bundle: Expecting value: line 1"),
-        (_lose_a_threshold, "one threshold for each"),
-        (_swap_labels, "the same, in order"),
+        (
+            _written("thresholds.json", '{"method": '),
+            "thresholds.json: not a JSON file of a bundle: Expecting value: line 1",
+        ),
+        (_changed("thresholds.json", lambda v: v | {"thresholds": {"joy": 0.5}}), "one threshold for each"),
+        (_changed("labels.json", lambda labels: labels[::-1]), "the same, in order"),
         (
             _set_threshold(float("nan")),
             "thresholds.json: .*thresholds.joy: must hold finite numbers",
@@ -575,7 +544,10 @@ def _swap_labels(folder):
         ),
         (_set_threshold(1.5), "thresholds.json: thresholds.joy: must be a number from 0 to 1, got 1.5"),
         (_set_threshold("high"), "thresholds.json: thresholds.joy: must be a number from 0 to 1, got 'high'"),
-        (_break_configuration, "provenance.json: configuration.epochs: must be a whole number of at least 1"),
+        (
+            _changed("provenance.json", lambda v: v | {"configuration": v["configuration"] | {"epochs": 0}}),
+            "provenance.json: configuration.epochs: must be a whole number of at least 1",
+        ),
         (_written("labels.json", "{}"), "labels.json: must be a list, got {}"),
         (_written("labels.json", "[]"), "labels.json: .* at least 1 item"),
         (_written("labels.json", '["joy", 3]'), r"labels.json: \[1\]: must be text, got 3"),
@@ -597,8 +569,14 @@ def _swap_labels(folder):
             "configuration: must be a mapping with check",
         ),
         (_written("provenance.json", "\0" * 9), "provenance.json: not a JSON file of a bundle"),
-        (_bring_a_kernel, "must be one of eager, sdpa, got 'evil/kernel'"),
-        (_become_an_adapter, "merge the adapter"),
+        (
+            _changed("config.json", lambda v: v | {"attn_implementation": "evil/kernel"}),
+            "must be one of eager, sdpa, got 'evil/kernel'",
+        ),
+        (
+            _written("adapter_config.json", '{"base_model_name_or_path": "somebody/else"}'),
+            "merge the adapter",
+        ),
     ],
 )
 def test_a_damaged_bundle_is_refused(damaged, damage, message):

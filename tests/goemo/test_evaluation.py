@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scored import scored
 
 from goemo.configuration import THRESHOLD_METHODS
 from goemo.evaluation import OptimisticThresholdsWarning, results, validation_metrics
@@ -19,10 +20,7 @@ LABELS = ("joy", "anger", "fear", "grief", "neutral")
 
 
 def split(n, seed):
-    generator = np.random.default_rng(seed)
-    targets = generator.random((n, len(LABELS))) < np.array([0.3, 0.1, 0.05, 0.02, 0.4])
-    noise = generator.normal(size=targets.shape)
-    return (1 / (1 + np.exp(2 - noise - 2 * targets))).astype(np.float32), targets
+    return scored(n, [0.3, 0.1, 0.05, 0.02, 0.4], seed=seed, dtype=np.float32)
 
 
 @pytest.fixture

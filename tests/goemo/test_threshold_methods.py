@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
+from scored import imbalanced
 from sklearn.metrics import f1_score
 
 from goemo.calibration import calibrate
@@ -41,13 +43,6 @@ def cases(draw, most_rows=6, most_labels=3):
     return scores, draw(hnp.arrays(np.bool_, shape))
 
 
-def imbalanced(n=300, labels=6, seed=0, dtype=np.float32):
-    generator = np.random.default_rng(seed)
-    targets = generator.random((n, labels)) < np.linspace(0.01, 0.4, labels)
-    scores = 1 / (1 + np.exp(2 - generator.normal(size=(n, labels)) - 2 * targets))
-    return scores.astype(dtype), targets
-
-
 def cuts_of(scores):
     """All thresholds that make a difference, from never to always."""
     return [math.inf, *sorted({float(score) for score in scores}, reverse=True)]
@@ -73,10 +68,6 @@ def example_mean(scores, targets, values):
     predictions = scores >= np.asarray(values)
     twice, size = 2 * (predictions & targets).sum(axis=1), predictions.sum(axis=1) + targets.sum(axis=1)
     return float((twice / np.maximum(size, 1)).mean())
-
-
-def logit(value):
-    return math.log(value / (1 - value))
 
 
 def test_there_is_a_function_for_every_method():
@@ -298,7 +289,7 @@ def test_example_f1_cannot_be_improved_by_one_label(case):
 @pytest.mark.parametrize("seed", range(3))
 def test_example_f1_goes_on_until_nothing_helps(seed):
     """So it is with more labels, where the first round leaves something to the next ones."""
-    check_example_f1(*imbalanced(n=150, labels=8, seed=seed))
+    check_example_f1(*imbalanced(150, labels=8, seed=seed))
 
 
 def test_example_f1_is_what_scikit_learn_averages_over_samples():

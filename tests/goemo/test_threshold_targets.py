@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from scored import cases, scored
 from sklearn.metrics import fbeta_score, matthews_corrcoef, precision_score, recall_score
 
 from goemo.calibration import calibrate
@@ -29,17 +28,6 @@ ASKED = [
     {"target": "recall_at_precision", "precision": 0.5},
     {"target": "recall_at_precision", "precision": 1.0},
 ]
-
-
-@st.composite
-def cases(draw):
-    """Scores and targets with many ties, all-negative and all-positive labels, in both precisions."""
-    shape = draw(st.tuples(st.integers(1, 10), st.integers(1, 3)))
-    dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
-    tied = st.sampled_from([0.0, -0.0, 0.05, 0.1, 0.25, 0.5, 0.95, 1.0])
-    free = st.floats(0, 1, width=np.dtype(dtype).itemsize * 8)
-    scores = draw(hnp.arrays(dtype, shape, elements=draw(st.sampled_from([tied, free]))))
-    return scores, draw(hnp.arrays(np.bool_, shape))
 
 
 def worth(predictions, targets, asked):
@@ -74,7 +62,7 @@ def best_of(cuts, asked):
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(map(str, asked.values())))
 @settings(max_examples=100, deadline=None)
-@given(case=cases())
+@given(case=cases(10, 3))
 def test_exact_is_brute_force_over_all_cut_points(asked, case):
     """The threshold is the score worth most; of equal ones the higher, or the one with more recall."""
     scores, targets = case
@@ -87,7 +75,7 @@ def test_exact_is_brute_force_over_all_cut_points(asked, case):
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(map(str, asked.values())))
 @settings(max_examples=50, deadline=None)
-@given(case=cases())
+@given(case=cases(10, 3))
 def test_grid_is_a_loop_over_its_cuts(asked, case):
     """Of 0.05 .. 0.95 with ``score > cut``, the first with the best worth; inf where none will do."""
     scores, targets = case
@@ -114,7 +102,7 @@ def test_grid_takes_the_lower_of_two_cuts_whose_mcc_differs_by_rounding_alone():
 
 @pytest.mark.parametrize("asked", ASKED[:4], ids=lambda asked: "-".join(map(str, asked.values())))
 @settings(max_examples=80, deadline=None)
-@given(case=cases())
+@given(case=cases(10, 3))
 def test_global_is_brute_force_over_one_cut_for_all(asked, case):
     """The one cut has the best sum over labels of all scores; of (nearly) equal ones it is the highest.
 
@@ -139,9 +127,7 @@ def test_global_is_brute_force_over_one_cut_for_all(asked, case):
 
 def test_the_measures_are_those_of_scikit_learn():
     """No score of a realistic label has a better F-beta or MCC by scikit-learn than the threshold."""
-    generator = np.random.default_rng(0)
-    targets = generator.random((60, 3)) < [0.1, 0.2, 0.4]
-    scores = 1 / (1 + np.exp(2 - generator.normal(size=(60, 3)) - 2 * targets))
+    scores, targets = scored(60, [0.1, 0.2, 0.4])
     measures = [
         ({"target": "f_beta", "beta": 2}, lambda t, p: fbeta_score(t, p, beta=2, zero_division=0)),
         ({"target": "f_beta", "beta": 0.5}, lambda t, p: fbeta_score(t, p, beta=0.5, zero_division=0)),
@@ -165,9 +151,7 @@ def test_the_measures_are_those_of_scikit_learn():
 
 def test_beta_one_is_f1():
     """F-beta with beta 1 is F1, to the last bit, for every method that takes both."""
-    generator = np.random.default_rng(0)
-    targets = generator.random((200, 3)) < [0.03, 0.1, 0.4]
-    scores = 1 / (1 + np.exp(2 - generator.normal(size=(200, 3)) - 2 * targets))
+    scores, targets = scored(200, [0.03, 0.1, 0.4])
     for method, known in METHODS.items():
         if "f_beta" in known.targets:
             plain = fit_thresholds(scores, targets, method=method)
@@ -178,9 +162,7 @@ def test_beta_one_is_f1():
 
 def test_more_recall_is_asked_for_with_a_larger_beta():
     """The larger beta, the lower the thresholds, for every method that takes it."""
-    generator = np.random.default_rng(0)
-    targets = generator.random((300, 3)) < [0.05, 0.1, 0.4]
-    scores = 1 / (1 + np.exp(2 - generator.normal(size=(300, 3)) - 2 * targets))
+    scores, targets = scored(300, [0.05, 0.1, 0.4])
     for method, known in METHODS.items():
         if "f_beta" in known.targets:
             low, high = (
@@ -212,9 +194,7 @@ def test_a_requirement_out_of_reach_is_never_predicted():
 
 def test_expected_requirements_are_met_in_expectation():
     """`plug_in` takes the same targets, over expected counts: calibrated shares must meet the requirement."""
-    generator = np.random.default_rng(0)
-    targets = generator.random((400, 1)) < 0.3
-    scores = 1 / (1 + np.exp(2 - generator.normal(size=(400, 1)) - 2 * targets))
+    scores, targets = scored(400, [0.3])
     loose, strict = (
         fit_thresholds(
             scores, targets, method="plug_in", target="recall_at_precision", precision=precision

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 
-import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scored import cases, imbalanced
 from sklearn.metrics import f1_score
 
 from goemo.thresholds import (
@@ -44,27 +44,8 @@ def check_exact(scores, targets):
     assert np.isfinite(fitted.values).all()
 
 
-@st.composite
-def cases(draw):
-    """Scores and targets with many ties, all-negative and all-positive labels, in both precisions."""
-    shape = draw(st.tuples(st.integers(1, 12), st.integers(1, 4)))
-    dtype = draw(st.sampled_from([np.float16, np.float32, np.float64]))
-    tied = st.sampled_from([0.0, -0.0, 0.05, 0.1, 0.25, 0.5, 0.95, 1.0])
-    free = st.floats(0, 1, width=np.dtype(dtype).itemsize * 8)
-    scores = draw(hnp.arrays(dtype, shape, elements=draw(st.sampled_from([tied, free]))))
-    targets = draw(hnp.arrays(np.bool_, shape))
-    return scores, targets
-
-
-def imbalanced(n=300, labels=6, seed=0, dtype=np.float32):
-    generator = np.random.default_rng(seed)
-    targets = generator.random((n, labels)) < np.linspace(0.01, 0.4, labels)
-    scores = 1 / (1 + np.exp(2 - generator.normal(size=(n, labels)) - 2 * targets))
-    return scores.astype(dtype), targets
-
-
 @settings(max_examples=1000, deadline=None)
-@given(cases())
+@given(cases(12, 4))
 @example((np.array([[0.5], [0.5], [0.5]]), np.array([[True], [False], [True]])))
 def test_exact_is_brute_force_over_all_cut_points(case):
     """Thresholds and F1 are those of trying every score, of equal ones the higher, moved between scores."""
@@ -85,7 +66,7 @@ def test_exact_is_brute_force_for_ten_thousand_labels(seed, examples, steps):
 
 
 @settings(max_examples=300, deadline=None)
-@given(cases())
+@given(cases(12, 4))
 def test_grid_predicts_what_the_published_protocol_predicts(case):
     """A loop over 0.05 .. 0.95 with ``score > cut`` and the first best F1 gives the same predictions."""
     scores, targets = case
@@ -131,7 +112,7 @@ def test_the_grid_ends_below_one(step, cuts):
 
 
 @settings(max_examples=500, deadline=None)
-@given(cases())
+@given(cases(12, 4))
 def test_global_is_brute_force_over_one_cut_for_all(case):
     """The one cut has the best macro-F1 of all scores, and of (nearly) equal ones it is the highest."""
     scores, targets = case

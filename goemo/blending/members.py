@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from goemo.arrays import Scores, Targets, to_logits
@@ -57,7 +58,7 @@ class Member:
         return self.tenths / TENTHS
 
 
-def blended_scores(scores: Sequence[Scores], tenths: Sequence[int]) -> Scores:
+def blended_scores(scores: Sequence[Scores], tenths: Sequence[int]) -> NDArray[np.float32]:
     """Return the scores of a blend: the sigmoid of the weighted mean of its members' logits, as kept.
 
     Args:

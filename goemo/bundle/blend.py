@@ -72,15 +72,12 @@ class BlendBundle(Bundle):
     def _scores(
         self, texts: Sequence[str], batch_size: int | None, on_progress: Progress | None
     ) -> NDArray[np.float32]:
-        if not texts:
-            return np.empty((0, len(self.labels)), dtype=np.float32)
         scores = []
         for number, one in enumerate(self.bundles):
             # Texts done are counted through all members; the callback hears of a share of the texts.
             so_far = bound(_share, on_progress, number, len(self.bundles)) if on_progress else None
             scores.append(one.scores(texts, batch_size, so_far))
-        blended = blended_scores(scores, [member.tenths for member in self.members])
-        return np.asarray(blended, dtype=np.float32)
+        return blended_scores(scores, [member.tenths for member in self.members])
 
 
 def save_blend(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -221,15 +222,6 @@ def test_characters_are_taken_where_they_help(small_splits):
     assert few.tried == ()
 
 
-def damaged(folder, tmp_path, file, change):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for path in folder.iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
-    change(copy / file)
-    return copy
-
-
 def edit(**values):
     def change(path):
         path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
@@ -251,7 +243,8 @@ def edit(**values):
 )
 def test_a_damaged_bundle_is_one_line(saved, tmp_path, file, change, named):
     """Whatever is wrong with a file: the folder, and what it is."""
-    copy = damaged(saved, tmp_path, file, change)
+    copy = shutil.copytree(saved, tmp_path / "copy")
+    change(copy / file)
     with pytest.raises(InputError, match=named) as error:
         bundle.load(copy)
     assert str(error.value).startswith(str(copy))
@@ -260,7 +253,7 @@ def test_a_damaged_bundle_is_one_line(saved, tmp_path, file, change, named):
 def test_weights_of_another_number_of_labels_are_refused(saved, small_splits, fitted, tmp_path):
     """Files of two models do not make one."""
     other = replace(fitted, weights=fitted.weights[:, :3], intercepts=fitted.intercepts[:3])
-    copy = damaged(saved, tmp_path, "words.json", lambda _: None)
+    copy = shutil.copytree(saved, tmp_path / "copy")
     other.save(copy)
     with pytest.raises(InputError, match="must have weights for the 4 labels"):
         bundle.load(copy)

@@ -11,20 +11,19 @@ import numpy as np
 from goemo.arrays import Scores, Targets, Values
 from goemo.thresholds.between import between
 from goemo.thresholds.candidates import candidate_blocks
-from goemo.thresholds.quality import UNMET, Quality, quality
+from goemo.thresholds.quality import UNMET, quality
 
 
 def exact(scores: Scores, targets: Targets, options: Mapping[str, Any]) -> Values:
-    """Return the best thresholds of all there are, (l,); options: those of the target."""
-    return between(best_scores(scores, targets, quality(options)), scores)
+    """Return the best thresholds of all there are, (l,); options: those of the target.
 
-
-def best_scores(scores: Scores, targets: Targets, wanted: Quality) -> Values:
-    """Return each label's best score to predict from; ``inf`` without a positive, or where none will do."""
+    ``inf`` without a positive, or where no threshold will do.
+    """
+    wanted = quality(options)
     values = np.full(scores.shape[1], math.inf)
     for block in candidate_blocks(scores, targets):
         worth = wanted.worth(block.true_positives, block.predicted, block.positives, len(scores))
         at = block.best(worth, lower_wins=wanted.lower_wins)
         found = (block.positives[at] > 0) & (worth[at] > UNMET)
         values[block.columns] = np.where(found, block.thresholds[at], math.inf)
-    return values
+    return between(values, scores)

@@ -162,7 +162,7 @@ def fit_words(
     vectors = joined([vectors for _, vectors in fitted])
     weights, intercepts, unfinished = fit_regressions(vectors, targets, settings.C, on_label=on_label)
     names = labels if labels is not None else [str(label) for label in range(targets.shape[1])]
-    notes = list(_notes(len(weights), targets, names, settings))
+    notes = _notes(len(weights), targets, names, settings)
     if unfinished:
         notes.append(f"{unfinished} labels were still moving when the solver stopped; a smaller C converges")
     return WordsModel(settings, tuple(terms for terms, _ in fitted), weights, intercepts, tuple(notes))

@@ -79,6 +79,14 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_texts_give_no_rows(models, kind):
+    """Whatever the model is."""
+    loaded = bundle.load(models[kind])
+    assert loaded.scores([]).shape == (0, len(loaded.labels))
+    assert loaded.predict([]) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_row_of_a_table_gets_its_labels_and_scores(models, table, tmp_path, capsys, kind):
     """CSV, JSON lines and Parquet hold all columns of the file, and what the texts alone give."""
     import pyarrow.parquet as pq

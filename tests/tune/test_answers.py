@@ -397,7 +397,7 @@ def test_seeds_of_members_are_kept_until_the_blend_is_saved(blended, splits, tmp
             data={},
             facts={},
             reports=[],
-            save=lambda *_: None,
+            save=lambda *_, **__: None,
             forget=lambda: forgotten.append(name),
         )
 

@@ -13,9 +13,9 @@ from goemo import bundle
 from goemo.blending import Member, blended_scores
 from goemo.data import Splits
 from goemo.evaluation import validation_metrics
-from goemo.thresholds import fit_thresholds, threshold_options
+from goemo.thresholds import threshold_options
 from tune.models.exported import ExportedBlend, plain
-from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, fitted_once
+from tune.models.trained import Trained, TrainedOn, data_facts, fitted_once, fitted_thresholds
 
 
 def train_blend(
@@ -44,12 +44,9 @@ def train_blend(
     tenths = [member.tenths for member in exported.members]
     scores = blended_scores([one.validation for one in trained], tenths)
     targets = splits.validation.targets
-    options = threshold_options(configuration.thresholds)
-    metrics = validation_metrics(scores, targets, **options)
+    metrics = validation_metrics(scores, targets, **threshold_options(configuration.thresholds))
     objective = f"val/{configuration.metric}"
-    if on == "train+validation":
-        options = carried_options(configuration.thresholds)
-    thresholds = fit_thresholds(scores, targets, **options)
+    thresholds = fitted_thresholds(scores, targets, configuration.thresholds, on=on)
     words = (
         f"Each member was trained on {on}, as its own provenance.json says; the thresholds were fitted on "
         f"the blend's validation scores ({objective} {metrics[objective]:.4f})."
@@ -63,8 +60,9 @@ def train_blend(
                     key: value for key, value in provenance.items() if key not in {"configuration", "report"}
                 }
                 origin = {"origin": plain(member.export.origin), "expected": plain(member.export.expected)}
-                one.save(Path(parts) / str(number), {**own, **origin, "data": one.data, **one.facts}, None)
-                members.append((Member(name, member.tenths), Path(parts) / str(number)))
+                part = Path(parts) / str(number)
+                one.save(part, provenance={**own, **origin, "data": one.data, **one.facts}, results=None)
+                members.append((Member(name, member.tenths), part))
             bundle.save_blend(
                 members,
                 folder,

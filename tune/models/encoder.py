@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,43 +15,13 @@ from goemo import bundle, evaluation
 from goemo.data import Splits
 from goemo.errors import GoemoError
 from goemo.models.failures import is_out_of_memory
-from goemo.thresholds import FittedThresholds, fit_thresholds, threshold_options
 from goemo.training import Diverged, Report, TrainingRun, train
 from goemo.training.prepared import Prepared, prepare
 from tune.live.progress import progress_bars
 from tune.models.exported import Exported
 from tune.models.seeds import EndedSeeds
-from tune.models.trained import Trained, TrainedOn, carried_options, data_facts
+from tune.models.trained import Trained, TrainedOn, data_facts, fitted_thresholds
 from tune.records import runs_folder
-
-
-@dataclass(frozen=True, eq=False)
-class _Selection:
-    """The training that was chosen, and those that it was chosen from.
-
-    Attributes:
-        ended: Where they are kept.
-        run: On train, with the seed that is best on validation.
-        seeds: For each seed its best objective and the progress of that report; where it gave no model, both
-            are None and ``stop_reason`` says why, as in a trial's record.
-        reports: Every report of every seed.
-    """
-
-    ended: EndedSeeds
-    run: TrainingRun
-    seeds: Sequence[Mapping[str, Any]]
-    reports: Sequence[Mapping[str, Any]]
-
-    @property
-    def finished(self) -> int:
-        """How many seeds gave a model."""
-        return sum(entry["value"] is not None for entry in self.seeds)
-
-    @property
-    def report(self) -> Report:
-        """The report that was chosen."""
-        assert self.run.best is not None
-        return self.run.best
 
 
 def train_encoder(
@@ -64,21 +33,23 @@ def train_encoder(
         GoemoError: Every seed diverged or ran out of memory.
     """
     prepared = _prepare(exported, splits, console)
-    selection = _best_of(exported, splits, prepared, seeds, console)
-    run, thresholds = _final(selection, prepared, on, exported, console)
-
-    def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
-        bundle.save(run, folder, thresholds=thresholds, provenance=provenance, results=results)
-
+    first = exported.configuration.seed
+    ended = EndedSeeds(exported, splits, range(first, first + seeds))
+    best, report = _best_of(exported, prepared, ended, console)
+    scores, choice = report.scores.astype(np.float32), exported.configuration.thresholds
+    thresholds = fitted_thresholds(scores, prepared.targets["validation"], choice, on=on)
+    run = best
+    if on == "train+validation":
+        run = _on_both(best, report.progress, prepared, exported.origin.threads, console)
     return Trained(
-        validation=selection.report.scores,
+        validation=report.scores,
         test=evaluation.as_kept(run.scores("test")),
         thresholds=thresholds,
         data=data_facts(splits, prepared.data, exported.data.seed),
-        facts=_training_facts(selection, run, on),
-        reports=selection.reports,
-        save=save,
-        forget=selection.ended.forget,
+        facts=_training_facts(ended.outcomes, best, report, on),
+        reports=ended.reports,
+        save=partial(bundle.save, run, thresholds=thresholds),
+        forget=ended.forget,
     )
 
 
@@ -102,36 +73,39 @@ def _prepare(exported: Exported, splits: Splits, console: Console) -> Prepared:
 
 
 def _best_of(
-    exported: Exported, splits: Splits, prepared: Prepared, seeds: int, console: Console
-) -> _Selection:
-    """Train with each seed and choose the run with the best objective on validation.
+    exported: Exported, prepared: Prepared, ended: EndedSeeds, console: Console
+) -> tuple[TrainingRun, Report]:
+    """Train with each seed; return the run with the best objective on validation, and its best report.
 
     A seed that gives no model is told of, and the next one is tried: memory may have been short for a while.
     Seeds that a command before this one had trained when it was killed are not trained again.
 
     On the CPU with the trial's number of threads, so that the exported seed gives the trial's very scores.
     """
-    wanted = range(exported.configuration.seed, exported.configuration.seed + seeds)
-    ended = EndedSeeds(exported, splits, wanted)
     ended.take_up(prepared)
     for outcome in ended.outcomes:
         console.print(f"seed {outcome['seed']}: trained by an earlier command", highlight=False)
     known = {outcome["seed"] for outcome in ended.outcomes}
-    for seed in wanted:
+    for seed in ended.wanted:
         if seed not in known:
             _train_seed(exported, prepared, seed, ended, console)
-    if ended.best is None:
+    best = ended.best
+    if best is None:
         why = ", ".join(f"seed {one['seed']}: {one['stop_reason']}" for one in ended.outcomes)
         why = why.replace("_", " ")
         raise GoemoError(f"no seed gave a model ({why}); the configuration cannot be trained here")
-    in_order = sorted(ended.outcomes, key=lambda one: one["seed"])
-    selection = _Selection(ended, ended.best, in_order, ended.reports)
-    if seeds > 1:
-        score = selection.report.metrics[f"val/{exported.configuration.metric}"]
-        kept = f"seed {selection.run.configuration.seed}, val/{exported.configuration.metric} {score:.4f}"
-        line = f"{selection.finished} of {seeds} seeds gave a model; the best of them is kept: {kept}"
-        console.print(line, soft_wrap=True)
-    return selection
+    assert best.best is not None
+    if len(ended.wanted) > 1:
+        objective = f"val/{exported.configuration.metric}"
+        kept = f"seed {best.configuration.seed}, {objective} {best.best.metrics[objective]:.4f}"
+        finished = f"{_finished(ended.outcomes)} of {len(ended.wanted)} seeds gave a model"
+        console.print(f"{finished}; the best of them is kept: {kept}", soft_wrap=True)
+    return best, best.best
+
+
+def _finished(outcomes: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many seeds gave a model."""
+    return sum(one["value"] is not None for one in outcomes)
 
 
 def _train_seed(
@@ -170,28 +144,22 @@ def _train_seed(
     ended.add(outcome, run if is_best else None)
 
 
-def _final(
-    selection: _Selection, prepared: Prepared, on: TrainedOn, exported: Exported, console: Console
-) -> tuple[TrainingRun, FittedThresholds]:
-    """Return the training whose weights are saved, and its thresholds."""
-    configuration = selection.run.configuration
-    scores = selection.report.scores.astype(np.float32)
-    targets = prepared.targets["validation"]
-    if on == "train":
-        options = threshold_options(configuration.thresholds)
-        return selection.run, fit_thresholds(scores, targets, **options)
-    thresholds = fit_thresholds(scores, targets, **carried_options(configuration.thresholds))
-    run = TrainingRun(configuration, prepared.joined(), threads=exported.origin.threads)
+def _on_both(
+    best: TrainingRun, progress: int, prepared: Prepared, threads: int, console: Console
+) -> TrainingRun:
+    """Train the chosen configuration on train and validation together, as far as its best report."""
+    run = TrainingRun(best.configuration, prepared.joined(), threads=threads)
     with progress_bars(console) as on_progress:
-        run.train_to(selection.report.progress, partial(on_progress, "training on train+validation"))
-    return run, thresholds
+        run.train_to(progress, partial(on_progress, "training on train+validation"))
+    return run
 
 
-def _training_facts(selection: _Selection, run: TrainingRun, on: TrainedOn) -> dict[str, Any]:
+def _training_facts(
+    outcomes: Sequence[Mapping[str, Any]], best: TrainingRun, report: Report, on: TrainedOn
+) -> dict[str, Any]:
     """Return, for the provenance, what was trained on what, and what was chosen how."""
-    report, metric = selection.report, run.configuration.metric
-    seed = run.configuration.seed
-    asked, finished = len(selection.seeds), selection.finished
+    seed, metric = best.configuration.seed, best.configuration.metric
+    asked, finished = len(outcomes), _finished(outcomes)
     tried = f", the best of {asked} seeds" if asked > 1 else ""
     if finished < asked:
         tried = f", the best of the {finished} of {asked} seeds that gave a model"
@@ -211,7 +179,7 @@ def _training_facts(selection: _Selection, run: TrainingRun, on: TrainedOn) -> d
         "selection": {
             "trained_on": "train",
             "seed": seed,
-            "seeds": [dict(entry) for entry in selection.seeds],
+            "seeds": sorted(outcomes, key=lambda one: one["seed"]),
             "report": {"progress": report.progress, "step": report.step, "metrics": report.metrics},
         },
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ from rich.console import Console
 
 from goemo import bundle, evaluation
 from goemo.data import Splits
-from goemo.thresholds import fit_thresholds, threshold_options
 from tune.models.exported import Exported
-from tune.models.trained import Trained, data_facts
+from tune.models.trained import Trained, data_facts, fitted_thresholds
 from tune.records import SearchFolder, TrialRecord, search_names
 
 _OF_THE_MACHINE = ("seconds", "gpu_seconds")
@@ -54,13 +53,9 @@ def kept_encoder(exported: Exported, splits: Splits, console: Console) -> Traine
         console.print(f"{trial}: the weights kept are of {why}, so it is trained again", soft_wrap=True)
         return None
     console.print(f"{trial}: the weights that the search has kept", highlight=False)
-    scores, configuration = record.scores(splits.validation.targets.shape), exported.configuration
-    options = threshold_options(configuration.thresholds)
-    thresholds = fit_thresholds(scores, splits.validation.targets, **options)
-
-    def save(target: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
-        bundle.save_again(folder, target, thresholds=thresholds, provenance=provenance, results=results)
-
+    targets, choice = splits.validation.targets, exported.configuration.thresholds
+    scores = record.scores(targets.shape)
+    thresholds = fitted_thresholds(scores, targets, choice, on="train")
     return Trained(
         validation=scores.astype(np.float16),
         test=evaluation.as_kept(model.scores(splits.test.texts)),
@@ -71,7 +66,7 @@ def kept_encoder(exported: Exported, splits: Splits, console: Console) -> Traine
             {"seed": record.seed, **{key: row[key] for key in row if key not in _OF_THE_MACHINE}}
             for row in record.history
         ],
-        save=save,
+        save=partial(bundle.save_again, folder, thresholds=thresholds),
     )
 
 

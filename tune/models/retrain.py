@@ -118,7 +118,7 @@ def retrain(
         "started_at": started,
         "ended_at": time.time(),
     }
-    trained.save(output, provenance, results)
+    trained.save(output, provenance=provenance, results=results)
     trained.forget()
     write_record(
         output,

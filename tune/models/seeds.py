@@ -59,7 +59,7 @@ class EndedSeeds:
         decides = [configuration.to_dict(), exported.origin.threads, splits.digest, versions()]
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
         self._folder = runs_folder() / "cache" / "seeds" / digest[:32]
-        self._exported, self._wanted = exported, wanted
+        self._exported, self.wanted = exported, wanted
         self.outcomes: list[dict[str, Any]] = []
         self.reports: list[dict[str, Any]] = []
         self.best: TrainingRun | None = None
@@ -71,7 +71,7 @@ class EndedSeeds:
         """
         try:
             kept = read_json(self._folder / _FILE, _Kept)
-            if not {one["seed"] for one in kept.outcomes} <= set(self._wanted):
+            if not {one["seed"] for one in kept.outcomes} <= set(self.wanted):
                 return  # fewer are asked for, and the best may be none of them
             if kept.best is not None:
                 self.best = TrainingRun.restore(
@@ -91,7 +91,7 @@ class EndedSeeds:
         self.outcomes.append(dict(outcome))
         if run is not None:
             self.best = run
-        if len(self._wanted) == 1:
+        if len(self.wanted) == 1:
             return
         if run is not None:
             run.save(self._folder / str(outcome["seed"]))

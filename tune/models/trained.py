@@ -5,19 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goemo.data import Splits
-from goemo.thresholds import FittedThresholds, threshold_options
+from goemo.thresholds import FittedThresholds, Targets, fit_thresholds, threshold_options
 from goemo.words import WordsConfiguration
 from tune.models.exported import BlendConfiguration
 
 TrainedOn = Literal["train", "train+validation"]
-Save = Callable[[Path, Mapping[str, Any], "Mapping[str, Any] | None"], None]  # folder, provenance, results
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +29,7 @@ class Trained:
         data: The data, for the provenance.
         facts: What was trained on what, and how it was chosen, for the provenance.
         reports: Every report on validation, of every seed.
-        save: Writes the bundle.
+        save: Writes the bundle: ``save(folder, provenance=..., results=...)``, as those of `goemo.bundle` do.
         forget: Called when the bundle is where it belongs: removes what a repeated command would go on from.
     """
 
@@ -41,8 +39,23 @@ class Trained:
     data: Mapping[str, Any]
     facts: Mapping[str, Any]
     reports: Sequence[Mapping[str, Any]]
-    save: Save
+    save: Callable[..., None]
     forget: Callable[[], None] = lambda: None
+
+
+def fitted_thresholds(
+    scores: NDArray[np.floating[Any]], targets: Targets, choice: str | Mapping[str, Any], *, on: TrainedOn
+) -> FittedThresholds:
+    """Fit a model's thresholds on validation: as configured, or to be carried over.
+
+    Args:
+        scores: Of the training on train, shape (n_examples, n_labels).
+        targets: Of validation, same shape.
+        choice: ``thresholds`` of a configuration.
+        on: What the saved model trains on; thresholds of ``train+validation`` are carried over to it.
+    """
+    options = threshold_options(choice) if on == "train" else carried_options(choice)
+    return fit_thresholds(scores, targets, **options)
 
 
 def carried_options(choice: str | Mapping[str, Any]) -> dict[str, Any]:

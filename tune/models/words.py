@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 from rich.console import Console
@@ -12,12 +10,12 @@ from rich.console import Console
 from goemo import bundle
 from goemo.data import Splits
 from goemo.evaluation import as_kept, validation_metrics
-from goemo.thresholds import fit_thresholds, threshold_options
+from goemo.thresholds import threshold_options
 from goemo.words import WordsModel, WordsSettings, fit_words, load_words, read_cached
 from tune.answer.baseline import cache_folder
 from tune.live.progress import progress_bars
 from tune.models.exported import ExportedWords
-from tune.models.trained import Trained, TrainedOn, carried_options, data_facts, fitted_once
+from tune.models.trained import Trained, TrainedOn, data_facts, fitted_once, fitted_thresholds
 
 
 def train_words(
@@ -33,14 +31,11 @@ def train_words(
         console.print("a bag of words is the same for every seed: it is fitted once", highlight=False)
     model = _on_train(splits, settings, seed, console)
     scores, targets = as_kept(model.scores(splits.validation.texts)), splits.validation.targets
-    options = threshold_options(configuration.thresholds)
-    metrics = validation_metrics(scores, targets, **options)
+    metrics = validation_metrics(scores, targets, **threshold_options(configuration.thresholds))
     console.print(f"bag of words: {objective} {metrics[objective]:.4f}", highlight=False)
     words = f"Fitted on train ({objective} {metrics[objective]:.4f}). Thresholds were fitted on validation."
-    thresholds = fit_thresholds(scores, targets, **options)
     final = model
     if on == "train+validation":
-        thresholds = fit_thresholds(scores, targets, **carried_options(configuration.thresholds))
         both = [*splits.train.texts, *splits.validation.texts]
         final = _fitted(
             both, np.concatenate([splits.train.targets, targets]), settings, splits.labels, console
@@ -49,23 +44,13 @@ def train_words(
             "Fitted on train and validation together. Its thresholds were cross-fitted on the validation "
             f"scores of a fit on train alone ({objective} {metrics[objective]:.4f}) and carried over."
         )
-
-    def save(folder: Path, provenance: Mapping[str, Any], results: Mapping[str, Any] | None) -> None:
-        bundle.save_words(
-            final,
-            folder,
-            labels=splits.labels,
-            thresholds=thresholds,
-            provenance=provenance,
-            results=results,
-        )
-
+    thresholds = fitted_thresholds(scores, targets, configuration.thresholds, on=on)
     return Trained(
         validation=scores,
         test=as_kept(final.scores(splits.test.texts)),
         thresholds=thresholds,
         data=data_facts(splits, splits.facts, exported.data.seed),
-        save=save,
+        save=partial(bundle.save_words, final, labels=splits.labels, thresholds=thresholds),
         **fitted_once(configuration, metrics, on=on, words=words),
     )
 
@@ -87,8 +72,5 @@ def _fitted(
     texts: list[str], targets: np.ndarray, settings: WordsSettings, labels: tuple[str, ...], console: Console
 ) -> WordsModel:
     with progress_bars(console) as on_progress:
-
-        def show(done: int, total: int) -> None:
-            on_progress("fitting", done, total)
-
-        return fit_words(texts, targets, settings, labels=labels, on_label=show)
+        on_label = partial(on_progress, "fitting")
+        return fit_words(texts, targets, settings, labels=labels, on_label=on_label)

@@ -15,7 +15,7 @@ from tune.answer.blend import BlendAcrossSearches
 from tune.engine.resources import threads_per_trial
 from tune.models.exported import LONGEST_NAME, read_export
 from tune.ranking import leaderboard
-from tune.ranking.answers import better_answer, why_no_blend
+from tune.ranking.answers import BaselineRow, BlendRow, better_answer, why_no_blend
 from tune.ranking.confirmed import Confirmed, with_interval
 from tune.ranking.leaderboard import Leaderboard
 from tune.ranking.rows import Row
@@ -38,23 +38,16 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
         InputError: The trial is not ranked, or the path is a folder or a file of another kind.
         GoemoError: No trial is.
     """
-    if path.is_dir():
-        raise InputError(str(path), [f"is a folder; name a file, such as {path / 'best.yaml'}"])
-    replaced = _replaced(path)
+    replaced = _replaced(path, "best.yaml")
     now = search.snapshot()
     board = leaderboard.build(now)
-    if trial_id == BLEND:
-        values, score = _blend_values(now, board)
-    elif trial_id == BASELINE:
-        values, score = _baseline_values(now, board)
-    else:
-        values, score = _trial_values(now, board, board.best if trial_id is None else board.row(trial_id))
-    head = f"# goemo retrain {path} -o model\n"
-    write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    chosen = values["origin"]["trial"]
-    written = (
-        f"{path}: {chosen} of {search.name}, validation {board.objective} {score[0]}{replaced}{score[1]}"
-    )
+    values = _exported(now, board, board.best.trial_id if trial_id is None else trial_id)
+    _write(path, values)
+    chosen, expected = values["origin"]["trial"], values["expected"]
+    score = f"{expected['value']:.4f} [{expected['low']:.4f}, {expected['high']:.4f}]"
+    leader = _confirmed(board, chosen)
+    seeds = "" if leader is None else f"; mean of {len(leader.seeds)} seeds {with_interval(leader)}"
+    written = f"{path}: {chosen} of {search.name}, validation {board.objective} {score}{replaced}{seeds}"
     better = better_answer(board.baseline, board.blend) if trial_id is None else None
     if better is None:
         return written
@@ -62,66 +55,72 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
     return f"{written}\nnote: {sentence}\nto export it: goemo export {search.name} --trial {name} -o {path}"
 
 
-def _trial_values(search: Snapshot, board: Leaderboard, row: Row) -> tuple[dict[str, Any], tuple[str, str]]:
-    """Return what the export of a trial holds, and its score in words, with what further seeds have shown."""
-    confirmed = next((leader for leader in board.confirmed if leader.trial_id == row.trial_id), None)
-    values = _values(search, board, row.trial_id, (row.objective, row.low, row.high), row.config)
-    values["origin"] |= {"rank": row.rank}
-    values["expected"] |= {"at_progress": row.best_progress}
-    seeds = ""
-    if confirmed is not None:
-        values["expected"]["confirmed"] = _confirmed_facts(confirmed)
-        seeds = f"; mean of {len(confirmed.seeds)} seeds {with_interval(confirmed)}"
-    return values, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", seeds)
-
-
-def _baseline_values(search: Snapshot, board: Leaderboard) -> tuple[dict[str, Any], tuple[str, str]]:
-    row = board.baseline
-    if row is None:
-        problem = (
-            f"{search.name} has no baseline (yet): goemo resume {search.name} fits it, unless baseline: none"
-        )
-        raise InputError("--trial", [problem])
-    config = search.answers[BASELINE].config
-    values = _values(search, board, BASELINE, (row.objective, row.low, row.high), config)
-    return values, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
-
-
-def _blend_values(search: Snapshot, board: Leaderboard) -> tuple[dict[str, Any], tuple[str, str]]:
-    row = board.blend
-    if row is None:
-        problem = f"{search.name} offers no blend: {why_no_blend(search)}"
-        raise InputError("--trial", [problem])
-    config = _blend_configuration(search)
-    values = _values(search, board, BLEND, (row.objective, row.low, row.high), config)
-    members = [_member(search, board, one.trial_id, round(one.weight * 10)) for one in row.members]
-    return {**values, "members": members}, (f"{row.objective:.4f} [{row.low:.4f}, {row.high:.4f}]", "")
-
-
 def write_export_across(found: BlendAcrossSearches, path: Path) -> str:
-    """Write a blend over several searches, as `write_export` does one of a single search.
+    """Write a blend over several searches that is offered, as `write_export` does one of a single search.
 
     Raises:
-        InputError: The blend is not offered, or the path is a folder or a file of another kind.
+        InputError: The path is a folder or a file of another kind.
     """
-    if path.is_dir():
-        raise InputError(str(path), [f"is a folder; name a file, such as {path / 'blend.yaml'}"])
-    if not found.blend.is_offered:
-        raise InputError("goemo blend", [found.sentence])
-    replaced = _replaced(path)
-    first = found.members[0][0]
-    blend, board = found.blend, leaderboard.build(first)
-    config = _blend_configuration(first)
+    replaced = _replaced(path, "blend.yaml")
+    first, blend = found.members[0][0], found.blend
     score = blend.value, blend.interval.low, blend.interval.high
     members = [
         _member(search, leaderboard.build(search), record.trial_id, member.tenths)
         for member, (search, record) in zip(blend.members, found.members, strict=True)
     ]
-    values = {**_values(first, board, BLEND, score, config), "members": members}
+    values = _values(first, leaderboard.build(first), BLEND, score, _blend_configuration(first))
     values["origin"]["search"] = _together(list(dict.fromkeys(search.name for search, _ in found.members)))
+    _write(path, {**values, "members": members})
+    return f"{path}: {len(members)} members{replaced}"
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
     head = f"# goemo retrain {path} -o model\n"
     write_text(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-    return f"{path}: {len(members)} members{replaced}"
+
+
+def _exported(search: Snapshot, board: Leaderboard, trial_id: str) -> dict[str, Any]:
+    """Return what the export of a trial, the baseline or the blend holds.
+
+    Raises:
+        InputError: The trial is not ranked, or there is no baseline or blend.
+    """
+    if trial_id == BLEND:
+        blend = board.blend
+        if blend is None:
+            raise InputError("--trial", [f"{search.name} offers no blend: {why_no_blend(search)}"])
+        members = [_member(search, board, one.trial_id, round(one.weight * 10)) for one in blend.members]
+        values = _values(search, board, BLEND, _score(blend), _blend_configuration(search))
+        return {**values, "members": members}
+    if trial_id == BASELINE:
+        if board.baseline is None:
+            remedy = f"goemo resume {search.name} fits it, unless baseline: none"
+            raise InputError("--trial", [f"{search.name} has no baseline (yet): {remedy}"])
+        return _values(search, board, BASELINE, _score(board.baseline), search.answers[BASELINE].config)
+    row = board.row(trial_id)
+    values = _values(search, board, trial_id, _score(row), row.config)
+    values["origin"]["rank"] = row.rank
+    values["expected"]["at_progress"] = row.best_progress
+    confirmed = _confirmed(board, trial_id)
+    if confirmed is not None:
+        values["expected"]["confirmed"] = _confirmed_facts(confirmed)
+    return values
+
+
+def _member(search: Snapshot, board: Leaderboard, trial_id: str, tenths: int) -> dict[str, Any]:
+    """Return a member of a blend with its own export."""
+    kind = "words" if trial_id == BASELINE else "encoder"
+    return {"tenths": tenths, kind: _exported(search, board, trial_id)}
+
+
+def _score(row: Row | BaselineRow | BlendRow) -> tuple[float, float, float]:
+    """Return the objective with its interval."""
+    return row.objective, row.low, row.high
+
+
+def _confirmed(board: Leaderboard, trial_id: str) -> Confirmed | None:
+    """Return what further seeds have shown of a trial; None where it was not confirmed."""
+    return next((leader for leader in board.confirmed if leader.trial_id == trial_id), None)
 
 
 def _together(names: Sequence[str]) -> str:
@@ -138,13 +137,6 @@ def _blend_configuration(search: Snapshot) -> dict[str, Any]:
         "thresholds": objective["thresholds"],
         "seed": search.asked("seed"),
     }
-
-
-def _member(search: Snapshot, board: Leaderboard, trial_id: str, tenths: int) -> dict[str, Any]:
-    """Return a member of a blend with its own export."""
-    if trial_id == BASELINE:
-        return {"tenths": tenths, "words": _baseline_values(search, board)[0]}
-    return {"tenths": tenths, "encoder": _trial_values(search, board, board.row(trial_id))[0]}
 
 
 def _values(
@@ -191,12 +183,18 @@ def _max_lengths(spec: SearchSpec, configuration: Mapping[str, Any]) -> list[int
     return possible_lengths(spec, ModelSettings(**known))
 
 
-def _replaced(path: Path) -> str:
+def _replaced(path: Path, usual: str) -> str:
     """Return what an export takes the place of, in a few words; empty where there is no file.
 
+    Args:
+        path: The YAML to write.
+        usual: A name for it, told where the path is a folder.
+
     Raises:
-        InputError: The file is no export, and is left as it is.
+        InputError: The path is a folder, or a file that is no export, which is left as it is.
     """
+    if path.is_dir():
+        raise InputError(str(path), [f"is a folder; name a file, such as {path / usual}"])
     if not path.exists():
         return ""
     try:

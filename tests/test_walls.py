@@ -32,7 +32,7 @@ def test_goemo_imports_no_engine(path):
 def test_each_engine_has_its_place(engine):
     """Only the files that are about an engine import it."""
     places = {
-        "mlflow": {"tracking", "registry", "serving"},
+        "mlflow": {"tracking", "registry"},
         "ray": {"cluster", "engine", "forecast", "recorder", "trial", "schedulers"},
         "optuna": {"space", "insight"},
     }

@@ -426,7 +426,7 @@ def test_a_blend_is_retrained_from_its_members_exports(blended, splits, tmp_path
         done.results["results"]["validation"]["macro"], abs=1e-6
     )
     pyfunc()  # first: its own import warns
-    from tune.models.serving import pyfunc_model
+    from tune.models.registry import pyfunc_model
 
     served = pyfunc_model._opened(tmp_path / "model", len(loaded.labels))
     np.testing.assert_allclose(served.scores(texts), loaded.scores(texts), atol=1e-3)

@@ -116,7 +116,7 @@ def test_each_row_of_a_table_gets_its_labels_and_scores(models, table, tmp_path,
 def test_texts_in_two_columns_are_read_alike_everywhere(models, tmp_path, capsys, kind):
     """`predict --file`, the bundle, and the script that MLflow serves put the same between the columns."""
     pyfunc()  # first: its own import warns
-    from tune.models.serving import pyfunc_model
+    from tune.models.registry import pyfunc_model
 
     sides = [("so happy", "and thankful"), ("a title", ""), ("", "what a sad story")]
     with (tmp_path / "two.csv").open("w", encoding="utf-8", newline="") as file:

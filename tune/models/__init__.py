@@ -1,1 +1,1 @@
-"""From the best trial to a model: export, retrain, registry, serving, predictions."""
+"""From the best trial to a model: export, retrain, registry, predictions."""

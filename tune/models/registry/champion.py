@@ -62,11 +62,8 @@ def not_comparable(why: str) -> Verdict:
 def judge(new: Contender, targets: Targets, old: Contender, *, old_name: str) -> Verdict:
     """Compare a new version with the champion: it takes the alias where the interval lies above 0.
 
-    Args:
-        new: The new version.
-        targets: Of its validation split, shape (examples, labels).
-        old: The champion.
-        old_name: What the champion is called in the reason.
+    ``targets`` are those of the new version's validation split, shape (examples, labels); ``old_name`` is
+    what the champion is called in the reason.
     """
     if new.digest != old.digest:
         return not_comparable(

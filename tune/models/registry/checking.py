@@ -18,11 +18,7 @@ SHARES = ("accuracy", "precision", "recall", "f1")  # of every average, in [0, 1
 
 
 def check_bundle(folder: Path, record: Record) -> None:
-    """Load the model of a bundle, score an example, and hold everything against its record.
-
-    Args:
-        folder: The bundle.
-        record: Of the retrain that wrote it.
+    """Load the model of a bundle, score an example, and hold everything against the record of its retrain.
 
     Raises:
         InputError: A link leads out of the folder, the model cannot be loaded, its scores are none, its

@@ -13,8 +13,8 @@ import yaml
 
 from tune.models.registry import run
 from tune.models.registry.record import Record
-from tune.models.serving import BUNDLE, PYFUNC_MODEL
 
+PYFUNC_MODEL = Path(__file__).with_name("pyfunc_model.py")  # the script that travels with the model
 EXAMPLE = ["thank you so much!", "wait, how does that work?"]
 # What the script imports, whatever the model, and for each kind of model.
 PACKAGES = ("mlflow", "numpy", "pandas")
@@ -56,15 +56,7 @@ def signature() -> Any:
 
 
 def create(client: Any, experiment_id: str, run_id: str, record: Record, *, name: str) -> str:
-    """Log a bundle as a model of a run and return the model's id.
-
-    Args:
-        client: MLflow's.
-        experiment_id: Of the run.
-        run_id: The run that made it.
-        record: Of the bundle.
-        name: The logged model's.
-    """
+    """Log a bundle as a model of the run that made it, and return the model's id."""
     from mlflow.entities import LoggedModelOutput
 
     pyfunc()  # first, so that nothing below imports it loudly
@@ -72,9 +64,7 @@ def create(client: Any, experiment_id: str, run_id: str, record: Record, *, name
 
     model = client.create_logged_model(
         experiment_id,
-        name=name.replace(
-            ".", "-"
-        ),  # which names of registered models may have, and those of logged ones not
+        name=name.replace(".", "-"),  # a dot is for names of registered models alone
         source_run_id=run_id,
         tags={
             run.ID_TAG: record.provenance["retrain_id"],
@@ -109,7 +99,7 @@ def save(bundle: Path, path: Path, *, description: Any = None) -> None:
     pyfunc().save_model(
         str(path),
         python_model=str(PYFUNC_MODEL),
-        artifacts={BUNDLE: str(bundle)},
+        artifacts={"bundle": str(bundle)},  # as the script calls it
         signature=signature(),
         input_example=EXAMPLE,
         pip_requirements=requirements(bundle),

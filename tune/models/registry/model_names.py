@@ -19,10 +19,7 @@ def default_name(source: str, taxonomy: str) -> str:
     """Return the name under which models of the same data and labels compete: ``go_emotions-fine``.
 
     The checkpoint is not part of it: models of different searches compete when they answer the same question.
-
-    Args:
-        source: Of the data, as a search space has it.
-        taxonomy: ``fine``, ``ekman`` or ``sentiment``.
+    The source is as a search space has it.
     """
     scheme, colon, place = source.partition(":")
     if not colon:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from goemo.errors import GoemoError
+from goemo.errors import GoemoError, first_line
 from goemo.escaping import code, prose, without_folders
 from tune.models.exported import configuration_of
 from tune.models.registry import champion, logged_model, model_names, run
@@ -95,14 +95,15 @@ def register(
     except GoemoError:
         raise
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        why = store.hide(line)
+        why = store.hide(first_line(error)[:200])
         raise GoemoError(f"{store.shown}: the model was not registered ({why})") from error
     return replace(logged, name=name, version=str(version.version), alias=alias, reason=reason)
 
 
 def _log(client: Any, store: Store, record: Record, name: str) -> Registered:
     """Return the run and the logged model of a record, making them where the store lacks them."""
+    from mlflow.entities import Param
+
     experiment_id = find_experiment(
         client,
         store,
@@ -118,19 +119,13 @@ def _log(client: Any, store: Store, record: Record, name: str) -> Registered:
             client.delete_logged_model(model.model_id)
         client.delete_run(found.info.run_id)  # of an attempt that failed half way
     run_id = run.create(client, experiment_id, record)
-    client.log_batch(run_id, params=_params(record))
+    client.log_batch(run_id, params=[Param(key, value) for key, value in run.params(record).items()])
     client.log_inputs(run_id, content.dataset_inputs(record.provenance["data"]))
     run.log_files(client, run_id, record)
     model_id = logged_model.create(client, experiment_id, run_id, record, name=name)
     client.log_batch(run_id, metrics=run.metrics(record, model_id))
     run.finish(client, run_id, record)
     return Registered(store.shown, run_id, model_id)
-
-
-def _params(record: Record) -> list[Any]:
-    from mlflow.entities import Param
-
-    return [Param(key, value) for key, value in run.params(record).items()]
 
 
 def _version(client: Any, store: Store, record: Record, logged: Registered, name: str) -> Any:
@@ -212,30 +207,23 @@ def _contender(client: Any, run_id: str) -> Contender | None:
     """Read what a version is compared by from its run; None where the run has none that can be read."""
     from mlflow.exceptions import MlflowException
 
+    needed = {SCORES, "provenance.json"}
     try:
-        return _read_contender(client, run_id)
+        if not needed <= {entry.path for entry in client.list_artifacts(run_id)}:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {name: Path(client.download_artifacts(run_id, name, folder)) for name in needed}
+            with np.load(paths[SCORES], allow_pickle=False) as archive:
+                scores = archive["scores"].astype(np.float32)
+            provenance = read_json(paths["provenance.json"])
+        digest = provenance["data"]["splits"]["validation"]["digest"]
+        return Contender(configuration_of(provenance["configuration"]), scores, digest)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # the run was deleted for good
             return None
         raise  # the store is away: to be tried again
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile):  # of another version, or damaged
         return None
-
-
-def _read_contender(client: Any, run_id: str) -> Contender | None:
-    needed = {SCORES, "provenance.json"}
-    if not needed <= {entry.path for entry in client.list_artifacts(run_id)}:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        paths = {name: Path(client.download_artifacts(run_id, name, folder)) for name in needed}
-        with np.load(paths[SCORES], allow_pickle=False) as archive:
-            scores = archive["scores"].astype(np.float32)
-        provenance = read_json(paths["provenance.json"])
-    return Contender(
-        configuration=configuration_of(provenance["configuration"]),
-        scores=scores,
-        digest=provenance["data"]["splits"]["validation"]["digest"],
-    )
 
 
 @contextmanager

@@ -57,12 +57,7 @@ def params(record: Record) -> dict[str, str]:
 
 
 def metrics(record: Record, model_id: str) -> list[Any]:
-    """Return MLflow metrics: each report of the kept seed at its progress, and the test split's of the model.
-
-    Args:
-        record: Of the retrain.
-        model_id: The logged model that the test metrics belong to.
-    """
+    """Return MLflow metrics: each report of the kept seed at its progress, and the model's on test."""
     from mlflow.entities import Metric
 
     objective = f"val/{record.configuration.metric}"
@@ -74,10 +69,8 @@ def metrics(record: Record, model_id: str) -> list[Any]:
         values |= {f"best/{record.configuration.metric}": best, "progress": report["progress"]}
         at = int(report["time"] * 1000), int(report["progress"])
         rows += [Metric(key, float(value), *at) for key, value in values.items()]
-    ended, progress = int(ended_at(record) * 1000), int(record.provenance["report"]["progress"])
-    rows += [
-        Metric(key, value, ended, progress, model_id=model_id) for key, value in test_metrics(record).items()
-    ]
+    at = milliseconds(record, "ended_at"), int(record.provenance["report"]["progress"])
+    rows += [Metric(key, value, *at, model_id=model_id) for key, value in test_metrics(record).items()]
     return rows
 
 
@@ -95,14 +88,9 @@ def test_metrics(record: Record) -> dict[str, float]:
     }
 
 
-def started_at(record: Record) -> float:
-    """Return when the training began, in seconds since the epoch."""
-    return float(record.provenance["started_at"])
-
-
-def ended_at(record: Record) -> float:
-    """Return when the test split had been measured, in seconds since the epoch."""
-    return float(record.provenance["ended_at"])
+def milliseconds(record: Record, moment: str) -> int:
+    """Return when the training began, ``started_at``, or the test split had been measured, ``ended_at``."""
+    return int(float(record.provenance[moment]) * 1000)
 
 
 def description(record: Record) -> str:
@@ -144,12 +132,11 @@ def _per_cent(progress: int | None) -> str:
 def log_files(client: Any, run_id: str, record: Record) -> None:
     """Upload what a reader wants to see: card, tables, thresholds, scores and figures."""
     with tempfile.TemporaryDirectory() as folder:
-        collect_files(record, Path(folder))
+        _collect_files(record, Path(folder))
         client.log_artifacts(run_id, folder)
 
 
-def collect_files(record: Record, folder: Path) -> None:
-    """Put the artifacts of the run into an empty folder."""
+def _collect_files(record: Record, folder: Path) -> None:
     from goemo.report import charts
 
     for name in FILES:
@@ -180,15 +167,11 @@ def _table(record: Record, thresholds_from: str) -> pd.DataFrame:
 
 def create(client: Any, experiment_id: str, record: Record) -> str:
     """Start the run and return its id."""
-    run = client.create_run(
-        experiment_id,
-        start_time=int(started_at(record) * 1000),
-        tags=tags(record),
-        run_name=run_name(record),
-    )
+    start = milliseconds(record, "started_at")
+    run = client.create_run(experiment_id, start_time=start, tags=tags(record), run_name=run_name(record))
     return str(run.info.run_id)
 
 
 def finish(client: Any, run_id: str, record: Record) -> None:
     """Mark the run as whole; from then on it is found and not logged again."""
-    client.set_terminated(run_id, "FINISHED", int(ended_at(record) * 1000))
+    client.set_terminated(run_id, "FINISHED", milliseconds(record, "ended_at"))

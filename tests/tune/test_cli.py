@@ -44,12 +44,18 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def fails(capsys, code, *arguments):
-    """Run a command that must fail with this code, and return its one message."""
+def ends(capsys, code, *arguments):
+    """Run a command that must end with this code, and return its stdout and stderr."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     captured = capsys.readouterr()
     assert ended.value.code == code, captured.err
+    return captured
+
+
+def fails(capsys, code, *arguments):
+    """Run a command that must fail with this code, and return its one message."""
+    captured = ends(capsys, code, *arguments)
     assert captured.out == ""
     assert "Traceback" not in captured.err
     return captured.err
@@ -282,10 +288,8 @@ def test_a_connection_that_breaks_is_a_failure(capfd, monkeypatch):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr("tune.cli.doctor.examine", fail)
-    with pytest.raises(SystemExit) as ended:
-        main(["doctor"])
-    assert ended.value.code == 1
-    assert "goemo: lost the connection to another process: [Errno 32] Broken pipe" in capfd.readouterr().err
+    told = fails(capfd, 1, "doctor")
+    assert "goemo: lost the connection to another process: [Errno 32] Broken pipe" in told
 
 
 def test_predict_needs_texts_or_a_file(here, capsys):
@@ -352,10 +356,8 @@ def test_dry_run_shows_the_trials_and_starts_nothing(here, capsys):
 
 def test_a_dry_run_of_what_cannot_run_shows_the_trials_and_fails(here, capsys):
     """Where the search would be refused, so is its forecast, with the same reason; the trials are shown."""
-    with pytest.raises(SystemExit) as ended:
-        main(["search", "quickstart_scratch", "--set", "model.checkpoint=package:nowhere", "--dry-run"])
-    captured = capsys.readouterr()
-    assert ended.value.code == 2
+    where = "model.checkpoint=package:nowhere"
+    captured = ends(capsys, 2, "search", "quickstart_scratch", "--set", where, "--dry-run")
     assert "t001  bs" in captured.out
     assert "nowhere" in captured.err
     assert "forecast, from" not in captured.out
@@ -436,26 +438,15 @@ def test_every_command_shows_an_example(capsys, name):
 
 def test_lists_and_leaderboards_import_little():
     """`goemo list` and `goemo leaderboard` take a second, because neither pandas nor SciPy is imported."""
-    code = (
-        "import sys, tune.cli.tables, tune.housekeeping\n"
-        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'transformers', 'pandas', 'scipy'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    heavy = {"torch", "ray", "mlflow", "optuna", "transformers", "pandas", "scipy"}
+    assert imported_of(heavy, "import tune.cli.tables, tune.housekeeping").stdout == "[]\n"
 
 
 def test_help_imports_nothing_heavy():
     """`goemo --help` is instant because engines are imported inside commands only."""
-    code = (
-        "import sys; from tune.cli import main\n"
-        "try: main(['search', '--help'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'numpy', 'transformers', 'pandas', 'rich'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.splitlines()[-1].replace("'", '"')) == []
+    heavy = {"torch", "ray", "mlflow", "optuna", "numpy", "transformers", "pandas", "rich"}
+    done = imported_of(heavy, "from tune.cli import main; main(['search', '--help'])")
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_python_m_goemo_is_the_command():
@@ -524,9 +515,7 @@ def test_the_help_lists_every_command_under_a_heading(capsys):
 def test_doctor_counts_as_people_do(here, capsys, monkeypatch, wrong, words):
     """One problem is one problem."""
     monkeypatch.setattr("tune.cli.doctor.examine", lambda _: [Check("disk", "full", "free some")] * wrong)
-    with pytest.raises(SystemExit):
-        main(["doctor"])
-    assert capsys.readouterr().err == f"goemo: {words}"
+    assert ends(capsys, 1, "doctor").err == f"goemo: {words}"
 
 
 def test_a_source_that_ends_in_a_colon_has_one():
@@ -608,16 +597,18 @@ def test_an_address_nobody_answers_at_is_told_before_anything_heavy_is_imported(
     assert said.startswith("goemo: --address: cannot join a Ray cluster at '127.0.0.1:1'")
 
 
+def imported_of(heavy, program, **options):
+    """Run a program in a process of its own, whose last line of stdout is which of these it has imported."""
+    code = f"import sys\n{program}\nprint(sorted({heavy!r} & set(sys.modules)))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, **options)
+
+
 def refused_without(heavy, arguments, folder):
     """Return the line with which a command refuses its call, having imported none of these."""
     program = (
-        "import sys\nfrom tune.cli import main\n"
-        f"try: main({arguments!r})\nexcept SystemExit as end: print(end.code)\n"
-        f"print(sorted({heavy!r} & set(sys.modules)))"
+        f"from tune.cli import main\ntry: main({arguments!r})\nexcept SystemExit as end: print(end.code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
-    )
+    done = imported_of(heavy, program, cwd=folder)
     assert done.stdout.split("\n")[:2] == ["2", "[]"]
     assert done.stderr.count("\n") == 1
     return done.stderr
@@ -647,10 +638,7 @@ def test_a_checkpoint_out_of_reach_leaves_the_rest_of_a_look_at_data(tmp_path, c
     """Everything else is shown, with a line for what is missing; then one line says why, and exit code 1."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
     folder, page = str(data_folder(tmp_path, dev_tsv=TWO)), tmp_path / "page.html"
-    with pytest.raises(SystemExit) as ended:
-        main(["data", folder, "--checkpoint", "no-one/knows-this", "-o", str(page)])
-    told = capsys.readouterr()
-    assert ended.value.code == 1
+    told = ends(capsys, 1, "data", folder, "--checkpoint", "no-one/knows-this", "-o", str(page))
     assert "lengths in tokens: not measured, because no-one/knows-this is not available" in told.out
     assert "labels per row: " in told.out
     assert "no-one/knows-this: the hub cannot be reached" in told.err.splitlines()[-1]

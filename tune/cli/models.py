@@ -13,8 +13,11 @@ from goemo.files import check_model_folder
 from tune.cli.app import cli
 from tune.cli.arguments import SearchName
 from tune.cli.data import Data, data_options, reading_options
-from tune.cli.options import format_option, store_option
+from tune.cli.options import format_option, output_option, store_option
 from tune.live.plain import echo
+
+_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+_NAME_HELP = "Name of the registered model (default: from the data, such as go_emotions-fine)."
 
 
 @cli.command(
@@ -27,7 +30,7 @@ from tune.live.plain import echo
     help="Trial to export, or baseline or blend (default: the best on validation, by the mean over seeds "
     "where leaders were confirmed).",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("best.yaml"), show_default=True)
+@output_option(default=Path("best.yaml"), show_default=True)
 def export(name: str, trial: str | None, output: Path) -> None:
     """Write the configuration of a trial as YAML, for retrain.
 
@@ -45,9 +48,7 @@ def export(name: str, trial: str | None, output: Path) -> None:
 
 @cli.command(example="goemo blend minilm-head albert-head -o blend.yaml")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=SearchName(is_read=True))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Export the blend to this file, for retrain."
-)
+@output_option("Export the blend to this file, for retrain.")
 def blend(names: tuple[str, ...], output: Path | None) -> None:
     """Blend the best models of searches on the same data.
 
@@ -69,7 +70,7 @@ def blend(names: tuple[str, ...], output: Path | None) -> None:
     needs=("mlflow",),
 )
 @click.argument("exported", metavar="BEST_YAML", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the model.")
+@output_option("Folder for the model.", required=True)
 @data_options("Data source, if not the exported one.")
 @click.option(
     "--seeds",
@@ -86,12 +87,7 @@ def blend(names: tuple[str, ...], output: Path | None) -> None:
     help="What the saved model trains on; with train+validation, all choices are first made on train alone.",
 )
 @click.option("--kept", is_flag=True, help="Use the weights that the search kept, without training.")
-@click.option(
-    "--register",
-    "name",
-    metavar="NAME",
-    help="Name of the registered model (default: from the data, such as go_emotions-fine).",
-)
+@click.option("--register", "name", metavar="NAME", help=_NAME_HELP)
 @click.option("--no-register", is_flag=True, help="Log the model without registering a version.")
 @store_option
 def retrain(  # noqa: PLR0917 - click passes them by name
@@ -141,12 +137,8 @@ def retrain(  # noqa: PLR0917 - click passes them by name
 
 
 @cli.command(example="goemo register model --name support-emotions", needs=("mlflow",))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--name",
-    metavar="NAME",
-    help="Name of the registered model (default: from the data, such as go_emotions-fine).",
-)
+@_folder
+@click.option("--name", metavar="NAME", help=_NAME_HELP)
 @click.option("--log-only", is_flag=True, help="Log the model without registering a version.")
 @store_option
 def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str | None) -> None:
@@ -162,7 +154,7 @@ def register(folder: Path, name: str | None, log_only: bool, tracking_uri: str |
 
 
 @cli.command(example="goemo evaluate model --data dir:goemotions --format json")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_folder
 @data_options("Data source, if not the one it was trained on; all rows are used if it has no splits.")
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
 @click.option(
@@ -204,7 +196,7 @@ def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form:
     "goemo predict model --file comments.csv -o predictions.csv\n"
     "cat comments.txt | goemo predict model --file - --format csv > predictions.csv"
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_folder
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option(
     "--file",
@@ -212,12 +204,7 @@ def evaluate(folder: Path, data: Data, split: str, labels_in_common: bool, form:
     help="A table (CSV, TSV, JSON, Parquet, ...), or one text per line; - for lines from stdin.",
 )
 @reading_options("columns.text", "separator", "encoding")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Output file, written whole or not at all (default: stdout).",
-)
+@output_option("Output file, written whole or not at all (default: stdout).")
 @click.option(
     "--format",
     "form",
@@ -260,13 +247,9 @@ def predict(  # noqa: PLR0917 - click passes them by name
         predict_file(folder, file, form=form, output=output, options=options)
 
 
-@cli.command(
-    example="goemo onnx model\ngoemo onnx model -o emotions.onnx",
-)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Output file (default: model.onnx in DIR)."
-)
+@cli.command(example="goemo onnx model\ngoemo onnx model -o emotions.onnx")
+@_folder
+@output_option("Output file (default: model.onnx in DIR).")
 def onnx(folder: Path, output: Path | None) -> None:
     """Write a model as ONNX, for other runtimes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -25,6 +26,11 @@ search_store_option = _store_option("the one that the search was logged to")
 trials_option = click.option(
     "--trials", type=click.IntRange(1), metavar="N", help="Run N trials now and the rest later."
 )
+
+
+def output_option(text: str | None = None, **more: Any) -> Callable[[Decorated], Decorated]:
+    """Return ``-o``, a path to write to, with its help and what else `click.option` takes."""
+    return click.option("-o", "--output", type=click.Path(path_type=Path), help=text, **more)
 
 
 def format_option(*formats: str) -> Callable[[Decorated], Decorated]:

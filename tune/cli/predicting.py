@@ -143,7 +143,7 @@ def _predict_all(
     Raises:
         GoemoError: It was interrupted; the message says how far it came.
     """
-    predicted = _predicted(model, texts, meter)
+    predicted = (model.predict(chunk, on_progress=partial(meter.show, meter.done)) for chunk in chunks(texts))
     try:
         with meter:
             for piece in _pieces(model, predicted, to, form, is_long=True):
@@ -154,11 +154,6 @@ def _predict_all(
         kept = f"nothing was written to {output}" if output else "these have been written"
         of = "" if meter.total is None else f" of {meter.total:,}"
         raise GoemoError(f"interrupted after {meter.written:,}{of} texts; {kept}") from None
-
-
-def _predicted(model: bundle.Bundle, texts: Iterable[str], meter: _Meter) -> Iterator[Chunk]:
-    for chunk in chunks(texts):
-        yield model.predict(chunk, on_progress=partial(meter.show_part, meter.done))
 
 
 def _pieces(
@@ -245,9 +240,9 @@ class _Meter:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def show(self, done: int) -> None:
-        """Tell how many texts are predicted."""
-        self.done = done
+    def show(self, before: int, done: int, _: int) -> None:
+        """Tell how many texts of a chunk are predicted, and how many there were before it."""
+        self.done = done = before + done
         now = time.monotonic()
         pace = done / max(now - self._started, 1e-9)
         if self._console.is_terminal:
@@ -258,10 +253,6 @@ class _Meter:
             left = "" if self.total is None else f", about {duration((self.total - done) / pace)} left"
             line = f"predicted {done:,}{of} texts, {pace:,.0f} texts/s{left}"
             self._console.print(line, soft_wrap=True)
-
-    def show_part(self, before: int, done: int, _: int) -> None:
-        """Tell how many texts of a chunk are predicted, and how many there were before it."""
-        self.show(before + done)
 
     @contextmanager
     def aside(self) -> Iterator[None]:

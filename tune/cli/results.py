@@ -9,7 +9,7 @@ import click
 
 from tune.cli.app import cli
 from tune.cli.arguments import SearchName
-from tune.cli.options import format_option
+from tune.cli.options import format_option, output_option
 from tune.live.plain import echo
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _show_comparison(found: list[Snapshot], by: str, form: str) -> None:
 
 @cli.command(example="goemo report minilm-head -o minilm-head.html")
 @click.argument("name", type=SearchName(is_read=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Output file (default: NAME.html).")
+@output_option("Output file (default: NAME.html).")
 def report(name: str, output: Path | None) -> None:
     """Write a search as one self-contained HTML page.
 

@@ -9,6 +9,7 @@ import click
 
 from tune.cli.app import cli
 from tune.cli.arguments import SearchName
+from tune.cli.options import output_option
 from tune.live.plain import echo
 
 LOOK_EVERY_S = 3.0
@@ -18,9 +19,7 @@ LOOK_EVERY_S = 3.0
     example="goemo optuna roberta-tpe\ngoemo optuna roberta-tpe --follow -o studies.db", needs=("optuna",)
 )
 @click.argument("name", type=SearchName(is_read=True))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="SQLite file (default: optuna.db in mlruns)."
-)
+@output_option("SQLite file (default: optuna.db in mlruns).")
 @click.option("--follow", is_flag=True, help="Add the trials of a running search as they end.")
 def optuna(name: str, output: Path | None, follow: bool) -> None:
     """Write a search as an Optuna study, for optuna-dashboard.

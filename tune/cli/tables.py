@@ -61,7 +61,9 @@ def leaderboard_table(board: Leaderboard, most: int | None = None) -> Listing:
     hidden = len(board.rows) - len(rows)
     caption = ["= statistically tied with the best"] if any(r.tied_with_best for r in rows[1:]) else []
     caption += ["* on the Pareto front: no better trial is as fast and as small in use"] if has_front else []
-    caption += _unseen(board.unseen)
+    if board.unseen:
+        unseen = _some(board.unseen, 5)
+        caption += [f"no validation row has {unseen}: F1 of 0, thresholds borrowed from other labels"]
     caption += [f"{hidden} more: goemo leaderboard {board.search}"] if hidden else []
     return Listing(
         title=f"{board.search}: {metric} on validation, thresholds cross-fitted",
@@ -94,15 +96,6 @@ def costs(row: Row | Contender) -> tuple[str, str, str]:
     ms = "" if row.ms_per_text is None else f"{row.ms_per_text:.3g}"
     mb = "" if row.megabytes is None else f"{row.megabytes:,.{0 if row.megabytes >= 10 else 1}f}"
     return duration(row.seconds), ms, mb
-
-
-def _unseen(labels: Sequence[str], most: int = 5) -> list[str]:
-    """Return a footnote that names the labels without a positive in validation."""
-    if not labels:
-        return []
-    rest = len(labels) - most
-    named = ", ".join(labels[:most]) + (f" and {rest} more" if rest > 0 else "")
-    return [f"no validation row has {named}: F1 of 0, thresholds borrowed from other labels"]
 
 
 def comparison_table(comparison: Comparison) -> Listing:
@@ -185,20 +178,15 @@ def confirmed_table(board: Leaderboard) -> Listing:
     )
 
 
-def left_out(board: Leaderboard, most: int = 6) -> list[str]:
-    """Return how many trials have no rank, with one line for each reason, and each seed that gave no score.
-
-    Args:
-        board: The leaderboard.
-        most: How many trials a line names.
-    """
+def left_out(board: Leaderboard) -> list[str]:
+    """Return how many trials have no rank, a line for each reason, and each seed that gave no score."""
     together: dict[tuple[str, str], list[str]] = {}
     for trial in board.left_out:
         together.setdefault((trial.stop_reason, trial.message), []).append(trial.trial_id)
     for lost in (lost for leader in board.confirmed for lost in leader.lost):
         together.setdefault((lost.stop_reason, lost.message), []).append(lost.trial_id)
     lines = [
-        f"{_some(names, most)} {reason.replace('_', ' ')}: {message or 'before its first report'}"
+        f"{_some(names, 6)} {reason.replace('_', ' ')}: {message or 'before its first report'}"
         for (reason, message), names in together.items()
     ]
     counts = Counter(trial.stop_reason.replace("_", " ") for trial in board.left_out)
@@ -215,10 +203,7 @@ def left_out(board: Leaderboard, most: int = 6) -> list[str]:
 def beyond_edges(spec: Mapping[str, Any], folder: Path, board: Leaderboard) -> list[str]:
     """Return a warning for each edge of the space on which the best trial lies, and how to search on.
 
-    Args:
-        spec: The search space as it was run, as plain values.
-        folder: The records.
-        board: Their leaderboard.
+    ``spec`` is the search space as it was run, as plain values; ``folder`` has the records.
     """
     if not board.rows:
         return []
@@ -229,7 +214,8 @@ def beyond_edges(spec: Mapping[str, Any], folder: Path, board: Leaderboard) -> l
     return [*warnings, f"to continue the search from there: {command}"] if command else warnings
 
 
-def _some(names: list[str], most: int) -> str:
+def _some(names: Sequence[str], most: int) -> str:
+    """Return the first of some names in one line, and how many more there are."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
@@ -238,9 +224,7 @@ def results_table(results: Mapping[str, Any]) -> Listing:
     """Return the averages of an evaluation, one row per origin of the thresholds."""
     cells = []
     for key, name in RESULT_NAMES.items():
-        result = results["results"].get(key)
-        if result is None:
-            continue
+        result = results["results"][key]
         macro = result["macro"]
         cells.append(
             (

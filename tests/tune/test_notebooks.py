@@ -149,7 +149,7 @@ def row(trial_id, rank, label):
     )
 
 
-def test_results_show_themselves(runs):
+def test_results_show_themselves(runs, monkeypatch, capsys):
     """As text a table; in a notebook the table with its figures, and nothing in a value is markup."""
     search = SearchFolder.create("s", {"objective": {"metric": "macro_f1"}})
     (search.path / "artifacts" / "figures").mkdir(parents=True)
@@ -158,8 +158,12 @@ def test_results_show_themselves(runs):
         "s", "macro_f1", (row("t001", 1, "linear"), row("t002", 2, "<b>x</b>")), {"completed": 2}
     )
     results = Results("s", board, is_complete=True)
-    assert "1  t001" in repr(results)
-    assert "0.4000" in repr(results)
+    text = repr(results)
+    assert "1  t001" in text
+    assert "0.4000" in text
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert repr(results) == text
+    assert capsys.readouterr().out == ""
     page = results._repr_html_()
     assert "data:image/png;base64,cGljdHVyZQ==" in page
     assert "<td>t002</td>" in page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,15 +78,15 @@ class Results:
         from tune.live.consoles import CommandConsole
         from tune.ranking import leaderboard as boards
 
-        screen = CommandConsole(file=io.StringIO(), width=WIDTH, color_system=None)
-        if self.leaderboard.rows:
-            screen.print(leaderboard_table(self.leaderboard, most=20))
-            screen.print(boards.summary(self.leaderboard))
-        for line in (*left_out(self.leaderboard), *filter(None, [self.note])):
-            screen.print(line)
-        shown = screen.file
-        assert isinstance(shown, io.StringIO)
-        return shown.getvalue().rstrip("\n") or f"{self.name}: no trial has a score yet"
+        # Forced, for in a notebook rich would show at once what is printed, whatever captures it.
+        screen = CommandConsole(width=WIDTH, color_system=None, force_jupyter=False)
+        with screen.capture() as captured:
+            if self.leaderboard.rows:
+                screen.print(leaderboard_table(self.leaderboard, most=20))
+                screen.print(boards.summary(self.leaderboard))
+            for line in (*left_out(self.leaderboard), *filter(None, [self.note])):
+                screen.print(line)
+        return captured.get().rstrip("\n") or f"{self.name}: no trial has a score yet"
 
     def _repr_html_(self) -> str:
         from tune.ranking import leaderboard as boards

@@ -26,14 +26,9 @@ def train_blend(
     on: TrainedOn,
     console: Console,
 ) -> Trained:
-    """Train all members of an exported blend.
+    """Train all members of an exported blend, each by ``train_member`` from its own export.
 
-    Args:
-        exported: The blend.
-        splits: The data.
-        train_member: Trains the export of a member.
-        on: As in `tune.models.retrain.retrain`.
-        console: Where progress is shown.
+    ``on`` and ``console`` are those of `tune.models.retrain.retrain`.
     """
     configuration = exported.configuration
     names = [f"{member.export.origin.search} {member.export.origin.trial}" for member in exported.members]

@@ -32,11 +32,6 @@ def kept_encoder(exported: Exported, splits: Splits, console: Console) -> Traine
 
     It must be of the exported configuration, of the trial's best report, and of the very data that are given.
 
-    Args:
-        exported: What is wanted.
-        splits: The data.
-        console: Where it is said which weights are taken, or why none are.
-
     Raises:
         GoemoError: A file of the trial is damaged.
     """

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,8 +18,10 @@ from goemo import bundle, evaluation
 from goemo.configuration.data import DataOptions
 from goemo.data import Splits, load_recorded, load_splits
 from goemo.errors import GoemoError, InputError
+from tune import tracking
 from tune.environment import describe
 from tune.live.consoles import progress_console
+from tune.models import registry
 from tune.models.blend import train_blend
 from tune.models.encoder import train_encoder
 from tune.models.exported import AnyExported, ExportedBlend, ExportedWords, plain, read_export
@@ -27,9 +29,6 @@ from tune.models.kept import kept_encoder, kept_model
 from tune.models.trained import Trained, TrainedOn
 from tune.models.words import train_words
 from tune.records.holding import using_caches
-
-if TYPE_CHECKING:
-    from tune.models.registry import Registered
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Retrained:
 
     folder: Path
     results: dict[str, Any]
-    registered: Registered | None
+    registered: registry.Registered | None
     trouble: str | None = None
 
 
@@ -89,11 +88,9 @@ def retrain(
             trained.
         GoemoError: Every seed diverged or ran out of memory.
     """
-    from tune.models.registry import check_name, write_record
-
     console = console or progress_console()
     if isinstance(register, str):
-        check_name(register)
+        registry.check_name(register)
     if kept and (seeds > 1 or on != "train"):
         raise InputError("--kept", ["is for one seed, trained on train: the search kept no other weights"])
     exported = read_export(exported_path)
@@ -120,7 +117,7 @@ def retrain(
     }
     trained.save(output, provenance=provenance, results=results)
     trained.forget()
-    write_record(
+    registry.write_record(
         output,
         results=results,
         reports=trained.reports,
@@ -164,21 +161,17 @@ def _load(known: Mapping[str, Any], data: str | None, options: DataOptions | Non
 
 def _later(output: Path, register: str | bool, tracking_uri: str | None) -> str:
     """Return the command that logs the bundle once the store is there."""
-    from tune.tracking import find_store
-
     command = ["goemo", "register", str(output)]
     command += ["--name", register] if isinstance(register, str) else []
     command += [] if register else ["--log-only"]
-    command += ["--tracking-uri", find_store(tracking_uri).shown] if tracking_uri else []
+    command += ["--tracking-uri", tracking.find_store(tracking_uri).shown] if tracking_uri else []
     return shlex.join(command)
 
 
 def _warn_of_store(tracking_uri: str | None, output: Path, register: str | bool, console: Console) -> None:
     """Say before the training that the store is away; nothing is lost by it, so it stops nothing."""
-    from tune.tracking import check_store
-
     try:
-        check_store(tracking_uri)
+        tracking.check_store(tracking_uri)
     except InputError:
         raise
     except GoemoError as error:
@@ -211,17 +204,14 @@ def _differences(exported: AnyExported, splits: Splits, environment: Mapping[str
 
 def _register(
     output: Path, register: str | bool, tracking_uri: str | None, console: Console
-) -> tuple[Registered | None, str | None]:
+) -> tuple[registry.Registered | None, str | None]:
     """Log and register the bundle; a store that fails is told of, and costs nothing but the logging."""
-    from tune.models.registry import register as register_bundle
-    from tune.tracking import find_store
-
-    if find_store(tracking_uri).is_off:
+    if tracking.find_store(tracking_uri).is_off:
         return None, None
     console.print("logging to MLflow", highlight=False)
     name = register if isinstance(register, str) else None
     try:
-        registered = register_bundle(
+        registered = registry.register(
             output, name=name, is_registered=register is not False, tracking_uri=tracking_uri
         )
     except (GoemoError, KeyboardInterrupt) as error:

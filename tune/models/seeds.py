@@ -24,12 +24,9 @@ _FILE = "seeds.json"
 
 
 class _Kept(BaseModel):
-    """``seeds.json``: of each seed what `EndedSeeds` has of it, and every report.
+    """``seeds.json``: outcomes and reports as `EndedSeeds` has them.
 
-    Attributes:
-        outcomes: As in `EndedSeeds`.
-        reports: Likewise.
-        best: The seed whose training is kept beside the file; None where no seed has given a model.
+    ``best`` is the seed whose training is kept beside the file; None where no seed has given a model.
     """
 
     model_config = ConfigDict(extra="forbid")

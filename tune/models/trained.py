@@ -46,13 +46,10 @@ class Trained:
 def fitted_thresholds(
     scores: NDArray[np.floating[Any]], targets: Targets, choice: str | Mapping[str, Any], *, on: TrainedOn
 ) -> FittedThresholds:
-    """Fit a model's thresholds on validation: as configured, or to be carried over.
+    """Fit a model's thresholds on validation as configured, or so that they can be carried over.
 
-    Args:
-        scores: Of the training on train, shape (n_examples, n_labels).
-        targets: Of validation, same shape.
-        choice: ``thresholds`` of a configuration.
-        on: What the saved model trains on; thresholds of ``train+validation`` are carried over to it.
+    ``scores`` and ``targets``, shape (n_examples, n_labels), are those of a training on train; the thresholds
+    go over to the saved model where that is trained on more.
     """
     options = threshold_options(choice) if on == "train" else carried_options(choice)
     return fit_thresholds(scores, targets, **options)
@@ -62,13 +59,7 @@ def carried_options(choice: str | Mapping[str, Any]) -> dict[str, Any]:
     """Return how thresholds are fitted that go over to another training: the same way, averaged over folds.
 
     Thresholds that were fitted to all scores of one model fit that model's scores most closely; the average
-    over folds leans less on single rows.
-
-    Args:
-        choice: ``thresholds`` of a configuration.
-
-    Returns:
-        Keywords of `goemo.thresholds.fit_thresholds`.
+    over folds leans less on single rows. Returned are keywords of `goemo.thresholds.fit_thresholds`.
     """
     options = threshold_options(choice)
     if options["method"] == "cross_fit":
@@ -91,11 +82,7 @@ def fitted_once(
 ) -> dict[str, Any]:
     """Return the facts and reports of a model that has one solution and so one report, for `Trained`.
 
-    Args:
-        configuration: What was fitted.
-        metrics: On validation, by their names in MLflow.
-        on: Which splits it was fitted on.
-        words: What was trained on what, in sentences.
+    ``metrics`` are those on validation, by their names in MLflow; ``words`` say what was trained on what.
     """
     seed = configuration.seed
     report = {"progress": 100, "step": 0, "metrics": metrics}

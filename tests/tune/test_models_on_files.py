@@ -20,6 +20,7 @@ from goemo.training.prepared import prepare
 from goemo.words import WordsSettings, fit_words
 from tune.cli import main
 from tune.models.registry.logged_model import pyfunc
+from tune.models.trained import data_facts
 
 KINDS = ("encoder", "words", "blend")
 SOURCE = "sample:300"
@@ -27,9 +28,8 @@ SOURCE = "sample:300"
 
 def facts(splits):
     """Return what `goemo retrain` records of the data."""
-    each = {part.name: {"examples": len(part), "digest": part.digest} for part in splits.splits()}
     return {
-        "data": {**splits.facts, "seed": 42, "splits": each},
+        "data": data_facts(splits, splits.facts, 42),
         "report": {"progress": 100, "metrics": {"val/macro_f1": 0.5}},
         "metric": "macro_f1",
     }
@@ -76,6 +76,15 @@ def table(tmp_path) -> Path:
 
 def run(*arguments):
     main([str(argument) for argument in arguments])
+
+
+def refused(capsys, *arguments):
+    """Run a command that must end with exit code 2 and nothing on stdout; return its message."""
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    captured = capsys.readouterr()
+    assert (ended.value.code, captured.out) == (2, "")
+    return " ".join(captured.err.split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -225,12 +234,8 @@ def test_what_cannot_be_read_is_refused_with_the_way_out(  # noqa: PLR0917 - a t
 ):
     """Exit code 2, and nothing on stdout."""
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(SystemExit) as ended:
-        run("predict", models["words"], "--file", tmp_path / name, *options, "--format", "json")
-    captured = capsys.readouterr()
-    assert ended.value.code == 2
-    assert message in captured.err
-    assert captured.out == ""
+    command = ["predict", models["words"], "--file", tmp_path / name, *options, "--format", "json"]
+    assert message in refused(capsys, *command)
 
 
 # ------------------------------------------------------------------------------ evaluate
@@ -285,10 +290,7 @@ def test_all_rows_of_a_file_are_judged_by_the_names_of_its_labels(models, splits
 def test_labels_that_the_model_lacks_are_refused_unless_asked_for(models, splits, tmp_path, capsys):
     """Named, with the nearest name of the model; --labels-in-common evaluates the others."""
     file = labelled(tmp_path / "new.csv", splits, ["joy", "anger"], rename={1: "gratitud", 2: "outrage"})
-    with pytest.raises(SystemExit) as ended:
-        run("evaluate", models["words"], "--data", f"file:{file}")
-    assert ended.value.code == 2
-    said = " ".join(capsys.readouterr().err.split())
+    said = refused(capsys, "evaluate", models["words"], "--data", f"file:{file}")
     assert "gratitud (gratitude?), outrage; --labels-in-common evaluates the 2 others" in said
     results, said = evaluated(capsys, models["words"], "--data", f"file:{file}", "--labels-in-common")
     assert results["labels_left_out"]["not_in_model"] == ["gratitud", "outrage"]
@@ -299,10 +301,7 @@ def test_labels_that_the_model_lacks_are_refused_unless_asked_for(models, splits
 def test_nothing_in_common_is_refused(models, tmp_path, capsys):
     """With the labels of both sides, and how indices get names."""
     (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"a text {n},{n % 3}\n" for n in range(9)))
-    with pytest.raises(SystemExit) as ended:
-        run("evaluate", models["words"], "--data", tmp_path / "a.csv", "--labels-in-common")
-    assert ended.value.code == 2
-    said = " ".join(capsys.readouterr().err.split())
+    said = refused(capsys, "evaluate", models["words"], "--data", tmp_path / "a.csv", "--labels-in-common")
     assert "has no label of the model" in said
     assert "--label-names" in said
 

@@ -43,6 +43,7 @@ from tune.models.registry import (
 from tune.models.registry.champion import Contender, judge
 from tune.models.registry.record import RESULTS, SCORES
 from tune.models.registry.run import run_name
+from tune.models.trained import data_facts
 from tune.spec import EXPERIMENT
 
 TEXTS = ["thank you so much!", "wait, how does that work?", "çok teşekkürler 🙏 — 谢谢", "", "word " * 200]
@@ -74,12 +75,11 @@ def trained(tmp_path_factory) -> Trained:
     scores = evaluation.as_kept(run.scores("test"))
     results = evaluation.results(splits.labels, thresholds, scores, splits.test.targets)
     best = run.best
-    digests = {part.name: {"examples": len(part), "digest": part.digest} for part in splits.splits()}
     provenance = {
         "retrain_id": uuid.uuid4().hex,
         "origin": {"search": "tiny", "trial": "t003", "threads": 1},
         "expected": {"metric": "val/macro_f1", "value": best.metrics["val/macro_f1"]},
-        "data": {**prepared.data, "seed": 42, "splits": digests},
+        "data": data_facts(splits, prepared.data, 42),
         "trained_on": "train",
         "training": "Trained on train.",
         "selection": {
@@ -126,13 +126,15 @@ def client(tmp_path, monkeypatch, empty_database):
     return tracking.find_store().client()
 
 
-def another(trained, folder, *, noise=None, towards=0.0, digest=None):
+def another(trained, folder, *, noise=None, towards=0.0, digest=None, experiment=None):
     """Copy the bundle as another retrain would leave it; scores move ``towards`` targets by that share."""
     shutil.copytree(trained.folder, folder)
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     provenance["retrain_id"] = uuid.uuid4().hex
     if digest is not None:
         provenance["data"]["splits"]["validation"]["digest"] = digest
+    if experiment is not None:
+        provenance["origin"]["experiment"] = experiment
     (folder / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
     path = folder / "record" / "validation_scores.npz"
     with np.load(path, allow_pickle=False) as archive:
@@ -160,13 +162,8 @@ def artifact_paths(client, run_id, path=None):
 
 def test_a_model_is_in_the_experiment_of_its_search(client, trained, tmp_path):
     """As the export says; of before there was a choice, and of no search, in the usual one."""
-    folder = tmp_path / "model"
-    shutil.copytree(trained.folder, folder)
-    provenance = json.loads((folder / "provenance.json").read_text())
-    provenance["retrain_id"] = "of-another-experiment"
-    provenance["origin"]["experiment"] = "late"
-    (folder / "provenance.json").write_text(json.dumps(provenance))
-    run = client.get_run(register(folder).run_id)
+    done = register(another(trained, tmp_path / "model", experiment="late"))
+    run = client.get_run(done.run_id)
     assert client.get_experiment(run.info.experiment_id).name == "late"
 
 
@@ -565,12 +562,16 @@ def test_what_does_not_work_is_not_logged(client, trained, tmp_path, breaks):
     assert all(not client.search_runs([e.experiment_id]) for e in client.search_experiments())
 
 
+def served_from(folder, path):
+    """Save a bundle in MLflow's format, and load it as MLflow does."""
+    logged_model.save(folder, path)
+    return logged_model.pyfunc().load_model(str(path))
+
+
 @pytest.fixture(scope="module")
 def served(trained, tmp_path_factory):
     """The bundle in MLflow's format, loaded as `mlflow models serve` loads it."""
-    path = tmp_path_factory.mktemp("served") / "model"
-    logged_model.save(trained.folder, path)
-    return logged_model.pyfunc().load_model(str(path))
+    return served_from(trained.folder, tmp_path_factory.mktemp("served") / "model")
 
 
 @pytest.mark.parametrize(
@@ -621,8 +622,7 @@ def test_a_fallback_and_a_threshold_of_never_are_honoured(trained, tmp_path):
     kept["thresholds"] = dict.fromkeys(kept["thresholds"])
     for fallback in ("none", "top1"):
         (folder / "thresholds.json").write_text(json.dumps({**kept, "options": {"fallback": fallback}}))
-        logged_model.save(folder, tmp_path / fallback)
-        given = logged_model.pyfunc().load_model(str(tmp_path / fallback)).predict(TEXTS)
+        given = served_from(folder, tmp_path / fallback).predict(TEXTS)
         rounded = [{k: float(np.float16(v)) for k, v in s.items()} for s in given["scores"]]
         highest = [[max(scores, key=scores.get)] for scores in rounded]
         assert given["labels"].tolist() == (highest if fallback == "top1" else [[]] * len(TEXTS))
@@ -639,8 +639,7 @@ def test_a_score_at_its_threshold_is_rounded_as_it_was_fitted(trained, tmp_path)
     kept["thresholds"] = dict(zip(kept["thresholds"], rounded.tolist(), strict=True))
     (folder / "thresholds.json").write_text(json.dumps(kept))
     assert (scores < rounded).any()
-    logged_model.save(folder, tmp_path / "model")
-    given = logged_model.pyfunc().load_model(str(tmp_path / "model")).predict(TEXTS[:1])
+    given = served_from(folder, tmp_path / "model").predict(TEXTS[:1])
     assert given["labels"][0] == list(kept["thresholds"])
     assert all(math.isfinite(value) for value in given["scores"][0].values())
 

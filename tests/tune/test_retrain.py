@@ -32,7 +32,7 @@ from tune.models.evaluating import evaluate_bundle
 from tune.models.export import write_export
 from tune.models.registry import Record
 from tune.models.retrain import retrain
-from tune.models.trained import carried_options
+from tune.models.trained import carried_options, data_facts
 from tune.records import Outcome, SearchFolder
 from tune.spec import SearchSpec
 
@@ -74,6 +74,12 @@ def trained(prepared):
     return {seed: train(replace(CONFIGURATION, seed=seed), prepared, threads=1) for seed in (42, 43)}
 
 
+def known_data(splits):
+    """What a search and its export know of the data."""
+    facts = data_facts(splits, splits.facts, 42)
+    return {key: facts[key] for key in ("source", "taxonomy", "seed", "splitting", "digest", "splits")}
+
+
 @pytest.fixture
 def exported(splits, trained, tmp_path) -> Path:
     """What `goemo export` writes of the trial with seed 42."""
@@ -81,13 +87,7 @@ def exported(splits, trained, tmp_path) -> Path:
     values = {
         "origin": {"search": "tiny", "trial": "t003", "threads": 1, "gpus": environment["gpus"]},
         "expected": {"metric": "val/macro_f1", "value": trained[42].best.metrics["val/macro_f1"]},
-        "data": {
-            "source": SOURCE,
-            "taxonomy": "fine",
-            "seed": 42,
-            "digest": splits.digest,
-            "splits": {p.name: {"examples": len(p), "digest": p.digest} for p in splits.splits()},
-        },
+        "data": known_data(splits),
         "configuration": CONFIGURATION.to_dict(),
         "versions": environment["versions"],
     }
@@ -340,9 +340,7 @@ def test_a_frozen_encoder_gives_the_trials_scores_without_its_cache(splits, tmp_
     )
     search = SearchFolder.create("head", spec.to_dict())
     search.write_validation(splits.validation.targets, splits.labels)
-    digests = {p.name: {"examples": len(p), "digest": p.digest} for p in splits.splits()}
-    data = {"source": SOURCE, "taxonomy": "fine", "seed": 42, "splitting": "", "digest": splits.digest}
-    search.add_facts(data={**data, "splits": digests}, environment=describe())
+    search.add_facts(data=known_data(splits), environment=describe())
     configuration = replace(CONFIGURATION, trainable="head", max_length=16, epochs=1)
     features = prepare(
         splits,

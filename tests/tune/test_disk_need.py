@@ -11,14 +11,7 @@ from goemo.errors import InputError
 from tune.driver import resume_search, run_search
 from tune.engine.preparation import ModelCheck
 from tune.forecast import disk_need
-from tune.forecast.disk_need import (
-    ARTIFACT_BYTES,
-    DiskNeed,
-    check_disk,
-    disk_needed,
-    free_bytes,
-    refuse_if_larger,
-)
+from tune.forecast.disk_need import ARTIFACT_BYTES, check_disk, disk_needed, free_bytes
 from tune.records import SearchFolder
 from tune.spec import ConfirmSpec, SearchSpec, load_spec
 
@@ -80,18 +73,27 @@ def test_what_trials_have_left_is_not_needed_again(spec, check):
     assert (whole.weights, rest.weights) == (spec.keep_models * 4e6, 0)
 
 
-def test_a_search_that_does_not_fit_is_refused_with_what_to_change():
+SPLITS = SimpleNamespace(labels=("a",) * 10, validation=[0] * 200, test=[0] * 300)
+
+
+def test_a_search_that_does_not_fit_is_refused_with_what_to_change(spec, check, monkeypatch):
     """Needed and free, the largest part first, and what makes it smaller."""
-    need = DiskNeed(frozen_output=0, records=2e8, weights=3e9, checkpoints=0)
-    refuse_if_larger(need, free=4e9)
+    large = replace(check, weights=750_000_000)
+    disk_with(monkeypatch, 4e9)
+    check_disk(spec, SPLITS, large)
+    disk_with(monkeypatch, 2.9e9)
     with pytest.raises(InputError) as error:
-        refuse_if_larger(need, free=3e9)
+        check_disk(spec, SPLITS, large)
     text = str(error.value)
-    assert "needs about 3.2 GB and the disk has 3.0 GB free" in text
+    assert "needs about 3.0 GB and the disk has 2.9 GB free" in text
     assert text.index("leaders' weights") < text.index("trials' files")
     assert "keep_models" in text
     assert "GOEMO_RUNS" in text
-    assert "checkpoint_every_s" not in text
+    disk_with(monkeypatch, 1e6)
+    with pytest.raises(InputError) as error:
+        check_disk(replace(spec, keep_models=0), SPLITS, large)
+    assert "weights" not in str(error.value)
+    assert "keep_models" not in str(error.value)
 
 
 def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path):
@@ -101,13 +103,12 @@ def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path):
 
 def test_the_check_returns_what_must_be_left_for_the_trials(spec, check, monkeypatch):
     """It is all but what the encoder writes, and what only long or lucky trials write."""
-    splits = SimpleNamespace(labels=("a",) * 10, validation=[0] * 200, test=[0] * 300)
     disk_with(monkeypatch, 10**12)
-    needed = check_disk(spec, splits, check)
+    needed = check_disk(spec, SPLITS, check)
     assert needed == disk_needed(spec, check, labels=10, rows=(200, 300), at_once=0).total
     disk_with(monkeypatch, int(needed) - 1)
     with pytest.raises(InputError, match="make room"):
-        check_disk(spec, splits, check)
+        check_disk(spec, SPLITS, check)
 
 
 @pytest.mark.slow

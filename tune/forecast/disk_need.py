@@ -41,7 +41,7 @@ class DiskNeed:
     @property
     def total(self) -> float:
         """All of it."""
-        return self.frozen_output + self.records + self.weights + self.checkpoints
+        return float(sum(vars(self).values()))
 
 
 def disk_needed(
@@ -114,7 +114,8 @@ def check_disk(
         The bytes that the trials need, which must be left for them.
 
     Raises:
-        InputError: They do not fit.
+        InputError: They do not fit; the message says what takes how much, and what to change. A search that
+            goes on cannot be changed.
     """
     need = disk_needed(
         spec,
@@ -124,34 +125,17 @@ def check_disk(
         at_once=0,
         ended=sum(record.outcome is not None for record in records or ()),
     )
-    refuse_if_larger(need, free_bytes(runs_folder()), resumed="" if records is None else spec.name)
-    return need.total
-
-
-def refuse_if_larger(need: DiskNeed, free: float, *, resumed: str = "") -> None:
-    """Refuse a search that needs more bytes than there are; one that is resumed cannot be changed.
-
-    Args:
-        need: What it needs.
-        free: Bytes of the disk.
-        resumed: The name of a search that goes on; empty for a new one.
-
-    Raises:
-        InputError: The message says what takes how much, and what to change.
-    """
+    free = free_bytes(runs_folder())
     if need.total <= free:
-        return
-    parts = {
-        "the frozen encoder's output": (need.frozen_output, "resources.prefix_limit_gb"),
-        "the trials' files": (need.records, "the number of trials"),
-        "the leaders' weights": (need.weights, "keep_models"),
-        "checkpoints": (need.checkpoints, "checkpoint_every_s"),
-    }
-    largest = sorted(((size, name, key) for name, (size, key) in parts.items() if size), reverse=True)
-    takes = ", ".join(f"{name} {amount(size)}" for size, name, _ in largest)
-    keys = ", ".join(key for _, _, key in largest)
+        return need.total
+    parts = [(need.records, "the trials' files", "the number of trials")]
+    if need.weights:
+        parts.append((need.weights, "the leaders' weights", "keep_models"))
+    parts.sort(reverse=True)
+    takes = ", ".join(f"{name} {amount(size)}" for size, name, _ in parts)
+    keys = ", ".join(key for _, _, key in parts)
     remedy = f"make room, use another disk (GOEMO_RUNS), or change: {keys}"
-    if resumed:
-        remedy = f"make room, then: goemo resume {resumed}"
+    if records is not None:
+        remedy = f"make room, then: goemo resume {spec.name}"
     problem = f"the search needs about {amount(need.total)} and the disk has {amount(free)} free ({takes})"
     raise InputError(str(runs_folder()), [f"{problem}; {remedy}"])

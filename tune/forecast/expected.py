@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tune.forecast.disk_need import DiskNeed
-from tune.forecast.stopping import Span
+
+
+@dataclass(frozen=True)
+class Span:
+    """A figure that is not known exactly.
+
+    Attributes:
+        low: What nine in ten cases exceed.
+        expected: The middle.
+        high: What nine in ten cases stay below.
+    """
+
+    low: float
+    expected: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Span:
+        """Return the tenth, fiftieth and ninetieth of a hundred of some values."""
+        return cls(*np.percentile(values, [10, 50, 90]).tolist())
+
+    def widened(self, error: float) -> Span:
+        """Return the span with both ends moved out by a share of themselves."""
+        return Span(self.low / (1 + error), self.expected, self.high * (1 + error))
 
 
 @dataclass(frozen=True)
@@ -29,7 +55,7 @@ class Phases:
     @property
     def total(self) -> float:
         """All of them."""
-        return self.opening + self.encoder + self.trials + self.confirming + self.closing
+        return float(sum(vars(self).values()))
 
 
 @dataclass(frozen=True)

@@ -6,27 +6,26 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from statistics import median
 
 import torch
 from rich.console import Console
 
 from goemo.configuration import Configuration
-from goemo.data import Splits, load_splits, report_lines
+from goemo.data import load_splits, report_lines
 from goemo.files import amount
 from goemo.training import report_progress, report_step
-from goemo.training.prepared import prepare as prepare_shared
+from goemo.training.prepared import Prepared
 from tune.durations import duration
-from tune.engine.preparation import checked_models, dearest, found_checkpoints, trial_resources
+from tune.engine.preparation import checked_models, dearest, found_checkpoints, prepare, trial_resources
 from tune.forecast.costs import DriverCosts, TrialCosts
 from tune.forecast.disk_need import disk_needed, free_bytes
-from tune.forecast.expected import Forecast, Phases
+from tune.forecast.expected import Forecast, Phases, Span
 from tune.forecast.learning import learn
 from tune.forecast.measuring import costs_of
 from tune.forecast.setting import Setting, drawn
-from tune.forecast.simulation import Run, TrialTimeline, simulate
-from tune.forecast.stopping import Span, expected_runs
+from tune.forecast.simulation import Run, TrialTimeline, expected_runs, simulate
 from tune.forecast.work import work_of
 from tune.live.consoles import progress_console
 from tune.live.progress import progress_bars
@@ -71,28 +70,24 @@ def forecast(
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     checkpoints = found_checkpoints(spec)
+    only_tokens = replace(spec, resources=replace(spec.resources, prefix_limit_gb=0))
     with connect(address, tell) as nodes:
         tell("reading data and model")
         splits = load_splits(spec.data.source, spec.data.taxonomy, seed=spec.seed, options=spec.data)
         checks = checked_models(spec, splits)
         resources = nodes(shared=runs_folder(), needed=checkpoints, note=tell)
         per_trial = trial_resources(spec, dearest(checks), resources)
-        settings, notes, beside_s = [], [], 0.0
+        with progress_bars(console) as on_progress:
+            folders = prepare(only_tokens, splits, on_progress=on_progress)
+        # What takes seconds in a search too, before it starts workers.
+        import tune.reporting.artifacts
+        import tune.tracking  # noqa: F401
+
+        opening_s = time.time() - started
+        settings, notes = [], []
         for one, check in zip(models(spec), checks, strict=True):
-            with progress_bars(console) as on_progress:
-                prepared = prepare_shared(
-                    splits,
-                    one.checkpoint,
-                    trainable=one.trainable,
-                    pooling=one.pooling,
-                    max_lengths=possible_lengths(spec, one),
-                    cache=runs_folder() / "cache",
-                    prefix_limit_gb=0,  # all but the frozen encoder's output
-                    on_progress=on_progress,
-                )
-            counting = time.time()
+            prepared = Prepared.open(folders[one.checkpoint])
             missing = prepared.missing_output(one.trainable, one.pooling, possible_lengths(spec, one))
-            beside_s += time.time() - counting
             obstacle = "" if missing is None else missing.obstacle(spec.resources.prefix_limit_gb)
             if obstacle:
                 notes.append(f"frozen encoder output of {one.checkpoint}: {obstacle}")
@@ -108,8 +103,6 @@ def forecast(
             )
             if setting.trials:  # a few random draws need not have one of each
                 settings.append(setting)
-        _import_what_a_search_does()
-        opening_s = time.time() - started - beside_s
         measuring = time.perf_counter()
         learned = learn(settings, address=address)
         costs, driver = costs_of(settings, learned, tell)
@@ -126,12 +119,6 @@ def forecast(
         list(dict.fromkeys(notes)),
         source=" and ".join(source),
     )
-
-
-def _import_what_a_search_does() -> None:
-    """Import what takes seconds in a search too, before it starts workers."""
-    import tune.reporting.artifacts
-    import tune.tracking  # noqa: F401
 
 
 def assemble(
@@ -152,13 +139,10 @@ def assemble(
         source: Where the costs are from.
     """
     setting = parts[0][0]
-    spec, at_once = setting.spec, setting.at_once
+    spec, at_once, report = setting.spec, setting.at_once, setting.splits.report
     of_models = [[timeline(s, p, c) for c in s.configurations] for s, p in parts]
-    known = {
-        trial_id: one
-        for (s, _), timelines in zip(parts, of_models, strict=True)
-        for trial_id, one in zip(s.trials, timelines, strict=True)
-    }
+    trial_ids = [trial_id for s, _ in parts for trial_id in s.trials]
+    known = dict(zip(trial_ids, chain(*of_models), strict=True))
     by_id = {trial_id: known[trial_id] for trial_id in drawn(spec)}
     timelines = list(by_id.values())
     runs = expected_runs(spec, by_id, at_once)
@@ -200,7 +184,7 @@ def assemble(
         disk_free=free_bytes(runs_folder()),
         source=source,
         notes=(*notes, *_notes(spec)),
-        data=_data_lines(setting.splits),
+        data=() if report is None else tuple(report_lines(report.to_dict())),
         models=() if len(parts) == 1 else tuple(map(_share, parts, of_models)),
     )
 
@@ -220,10 +204,6 @@ def _ends(timelines: Sequence[TrialTimeline]) -> tuple[float, float, float]:
     """Return the seconds of the shortest, the median and the longest trial."""
     totals = sorted(one.total_s for one in timelines)
     return totals[0], median(totals), totals[-1]
-
-
-def _data_lines(splits: Splits) -> tuple[str, ...]:
-    return () if splits.report is None else tuple(report_lines(splits.report.to_dict()))
 
 
 def timeline(setting: Setting, costs: TrialCosts, configuration: Configuration) -> TrialTimeline:

@@ -12,7 +12,7 @@ from tune.engine.resources import threads_per_trial
 from tune.forecast.costs import DriverCosts, Timing, TrialCosts, fit_costs
 from tune.forecast.driver import baseline_s, files_and_report, fits_words
 from tune.forecast.learning import Learned
-from tune.forecast.probe import Task, corners, measure_at_once
+from tune.forecast.probe import corners, measure_at_once
 from tune.forecast.sample import sample_of
 from tune.forecast.setting import Setting
 from tune.records import runs_folder
@@ -40,9 +40,7 @@ def costs_of(
                 tell(f"reading some of the texts for {setting.settings.checkpoint}")
                 sample, seconds = sample_of(setting, Path(made) / str(number))
             encoder_s.append(seconds)
-            chosen = corners(setting.configurations)
-            vectors = frozenset(c.max_length for c in chosen if setting.reads_vectors(c.max_length))
-            tasks.append(Task(str(sample), chosen, vectors, _TRAIN_S / len(settings)))
+            tasks.append((sample, corners(setting.configurations), _TRAIN_S / len(settings)))
         if learned is None:
             places = min(first.at_once, _MOST_WORKERS)
             tell(f"workers start, and train {places} at once for about {_TRAIN_S:.0f} s")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from goemo.configuration.thresholds import threshold_options
 from goemo.evaluation import validation_metrics
 from goemo.inference import choose_device, sigmoid_scores
 from goemo.models.failures import is_out_of_memory
-from goemo.tokens.batches import steps_per_epoch
 from goemo.training import TrainingRun
 from goemo.training.fresh_model import fresh_model
 from goemo.training.inputs import choose_inputs
@@ -29,22 +28,6 @@ from tune.forecast.work import epoch_shapes, look_work, work_of
 
 # The first step also warms up, and one more says what the next ones take, if they are long.
 _LEAST_STEPS, _MOST_STEPS = 2, 400
-
-
-class Task(NamedTuple):
-    """What is measured of one model.
-
-    Attributes:
-        sample: Folder of the prepared data, or of a stand-in for it.
-        configurations: To train, from `corners`.
-        vectors: The maximum lengths at which trials read one cached vector a text.
-        seconds: About how long steps may take, those of all configurations together.
-    """
-
-    sample: str
-    configurations: tuple[Configuration, ...]
-    vectors: frozenset[int]
-    seconds: float
 
 
 class Worker:
@@ -68,32 +51,43 @@ class Worker:
         """Answer once everything is imported."""
         return True
 
-    def measure(self, task: Task) -> list[Timing]:
-        """Return what was measured.
+    def measure(self, sample: Path, configurations: Sequence[Configuration], seconds: float) -> list[Timing]:
+        """Return what was measured of one model.
 
         Configurations for which there is no time by what a step of the first took, or no memory, are left
         out, but never the first.
+
+        Args:
+            sample: Folder of the prepared data, or of a stand-in for it.
+            configurations: To train, from `corners`.
+            seconds: About how long steps may take, those of all configurations together.
         """
-        prepared = Prepared.open(Path(task.sample))
+        prepared = Prepared.open(sample)
         found: list[Timing] = []
-        for number, c in enumerate(task.configurations):
-            left_s = task.seconds - sum(one.steps_s for one in found)
+        for number, c in enumerate(configurations):
+            left_s = seconds - sum(one.steps_s for one in found)
             if found and _LEAST_STEPS * _longest_step_s(found[0], c) > left_s:
                 continue
             try:
-                seconds = left_s / (len(task.configurations) - number)
-                found.append(self._timing(c, prepared, seconds, reads_vectors=c.max_length in task.vectors))
+                found.append(self._timing(c, prepared, left_s / (len(configurations) - number)))
             except (RuntimeError, MemoryError) as error:
                 if not found or not is_out_of_memory(error):
                     raise
         return found
 
-    def _timing(self, c: Configuration, prepared: Prepared, seconds: float, *, reads_vectors: bool) -> Timing:
+    def _timing(self, c: Configuration, prepared: Prepared, seconds: float) -> Timing:
         """Take steps of one training for some seconds, then report once."""
         device = self._device
         memory = PeakMemory(device)
+        lengths = {split: prepared.tokens[split].lengths(c.max_length) for split in ("train", "validation")}
+        reads_vectors = (
+            c.trainable == "head" and prepared.frozen_features(c.pooling, c.max_length) is not None
+        )
+        epoch = epoch_shapes(lengths["train"], c, reads_vectors=reads_vectors)
         started = time.perf_counter()
-        run = TrainingRun(_long_enough(c, prepared), prepared, device=device)
+        # A training that is not over, nor reports, before the probe is.
+        longer = replace(c, epochs=_MOST_STEPS // len(epoch) + 1, reports=1)
+        run = TrainingRun(longer, prepared, device=device)
         times: list[float] = []
 
         def stop_in_time(step: int, steps: int) -> None:
@@ -108,8 +102,6 @@ class Worker:
         with suppress(_EnoughError):
             run.advance(stop_in_time)
         steps_s, count = times[-1] - times[0], len(times) - 1
-        lengths = {split: prepared.tokens[split].lengths(c.max_length) for split in ("train", "validation")}
-        epoch = epoch_shapes(lengths["train"], c, reads_vectors=reads_vectors)
         return Timing(
             c,
             steps=work_of(epoch[number % len(epoch)] for number in range(1, count + 1)),
@@ -133,13 +125,6 @@ def _longest_step_s(known: Timing, other: Configuration) -> float:
     return step_s * max(1.0, other.max_length / c.max_length)
 
 
-def _long_enough(configuration: Configuration, prepared: Prepared) -> Configuration:
-    """Return a configuration whose training is not over, nor measured, before the probe is."""
-    c = configuration
-    an_epoch = steps_per_epoch(len(prepared.tokens["train"]), c.batch_size * c.accumulation_steps)
-    return replace(c, epochs=_MOST_STEPS // an_epoch + 1, reports=1)
-
-
 def _look_s(configuration: Configuration, prepared: Prepared, device: torch.device) -> float:
     """Return the seconds of a report with an untrained model, the second time."""
     model = fresh_model(configuration, prepared, device)
@@ -153,12 +138,15 @@ def _look_s(configuration: Configuration, prepared: Prepared, device: torch.devi
 
 
 def measure_at_once(
-    tasks: Sequence[Task], per_trial: Mapping[str, float], threads: int, workers: int
+    tasks: Sequence[tuple[Path, Sequence[Configuration], float]],
+    per_trial: Mapping[str, float],
+    threads: int,
+    workers: int,
 ) -> tuple[list[list[Timing]], float]:
     """Let several processes measure at the same time, as trials run, one model after the other.
 
     Args:
-        tasks: What to measure, of each model.
+        tasks: What to measure of each model, as `Worker.measure` takes it.
         per_trial: CPUs and GPUs of a trial.
         threads: Of a trial.
         workers: How many processes.
@@ -177,7 +165,7 @@ def measure_at_once(
     try:
         ray.get([one.ready.remote() for one in actors])
         started_s = time.perf_counter() - started
-        found = [ray.get([one.measure.remote(task) for one in actors]) for task in tasks]
+        found = [ray.get([one.measure.remote(*task) for one in actors]) for task in tasks]
         return [list(chain(*of_model)) for of_model in found], started_s
     finally:
         for one in actors:

@@ -6,8 +6,7 @@ from textwrap import fill
 
 from goemo.files import amount
 from tune.durations import duration
-from tune.forecast.expected import Forecast
-from tune.forecast.stopping import Span
+from tune.forecast.expected import Forecast, Span
 from tune.stopping.budget import check_gpu_hours
 
 _PHASES = {

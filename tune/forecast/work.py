@@ -43,18 +43,14 @@ def epoch_shapes(
         reads_vectors: Whether the model reads one cached vector a text, and no tokens.
     """
     c = configuration
+
+    def width(piece: NDArray[np.int64]) -> int:
+        return 1 if reads_vectors else padded_width(int(lengths[piece].max()), c.max_length)
+
     shapes: list[StepShape] = []
     for rows in epoch_batches(lengths, c.batch_size * c.accumulation_steps, seed=c.seed, epoch=0):
         pieces = [rows[start : start + c.batch_size] for start in range(0, len(rows), c.batch_size)]
-        shapes.append(
-            tuple(
-                (
-                    len(piece),
-                    1 if reads_vectors else padded_width(int(lengths[piece].max()), c.max_length),
-                )
-                for piece in pieces
-            )
-        )
+        shapes.append(tuple((len(piece), width(piece)) for piece in pieces))
     return shapes
 
 

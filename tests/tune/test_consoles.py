@@ -9,22 +9,9 @@ import sys
 
 import pytest
 
-from tune.cli.tables import leaderboard_table
 from tune.live.consoles import discard, progress_console, results_console
 from tune.live.progress import ProgressView, SearchState
-from tune.ranking.leaderboard import Leaderboard
-from tune.ranking.rows import Row
 from tune.records import SearchFolder
-
-VARIED = {
-    "learning_rate": 2.345e-5,
-    "batch_size": 32,
-    "weight_decay": 0.01234,
-    "warmup_fraction": 0.1234,
-    "dropout": 0.4321,
-    "max_length": 64,
-    "layer_decay": 0.8123,
-}
 
 
 @pytest.fixture
@@ -35,41 +22,6 @@ def unread():
     with os.fdopen(writing, "w", encoding="utf-8") as stream:
         yield stream
         discard(stream)  # what was not written is not tried again
-
-
-def board():
-    row = Row(
-        rank=1,
-        search="s",
-        trial_id="t001",
-        config={},
-        varied=VARIED,
-        stop_reason="completed",
-        progress=100,
-        best_progress=100,
-        objective=0.4512,
-        val_macro_f1=0.4512,
-        val_weighted_f1=0.5,
-        val_micro_f1=0.5,
-        val_macro_f1_at_half=0.4021,
-        low=0.441,
-        high=0.461,
-        tied_with_best=True,
-        seconds=1.0,
-    )
-    return Leaderboard("s", "macro_f1", (row,), {})
-
-
-def test_a_table_in_a_pipe_is_whole(capsys):
-    """Every column with its numbers, however many hyperparameters vary, and no line longer than it needs."""
-    results_console().print(leaderboard_table(board()))
-    lines = capsys.readouterr().out.splitlines()
-    (row,) = (line.split() for line in lines if "t001" in line)
-    values = ["2.345e-05", "32", "0.01234", "0.1234", "0.4321", "64", "0.8123"]
-    assert row[:2] == ["1", "t001"]
-    assert sorted(row[2:9]) == sorted(values)
-    assert row[9:] == ["0.4512", "0.4410", "to", "0.4610", "0.4021", "completed"]
-    assert max(map(len, lines)) < 200
 
 
 def test_a_table_on_a_terminal_is_as_wide_as_that(monkeypatch):

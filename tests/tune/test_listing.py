@@ -90,6 +90,18 @@ def test_rank_id_score_and_interval_are_whole_at_any_width(varied, width):
         assert "left out for lack of space: at 0.5, ended; --format csv shows them" in " ".join(text.split())
 
 
+def test_a_table_in_a_pipe_is_whole(capsys):
+    """Every column with its numbers, however many hyperparameters vary, and no line longer than it needs."""
+    results_console().print(leaderboard_table(board(EIGHT, trials=1)))
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = (line.split() for line in lines if "t007" in line)
+    values = ["2.346e-05", "32", "0.01235", "0.1234", "cosine", "0.4321", "64", "0.8123"]
+    assert row[:2] == ["1", "t007"]
+    assert sorted(row[2:10]) == sorted(values)
+    assert " ".join(row[10:]) == "0.4512 0.4410 to 0.4610 0.4021 stopped at 20 %"
+    assert max(map(len, lines)) < 200
+
+
 @pytest.mark.parametrize("varied", [FIVE, EIGHT], ids=["five", "eight"])
 @pytest.mark.parametrize("width", [80, 160])
 def test_the_live_view_keeps_ids_and_scores_whole(varied, width):

@@ -35,15 +35,8 @@ def make_database(path: Path) -> None:
 
 def deleted_experiment(path: Path, name: str) -> str | None:
     """Return the id of an experiment that is marked as deleted in a store's file; None where it is not."""
-    if not path.is_file():
-        return None
-    asked = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            found = connection.execute(asked, (name,)).fetchone()
-        except sqlite3.Error:  # no tables yet, or others than MLflow's: whoever opens the store says so
-            return None
-    return None if found is None else str(found[0])
+    asked = "select experiment_id from experiments where name = ? and lifecycle_stage = 'deleted'"
+    return _asked(path, asked, name)
 
 
 def refuse_other_version(path: Path, shown: str) -> None:
@@ -102,15 +95,20 @@ def _copy_tables(path: Path, copy: Path) -> None:
 
 def _schema(path: Path) -> str | None:
     """Return the version of the tables in a file; None where there are none of MLflow's."""
+    return _asked(path, "select version_num from alembic_version")
+
+
+def _asked(path: Path, question: str, *values: str) -> str | None:
+    """Return the first figure of the first row of an answer; None where there is none, or no such table."""
     if not path.is_file():
         return None
     try:
         with closing(_reader(path)) as file:
-            found = file.execute("select version_num from alembic_version").fetchone()
-    except sqlite3.Error:  # no such table; whatever else it is, MLflow will say it
+            found = file.execute(question, values).fetchone()
+    except sqlite3.Error:  # no tables yet, or others than MLflow's: whoever opens the store says so
         return None
     return None if found is None else str(found[0])
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -1,7 +1,8 @@
-"""The MLflow experiment that runs are in."""
+"""The MLflow experiment that runs are in, and searches of a store that have more than a page of answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tune.tracking import views
@@ -34,3 +35,12 @@ def find_experiment(client: Any, store: Store, *, metric: str, name: str) -> str
             client.set_experiment_tag(experiment_id, tag, value)
     views.save(client, experiment_id, [views.tree_view(metric)])
     return experiment_id
+
+
+def paged(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+    """Yield all that a search of MLflow's client finds, page by page."""
+    page = search(*arguments, **options)
+    yield from page
+    while page.token:
+        page = search(*arguments, page_token=page.token, **options)
+        yield from page

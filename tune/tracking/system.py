@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 
 from tune.live.machine import Machine
 from tune.records import SearchFolder
@@ -48,18 +49,13 @@ class SystemMonitor:
     def _sample(self, machine: Machine, interval_s: float) -> None:
         """Sample until stopped; what goes wrong ends the samples and nothing else."""
         try:
-            self._sample_until_stopped(machine, interval_s)
+            earlier = self._search.system_samples()
+            for step in count(int(earlier[-1]["step"]) + 1 if earlier else 0):
+                is_last = self._stopped.wait(interval_s)
+                row: dict[str, float] = {"step": step, "time": time.time(), **machine.look().metrics()}
+                self._search.add_system_sample(row)
+                self._notice()
+                if is_last:
+                    return
         except Exception as error:  # noqa: BLE001 - a full disk, a driver that went away
             logging.getLogger(__name__).warning("system metrics end here: %s", error)
-
-    def _sample_until_stopped(self, machine: Machine, interval_s: float) -> None:
-        earlier = self._search.system_samples()
-        step = int(earlier[-1]["step"]) + 1 if earlier else 0
-        while True:
-            is_last = self._stopped.wait(interval_s)
-            row: dict[str, float] = {"step": step, "time": time.time(), **machine.look().metrics()}
-            self._search.add_system_sample(row)
-            self._notice()
-            if is_last:
-                return
-            step += 1

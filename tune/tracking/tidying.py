@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tune.tracking import views
+from tune.tracking.experiment import paged
 from tune.tracking.store import Store
 from tune.tracking.writer import NOTE
 
@@ -45,11 +45,11 @@ def remove_runs(store: Store, search_id: str) -> Removed:
     if store.is_off or (store.database is not None and not store.database.exists()):
         return Removed(0)
     client = store.client()
-    runs = list(_runs(client, search_id, "ALL"))
+    experiments, runs = _found(client, search_id, "ALL")
     for run in runs:
         if run.info.lifecycle_stage == "active":
             client.delete_run(run.info.run_id)
-    for experiment in _experiments(client):
+    for experiment in experiments:
         views.remove(client, experiment, search_id)
     if store.is_server:
         if not runs:
@@ -76,11 +76,10 @@ def rename_runs(store: Store, search_id: str, old: str, new: str) -> int:
     if store.is_off or (store.database is not None and not store.database.exists()):
         return 0
     client = store.client()
-    for experiment in _experiments(client):
+    experiments, runs = _found(client, search_id, "ACTIVE_ONLY")
+    for experiment in experiments:
         views.rename(client, experiment, search_id, new)
-    count = 0
-    for run in _runs(client, search_id, "ACTIVE_ONLY"):
-        count += 1
+    for run in runs:
         tags, run_id = run.data.tags, run.info.run_id
         if tags.get("goemo.kind") == "search" and run.info.run_name != new:
             client.update_run(run_id, name=new)
@@ -88,7 +87,7 @@ def rename_runs(store: Store, search_id: str, old: str, new: str) -> int:
             client.set_tag(run_id, NOTE, renamed_commands(tags[NOTE], old, new))
         client.set_tag(run_id, "mlflow.source.name", f"goemo search {new}")
         client.set_tag(run_id, "goemo.search", new)
-    return count
+    return len(runs)
 
 
 def renamed_commands(text: str, old: str, new: str) -> str:
@@ -96,35 +95,15 @@ def renamed_commands(text: str, old: str, new: str) -> str:
     return re.sub(rf"(\bgoemo [a-z]+ ){re.escape(old)}(?![\w.-])", lambda found: found[1] + new, text)
 
 
-def _experiments(client: Any) -> list[Any]:
-    """Return every experiment, deleted ones too."""
+def _found(client: Any, search_id: str, which: str) -> tuple[list[Any], list[Any]]:
+    """Return every experiment, deleted ones too, and the runs of a search: ``ALL`` or ``ACTIVE_ONLY``."""
     from mlflow.entities import ViewType
 
-    found = client.search_experiments(view_type=ViewType.ALL)
-    experiments = list(found)
-    while found.token:
-        found = client.search_experiments(view_type=ViewType.ALL, page_token=found.token)
-        experiments += found
-    return experiments
-
-
-def _runs(client: Any, search_id: str, which: str) -> Iterator[Any]:
-    """Yield the runs of a search in every experiment, those that are marked as deleted too if asked for."""
-    from mlflow.entities import ViewType
-
-    experiments = [one.experiment_id for one in _experiments(client)]
-    token = None
-    while experiments:
-        page = client.search_runs(
-            experiments,
-            f"tags.`goemo.search_id` = '{search_id}'",
-            run_view_type=getattr(ViewType, which),
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
+    experiments = list(paged(client.search_experiments, view_type=ViewType.ALL))
+    ids = [one.experiment_id for one in experiments]
+    of_search, view = f"tags.`goemo.search_id` = '{search_id}'", getattr(ViewType, which)
+    runs = list(paged(client.search_runs, ids, of_search, run_view_type=view)) if ids else []
+    return experiments, runs
 
 
 def _collect(store: Store, run_ids: list[str]) -> None:

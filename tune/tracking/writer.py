@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tune.records import BLEND, SearchFolder, Snapshot, TrialRecord
 from tune.spec import EXPERIMENT
 from tune.tracking import content, views
 from tune.tracking.content import SEARCH, SYSTEM, TEXT_LIMIT
-from tune.tracking.experiment import find_experiment
+from tune.tracking.experiment import find_experiment, paged
 from tune.tracking.store import Store
 
 MARK = "goemo.record"
@@ -101,7 +101,9 @@ class Writer:
         client = self.store.client()
         experiment_id = find_experiment(client, self.store, metric=self._metric, name=self.experiment)
         attached = _Attached(client, experiment_id)
-        for run in self._find_runs(client, experiment_id):
+        of_search = f"tags.`goemo.search_id` = '{self.search_id}'"
+        earliest_first = ["attributes.start_time ASC"]
+        for run in paged(client.search_runs, [experiment_id], of_search, order_by=earliest_first):
             key = content.key_of_run(run.data.tags)
             if key in attached.runs:
                 # A creation whose answer was lost, and which the store carried out after we had looked.
@@ -109,20 +111,6 @@ class Writer:
             else:
                 attached.runs[key] = _known(run, is_new=False)
         return attached
-
-    def _find_runs(self, client: Any, experiment_id: str) -> Iterator[Any]:
-        token = None
-        while True:
-            page = client.search_runs(
-                [experiment_id],
-                f"tags.`goemo.search_id` = '{self.search_id}'",
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
 
     def _create(self, at: _Attached, key: str, name: str, start: float, tags: Mapping[str, str]) -> _Run:
         run = at.client.create_run(

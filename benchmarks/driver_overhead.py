@@ -113,8 +113,8 @@ def put_in_place(ends: Ends) -> None:
     class Watched(engine.Recorder):
         """The recorder, watched."""
 
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-            super().on_trial_complete(iteration, trials, trial, **info)
+        def on_trial_complete(self, trial: Any) -> None:
+            super().on_trial_complete(trial)
             ends.take_down()
 
     engine.TrialActor = recording_actor()

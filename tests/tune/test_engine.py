@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import pickle
 import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ class Recorded:
         self.view, self.error, self.told = view, error, []
 
     def __getattr__(self, name):
-        def hear(iteration, trials, trial, *rest, **info):
+        def hear(trial, *_):
             if self.error is not None:
                 raise self.error
             self.told.append((name, trial.config["folder"].rpartition("/")[2]))
@@ -65,8 +66,8 @@ def test_a_trial_that_has_only_stopped_is_not_recorded_as_ended(search, view):
     stop_request, recorder = StopRequest(search.path), Recorded(view)
     listener = Listener(recorder, stop_request)
     view.state.running["t001"] = SimpleNamespace()
-    listener.on_trial_complete(0, [], trial_of(search, "t001", **{LEFT: ""}))
-    listener.on_trial_complete(0, [], trial_of(search, "t002"))
+    listener.on_trial_complete(trial_of(search, "t001", **{LEFT: ""}))
+    listener.on_trial_complete(trial_of(search, "t002"))
     assert recorder.told == [("on_trial_complete", "t002")]
     assert not view.state.running
     assert stop_request.kind is None
@@ -75,9 +76,7 @@ def test_a_trial_that_has_only_stopped_is_not_recorded_as_ended(search, view):
 def test_a_trial_that_left_because_of_a_full_disk_stops_the_search(search, view):
     """Its words are those of the error that the command ends with."""
     stop_request = StopRequest(search.path)
-    Listener(Recorded(view), stop_request).on_trial_complete(
-        0, [], trial_of(search, "t001", **{LEFT: "it is full"})
-    )
+    Listener(Recorded(view), stop_request).on_trial_complete(trial_of(search, "t001", **{LEFT: "it is full"}))
     assert stop_request.kind == "error"
     assert isinstance(stop_request.error, GoemoError)
     assert str(stop_request.error) == "it is full"
@@ -87,8 +86,8 @@ def test_a_trial_that_ray_gives_up_too_early_is_run_again(search, view):
     """A worker that dies between two trials counts twice for Ray; only one death too many is a failure."""
     recorder = Recorded(view)
     listener = Listener(recorder, StopRequest(search.path))
-    listener.on_trial_error(0, [], trial_of(search, "t001", failures=2))
-    listener.on_trial_error(0, [], trial_of(search, "t002", failures=LOST_WORKERS + 1))
+    listener.on_trial_error(trial_of(search, "t001", failures=2))
+    listener.on_trial_error(trial_of(search, "t002", failures=LOST_WORKERS + 1))
     assert list(listener.again) == ["t001"]
     assert recorder.told == [("on_trial_error", "t002")]
 
@@ -99,15 +98,15 @@ def test_a_trial_that_gets_on_may_lose_any_number_of_workers(search, view):
     recorder, lost = Recorded(view), trial_of(search, "t001", failures=LOST_WORKERS + 1)
     for saved in (5, 7):
         listener = Listener(recorder, StopRequest(search.path))
-        listener.on_trial_start(0, [], lost)
+        listener.on_trial_start(lost)
         checkpoint.mkdir(parents=True, exist_ok=True)
         os.utime(checkpoint, ns=(saved, saved))
-        listener.on_trial_start(0, [], lost)
-        listener.on_trial_error(0, [], lost)
+        listener.on_trial_start(lost)
+        listener.on_trial_error(lost)
         assert list(listener.again) == ["t001"]
     listener = Listener(recorder, StopRequest(search.path))
-    listener.on_trial_start(0, [], lost)
-    listener.on_trial_error(0, [], lost)
+    listener.on_trial_start(lost)
+    listener.on_trial_error(lost)
     assert not listener.again
     assert [name for name, _ in recorder.told if name != "on_trial_start"] == ["on_trial_error"]
 
@@ -121,9 +120,15 @@ def test_what_fails_in_the_records_stops_the_search_and_no_trial(search, view, h
     stop_request = StopRequest(search.path)
     listener = Listener(Recorded(view, full), stop_request)
     result = [{}] if hook == "on_trial_result" else []
-    getattr(listener, hook)(0, [], trial_of(search, "t001", failures=9), *result)
+    getattr(listener, hook)(trial_of(search, "t001", failures=9), *result)
     assert stop_request.error is full
     assert stop_sign(search.path).how == "save"
+
+
+def test_rays_snapshots_hold_nothing_of_ours(search, view):
+    """The recorder holds threads and open files; a callback in a pickle stands for nothing."""
+    listener = Listener(Recorded(view), StopRequest(search.path))
+    assert type(pickle.loads(pickle.dumps(listener))) is object
 
 
 def supply(search, spec, budget=None):
@@ -190,12 +195,12 @@ def test_a_dead_server_ends_the_loop_of_ray(monkeypatch):
     monkeypatch.setattr(servers, "_EVERY_S", 0.0)
     with subprocess.Popen(["sleep", "600"]) as process:
         watch = ServerWatch()
-        watch.on_step_begin(0, [])
+        watch.on_step_begin()
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet waited for
         with pytest.raises(RayDiedError, match="Ray's sleep died"):
-            watch.on_step_begin(1, [])
-    ServerWatch().on_step_begin(0, [])
+            watch.on_step_begin()
+    ServerWatch().on_step_begin()
 
 
 def test_keys_of_a_cloud_are_not_there_while_workers_are_described(monkeypatch):
@@ -203,10 +208,10 @@ def test_keys_of_a_cloud_are_not_there_while_workers_are_described(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
     keeps = SecretsFilter()
     for turn, is_there in [(0, False), (1, True)]:
-        keeps.on_step_begin(turn, [])
+        keeps.on_step_begin(turn)
         assert ("AWS_SECRET_ACCESS_KEY" in os.environ) == is_there
-        keeps.on_step_end(turn, [])
+        keeps.on_step_end()
         assert os.environ["AWS_SECRET_ACCESS_KEY"] == "sesame"
-    keeps.on_step_begin(0, [])
+    keeps.on_step_begin(0)
     keeps.put_back()
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == "sesame"

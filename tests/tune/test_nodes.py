@@ -156,7 +156,7 @@ DEAD_WORKER = str(ActorDiedError())
 def test_a_lost_node_is_no_failure_of_the_trial(watch, tmp_path, event, messages, counted):
     """The last loss alone is judged: it counts where a worker died by itself, and not where a node did."""
     trial = lost(tmp_path, *messages)
-    getattr(watch, event)(1, [trial], trial)
+    getattr(watch, event)(trial)
     assert trial.run_metadata.num_failures == counted
 
 
@@ -164,29 +164,29 @@ def test_a_lost_node_is_no_failure_of_the_trial(watch, tmp_path, event, messages
 def test_a_worker_out_of_reach_is_judged_by_its_node(watch, cluster, out_of_reach, clock, case):
     """Where the node is given up soon after, the worker went with it; later, it had died by itself."""
     (passed, counted), trial = case, out_of_reach
-    watch.on_trial_start(1, [trial], trial)
-    watch.on_trial_recover(1, [trial], trial)
+    watch.on_trial_start(trial)
+    watch.on_trial_recover(trial)
     assert trial.run_metadata.num_failures == 1
-    watch.on_step_begin(1, [])
+    watch.on_step_begin()
     assert trial.run_metadata.num_failures == 1
     clock[0] += passed
     cluster.pop()
-    watch.on_step_begin(2, [])
-    watch.on_step_begin(3, [])
+    watch.on_step_begin()
+    watch.on_step_begin()
     assert trial.run_metadata.num_failures == counted
 
 
 def test_a_lost_node_is_told_with_its_trials(watch, cluster, tmp_path, capsys):
     """One line has the node and who starts again; another one says that nothing fits any more."""
     trial = lost(tmp_path, DEAD_NODE)
-    watch.on_trial_recover(1, [trial], trial)
+    watch.on_trial_recover(trial)
     cluster.pop()
-    watch.on_step_begin(1, [])
-    watch.on_step_begin(2, [])
+    watch.on_step_begin()
+    watch.on_step_begin()
     out = capsys.readouterr().out
     assert "node 10.0.0.2 (2 CPUs, 0 GPUs) lost: t003 restarts" in out
     assert "no remaining node has room for a trial" in out
-    watch.on_step_begin(3, [])
+    watch.on_step_begin()
     assert not capsys.readouterr().out
 
 
@@ -196,7 +196,7 @@ def test_a_node_that_joins_is_told(watch, cluster, capsys, stop_request):
         NodeReport("cc", "10.0.0.3", has_answered=True, problems=(), note="has torch 2.0 (here 2.1)")
     )
     cluster.append({**NODE, "NodeID": "cc", "NodeManagerAddress": "10.0.0.3", "Resources": {"CPU": 1.0}})
-    watch.on_step_begin(1, [])
+    watch.on_step_begin()
     out = capsys.readouterr().out
     assert "node 10.0.0.3 (1 CPU, 0 GPUs) joined" in out
     assert "node 10.0.0.3 has torch 2.0" in out
@@ -207,7 +207,7 @@ def test_a_node_that_trials_would_fail_on_stops_the_search(watch, stop_request):
     """In order, with the reason and what to do."""
     problems = ("does not see the folder",)
     watch._inspection = Asked(NodeReport("cc", "10.0.0.3", has_answered=True, problems=problems))
-    watch.on_step_begin(1, [])
+    watch.on_step_begin()
     assert stop_request.kind == "error"
     assert "node 10.0.0.3 has joined, but does not see the folder" in stop_request.why
     assert "goemo resume" in stop_request.why
@@ -217,7 +217,7 @@ def test_a_node_that_does_not_answer_stops_nothing(watch, stop_request, capsys):
     """It may be gone again, or busy."""
     problems = ("has not answered within 60 s",)
     watch._inspection = Asked(NodeReport("cc", "10.0.0.3", has_answered=False, problems=problems))
-    watch.on_step_begin(1, [])
+    watch.on_step_begin()
     assert stop_request.kind is None
     assert "has not answered" in capsys.readouterr().out
 
@@ -249,10 +249,10 @@ def test_the_watch_says_how_many_trials_fit(watch, cluster):
     """On the nodes that are alive, and one where there is none: it waits."""
     assert watch.slots() == 1  # two CPUs a trial: the head has one, the other node two
     cluster.append({**NODE, "NodeID": "cc", "Resources": {"CPU": 5.0}})
-    watch.on_step_begin(1, [])
+    watch.on_step_begin()
     assert watch.slots() == 3
     del cluster[1:]
-    watch.on_step_begin(2, [])
+    watch.on_step_begin()
     assert watch.slots() == 1
 
 

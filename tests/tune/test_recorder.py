@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import pickle
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tune.engine.recorder import OutOfSnapshots, Recorder
+from tune.engine.recorder import Recorder
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
 from tune.engine.trial_actor import ENDED
 from tune.live.progress import Best, ProgressView, SearchState
@@ -54,17 +53,17 @@ class Bench:
         if not (folder.path / "config.json").is_file():
             folder.write_config(CONFIG, {"batch_size": batch_size})
         if trial_id not in self.view.state.running:
-            self.recorder.on_trial_start(0, [], trial)
+            self.recorder.on_trial_start(trial)
         (folder.path / "model").mkdir(exist_ok=True)
         row = {"progress": progress, "time": 1.0, "seconds": 1.0, "val/macro_f1": objective}
         folder.write_report(row, None)
         trial.last_result = {PROGRESS: progress, OBJECTIVE: objective, "done": done}
-        self.recorder.on_trial_result(0, [], trial, trial.last_result)
+        self.recorder.on_trial_result(trial, trial.last_result)
         return trial
 
     def end(self, trial, **result):
         trial.last_result = {**trial.last_result, **result}
-        self.recorder.on_trial_complete(0, [], trial)
+        self.recorder.on_trial_complete(trial)
 
     def models(self):
         return sorted(path.parent.name for path in self.search.path.glob("trials/*/model"))
@@ -171,17 +170,11 @@ def test_a_lost_worker_leaves_rays_last_words(runs, tmp_path, text, reason):
     trial = bench.report("t001", 20, 0.5)
     trial.error_file = str(tmp_path / "error.txt")
     (tmp_path / "error.txt").write_text(text)
-    bench.recorder.on_trial_error(0, [], trial)
+    bench.recorder.on_trial_error(trial)
     outcome = bench.search.trial("t001").read().outcome
     assert outcome.stop_reason == reason
     assert outcome.details == text
     assert "its worker died" in outcome.message
-
-
-def test_rays_snapshots_hold_nothing_of_ours(runs):
-    """The recorder holds threads and open files; in a pickle it stands for nothing."""
-    assert isinstance(Bench().recorder, OutOfSnapshots)
-    assert type(pickle.loads(pickle.dumps(Recorder.__new__(Recorder)))) is object
 
 
 def test_a_trial_that_runs_takes_the_lead_back_when_the_best_fails(runs):
@@ -235,9 +228,9 @@ def test_what_a_trial_does_stands_in_the_log(runs, caplog, tmp_path):
     trial.num_failures = 1
     trial.error_file = str(tmp_path / "error.txt")
     (tmp_path / "error.txt").write_text("Failure # 1 (at noon)\nthe first\nFailure # 2 (at one)\nSIGKILL\n")
-    bench.recorder.on_trial_recover(0, [], trial)
+    bench.recorder.on_trial_recover(trial)
     assert "t001" not in bench.view.state.running
-    bench.recorder.on_trial_start(0, [], trial)
+    bench.recorder.on_trial_start(trial)
     bench.end(trial, **{ENDED: Outcome("failed", "a bug", "Traceback: line 1")})
     said = [record.getMessage() for record in caplog.records]
     assert said[0] == "t001 starts: bs16"

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ray.tune as ray_tune
-
 from tune.engine.schedulers import OBJECTIVE, PROGRESS
 from tune.engine.trial_actor import ENDED
 from tune.live.progress import Best, ProgressView, TrialState
@@ -34,7 +32,7 @@ class OutOfSnapshots:
         return object, ()
 
 
-class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray ships no types
+class Recorder:
     """Writes down what the trials tell, and passes it on to the view, the log, the suggestions and the store.
 
     What it does for one trial does not grow with the number of those that have ended.
@@ -75,9 +73,8 @@ class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
             if trial_id not in leaders:  # an earlier driver may have been killed before it came to it
                 self._drop_model(trial_id)
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(self, trial: Any) -> None:
         """Show a trial that starts, or starts again."""
-        del iteration, trials, info
         folder = folder_of(trial)
         record = folder.read()
         label = short_name(record.varied)
@@ -86,11 +83,8 @@ class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
         again = f", again from {record.progress} %" if record.progress else ""
         _log.info("%s starts%s: %s", folder.trial_id, again, state.label)
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
+    def on_trial_result(self, trial: Any, result: dict[str, Any]) -> None:
         """Take in one report."""
-        del iteration, trials, info
         trial_id = folder_of(trial).trial_id
         state = self.view.state.running[trial_id]
         objective = result.get(OBJECTIVE)
@@ -105,19 +99,17 @@ class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
         self._show_best(Best(trial_id, state.label, state.objective))
         self.notice(trial_id)
 
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_recover(self, trial: Any) -> None:
         """Tell that a trial has lost its worker and will go on in another."""
-        del iteration, trials, info
         trial_id = folder_of(trial).trial_id
         self.view.state.running.pop(trial_id, None)
         count = trial.num_failures  # those with a node that was lost do not count
         lost = f"{count} of {LOST_WORKERS} times allowed" if count else "with its node"
         self.view.say(f"{trial_id}  lost its worker ({lost}) and restarts")
-        _log.warning("%s: last output of its worker: %s", trial_id, _last_words(trial))
+        _log.warning("%s: last output of its worker: %s", trial_id, last_words(trial))
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_complete(self, trial: Any) -> None:
         """Write down how a trial ended: by itself, at its end, or stopped by the scheduler."""
-        del iteration, trials, info
         result = trial.last_result
         outcome = result.get(ENDED)
         if outcome is None:
@@ -125,9 +117,8 @@ class Recorder(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
             outcome = Outcome(stop_reason=reason, ended_at=time.time())
         self._end(folder_of(trial), outcome)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(self, trial: Any) -> None:
         """Write down that a trial lost its worker more often than it may."""
-        del iteration, trials, info
         text = _worker_error(trial)
         is_memory = "OutOfMemoryError" in text
         remedy = "run fewer trials at once with resources.cpus_per_trial, or free memory"
@@ -229,7 +220,7 @@ def _worker_error(trial: Any) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else "no traceback"
 
 
-def _last_words(trial: Any) -> str:
+def last_words(trial: Any) -> str:
     """Return what Ray knows of a worker's last end; its file has all of them, each under a heading."""
     text = _worker_error(trial)
     return text[max(0, text.rfind("Failure #")) :].strip()

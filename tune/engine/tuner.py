@@ -120,37 +120,35 @@ class Listener(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
         self.again: deque[str] = deque()
         self._first_checkpoints: dict[str, int] = {}  # of each trial, when it was first started here
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(self, trial: Any, **_: Any) -> None:
         """Hand on that a trial starts."""
         folder = folder_of(trial)
         with self._halt.on_error():
             self._first_checkpoints.setdefault(folder.trial_id, folder.checkpoint_time)
-            self._recorder.on_trial_start(iteration, trials, trial, **info)
+            self._recorder.on_trial_start(trial)
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
+    def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Hand on a report."""
         with self._halt.on_error():
-            self._recorder.on_trial_result(iteration, trials, trial, result, **info)
+            self._recorder.on_trial_result(trial, result)
 
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_recover(self, trial: Any, **_: Any) -> None:
         """Hand on that a trial has lost its worker."""
         with self._halt.on_error():
-            self._recorder.on_trial_recover(iteration, trials, trial, **info)
+            self._recorder.on_trial_recover(trial)
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_complete(self, trial: Any, **_: Any) -> None:
         """Hand on that a trial has ended; one that has only stopped goes on with the next command."""
         why_left = trial.last_result.get(LEFT)
         with self._halt.on_error():
             if why_left is None:
-                self._recorder.on_trial_complete(iteration, trials, trial, **info)
+                self._recorder.on_trial_complete(trial)
                 return
             self._recorder.view.state.running.pop(folder_of(trial).trial_id, None)
             if why_left:
                 raise GoemoError(why_left)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(self, trial: Any, **_: Any) -> None:
         """Hand on that a trial has lost its worker once too often.
 
         It has not where it got on in between: a long trial on a busy machine may lose many workers. And Ray
@@ -161,7 +159,7 @@ class Listener(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray 
         with self._halt.on_error():
             got_on = folder.checkpoint_time > self._first_checkpoints.get(folder.trial_id, 0)
             if trial.num_failures > LOST_WORKERS and not got_on:
-                self._recorder.on_trial_error(iteration, trials, trial, **info)
+                self._recorder.on_trial_error(trial)
                 return
             view = self._recorder.view
             view.state.running.pop(folder.trial_id, None)
@@ -180,15 +178,13 @@ class SecretsFilter(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  #
     def __init__(self) -> None:
         self._aside: dict[str, str] = {}
 
-    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def on_step_begin(self, iteration: int, **_: Any) -> None:
         """Take them out of the environment, in the first turn."""
-        del trials, info
         if iteration == 0:
             self._aside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}
 
-    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def on_step_end(self, **_: Any) -> None:
         """Put them back."""
-        del iteration, trials, info
         self.put_back()
 
     def put_back(self) -> None:

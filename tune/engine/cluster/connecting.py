@@ -9,9 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import chdir, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from goemo.errors import InputError
 from tune.engine.cluster.alone import private_ray
@@ -43,8 +44,15 @@ RAY_SETTINGS = {
 }
 
 
-class Nodes(Protocol):
-    """Tells of the nodes of a Ray."""
+@dataclass(frozen=True)
+class Nodes:
+    """Tells of the nodes of a Ray.
+
+    Attributes:
+        where: What names the cluster; None for a Ray of this machine alone.
+    """
+
+    where: str | None
 
     def __call__(
         self, *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
@@ -62,6 +70,8 @@ class Nodes(Protocol):
         Raises:
             InputError: No cluster answers, or trials cannot run on a node of it.
         """
+        told = _inspect(self.where, shared, needed, note) if self.where and shared is not None else {}
+        return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
 
 
 @contextmanager
@@ -78,13 +88,7 @@ def connect(address: str | None, say: Note = lambda _: None) -> Iterator[Nodes]:
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in RAY_SETTINGS.items()})
     where, target = _target(address)
-
-    def nodes(
-        *, shared: Path | None = None, needed: Sequence[Path] = (), note: Note = lambda _: None
-    ) -> list[dict[str, float]]:
-        told = _inspect(where, shared, needed, note) if target and shared is not None else {}
-        return [{**node["Resources"], **told.get(node["NodeID"], {})} for node in alive_nodes()]
-
+    nodes = Nodes(where if target else None)
     if _is_connected():
         yield nodes
         return
@@ -207,7 +211,7 @@ def _inspect(where: str, shared: Path, needed: Sequence[Path], note: Note) -> di
     """
     from tune.engine.cluster.inspection import PATIENCE_S, Inspection
 
-    with Inspection(shared, needed) as inspection:
+    with closing(Inspection(shared, needed)) as inspection:
         for node in alive_nodes():
             if node["Resources"].get("CPU", 0) > 0:
                 inspection.ask(node)

@@ -7,8 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -44,8 +43,7 @@ class NodeReport:
 class Inspection:
     """Asks nodes whether trials could run on them.
 
-    It leaves a file in the shared folder for the nodes to find, which `close` takes away; as a context
-    manager it closes itself.
+    It leaves a file in the shared folder for the nodes to find, which `close` takes away.
 
     Args:
         shared: A folder that every node must see, and write to, at this path.
@@ -58,14 +56,6 @@ class Inspection:
         # Without a CPU of its own, the question does not wait for trials that run there.
         self._question = ray.remote(num_cpus=0, max_retries=0)(look_around)
         self._asked: dict[Any, tuple[Mapping[str, Any], float]] = {}  # answer to come -> node, asked when
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Take away what the nodes should find."""

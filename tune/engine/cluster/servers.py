@@ -30,13 +30,12 @@ class ServerWatch(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # R
         self._servers = {child: name for child in children if (name := child.name()) in SERVERS}
         self._next = 0.0
 
-    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def on_step_begin(self, **_: Any) -> None:
         """Look at the servers, once a second.
 
         Raises:
             RayDiedError: One is dead.
         """
-        del iteration, trials, info
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_S

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -16,7 +15,7 @@ from ray.exceptions import RayError
 from goemo.errors import GoemoError
 from tune.engine.cluster.connecting import alive_nodes
 from tune.engine.cluster.inspection import Inspection
-from tune.engine.recorder import OutOfSnapshots, folder_of
+from tune.engine.recorder import OutOfSnapshots, folder_of, last_words
 from tune.engine.resources import trials_on
 from tune.live.progress import ProgressView
 from tune.records import SearchFolder
@@ -91,33 +90,28 @@ class NodeWatch(OutOfSnapshots, ray_tune.Callback):  # type: ignore[misc]  # Ray
         """Return how many trials fit on the nodes that are there; at least one, which waits for a node."""
         return max(1, self._fit())
 
-    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def on_step_begin(self, **_: Any) -> None:
         """Look at the nodes, once a second."""
-        del iteration, trials, info
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_S
         with self._halt.on_error():
             self._look()
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(self, trial: Any, **_: Any) -> None:
         """Ask where a trial runs, before it is asked for its first step."""
-        del iteration, trials, info
         self._node_of[folder_of(trial).trial_id] = trial.temporary_state.ray_actor.node_id.remote()
 
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_recover(self, trial: Any, **_: Any) -> None:
         """Give a trial back the retry that a lost node has cost it, now or when the node is given up."""
-        del iteration, trials, info
         self._take_loss(trial)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(self, trial: Any, **_: Any) -> None:
         """Likewise where Ray has given the trial up for it."""
-        del iteration, trials, info
         self._take_loss(trial)
 
-    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+    def on_experiment_end(self, **_: Any) -> None:
         """Leave nothing behind."""
-        del trials, info
         self._inspection.close()
 
     def _look(self) -> None:
@@ -185,7 +179,5 @@ def _words(node: Mapping[str, Any]) -> str:
 
 def _dead_node(trial: Any) -> str | None:
     """Return the id of the dead node that took a trial's worker with it; None where Ray tells of none."""
-    path = Path(trial.error_file) if trial.error_file else None
-    text = path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else ""
-    named = _DEAD_NODE.findall(text.rpartition("Failure # ")[2])  # the file has all failures, this one last
+    named = _DEAD_NODE.findall(last_words(trial))
     return named[-1] if named else None

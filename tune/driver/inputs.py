@@ -12,7 +12,8 @@ from goemo.data import Splits
 from tune.driver.command import Command
 from tune.engine.preparation import (
     ModelCheck,
-    check_models,
+    checked_models,
+    dearest,
     found_checkpoints,
     prepare,
     trial_resources,
@@ -84,7 +85,8 @@ def check(command: Command, read: Callable[[], Splits], *, is_new: bool) -> Chec
     checkpoints = found_checkpoints(spec)
     command.log.phase("reading the data")
     splits = read()
-    return CheckedInputs(splits=splits, checkpoints=checkpoints, model=check_models(spec, splits))
+    model = dearest(checked_models(spec, splits))
+    return CheckedInputs(splits=splits, checkpoints=checkpoints, model=model)
 
 
 @contextmanager

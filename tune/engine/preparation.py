@@ -85,17 +85,8 @@ def checked_model(spec: SearchSpec, settings: ModelSettings, splits: Splits) -> 
     )
 
 
-def check_models(spec: SearchSpec, splits: Splits) -> ModelCheck:
-    """Build each model of the search once, before any trial is started, and tell what they take at most.
-
-    Raises:
-        InputError: As of ``checked_models``.
-    """
-    return dearest(checked_models(spec, splits))
-
-
 def checked_models(spec: SearchSpec, splits: Splits) -> list[ModelCheck]:
-    """Build each model of the search once, and tell what it takes, in the order of ``tune.spec.models``.
+    """Build each model of the search once, before any trial is started, and tell what each takes, in order.
 
     Raises:
         InputError: As of ``checked_model``; or the weights of one are more than the memory of this machine.

@@ -54,6 +54,12 @@ class Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Open(BaseModel):
+    """A part of a file that may hold other keys too."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
 class TrialConfig(Declared):
     """``config.json``: what a trial is to train.
 
@@ -196,19 +202,15 @@ class SystemSample(RootModel[dict[str, FiniteFloat]]):
     """A line of ``system.jsonl``: ``step``, ``time`` and metrics by their names in MLflow."""
 
 
-class SplitFacts(BaseModel):
+class SplitFacts(Open):
     """One split of the data."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     examples: NonNegativeInt | None = None
     digest: str | None = None
 
 
-class DataFacts(BaseModel):
+class DataFacts(Open):
     """The data of a search; what else a reader of data tells of it stands beside these."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     source: str = ""
     taxonomy: str | None = None
@@ -225,10 +227,8 @@ Averages = dict[str, FiniteFloat | None]
 Ends = tuple[FiniteFloat, FiniteFloat]  # of an interval
 
 
-class Measured(BaseModel):
+class Measured(Open):
     """What `goemo.evaluation.results` gives for thresholds from one place."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     macro: Averages
     weighted: Averages
@@ -238,11 +238,10 @@ class Measured(BaseModel):
     intervals: dict[str, Ends] = {}  # records of an earlier version have none
 
 
-class TestResults(BaseModel):
+class TestResults(Open):
     """``test_results.json``: what the chosen trial gives on the test split."""
 
     __test__ = False  # no test of pytest's
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     trial_id: TrialId
     split: str
@@ -250,31 +249,23 @@ class TestResults(BaseModel):
     results: dict[Literal["fixed_0.5", "validation", "test_tuned"], Measured]
 
 
-class _Objective(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
+class _Objective(Open):
     metric: Annotated[Metric, one_of(Metric)]
     thresholds: str | dict[str, Any] = ""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
+class _Model(Open):
     checkpoint: str | dict[str, Any] | list[Any]
     trainable: str | dict[str, Any] | list[Any] = "all"
 
 
-class _Source(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
+class _Source(Open):
     source: str
     taxonomy: str = "fine"
 
 
-class Recorded(BaseModel):
+class Recorded(Open):
     """``search.yaml``, as far as readers of records reckon with it; `tune.spec` declares it in full."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     model: _Model | None = None
     data: _Source | None = None
@@ -286,10 +277,8 @@ class Recorded(BaseModel):
     seed: Seed | None = None
 
 
-class Environment(BaseModel):
+class Environment(Open):
     """What a search ran on, as `tune.environment.describe` tells it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     versions: dict[str, str] = {}
     platform: str | None = None
@@ -299,7 +288,7 @@ class Environment(BaseModel):
     git_commit: str | None = None
 
 
-class Facts(BaseModel):
+class Facts(Open):
     """``search.json``: what was true when the search ran; each part is absent until it is known.
 
     Attributes:
@@ -313,8 +302,6 @@ class Facts(BaseModel):
         added: Losses, threshold methods and sources of other packages, with their version and digest.
         seconds: Of each phase of the command, of a search that one command has run from start to end.
     """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
     data: DataFacts | None = None
     environment: Environment | None = None

@@ -68,10 +68,9 @@ def is_held(search: SearchFolder) -> bool:
     """Return whether a process works on the search now."""
     try:
         with (search.path / ".lock").open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     except OSError:  # no lock was ever taken, or it is another user's
         return False
     return False

@@ -27,7 +27,7 @@ from goemo.errors import GoemoError, InputError
 from tune.records.declared import Blended, Confirming, Facts, Recorded, SystemSample, WarmStart
 from tune.records.snapshot import Damaged, Reader, Snapshot, read_validation
 from tune.records.trial_folder import ANSWERS, DamagedTrialError, TrialFolder, TrialRecord
-from tune.records.writing import runs_folder, write_json, write_text
+from tune.records.writing import runs_folder, write_arrays, write_json, write_text
 
 Model = TypeVar("Model")
 
@@ -134,9 +134,8 @@ class SearchFolder:
 
     def write_validation(self, targets: npt.NDArray[np.bool_], labels: Sequence[str]) -> None:
         """Keep the validation targets, so that every number can be computed again from the folder alone."""
-        partial = self.path / ".validation.partial.npz"
-        np.savez_compressed(partial, targets=np.asarray(targets, dtype=np.bool_), labels=np.array(labels))
-        partial.replace(self.path / "validation.npz")
+        path = self.path / "validation.npz"
+        write_arrays(path, targets=np.asarray(targets, dtype=np.bool_), labels=np.array(labels))
 
     def validation(self) -> tuple[npt.NDArray[np.bool_], tuple[str, ...]]:
         """Return targets and label names of the validation split, as `Snapshot.validation` does."""

@@ -19,7 +19,7 @@ from goemo.configuration.json_files import UnreadableError, read_json, read_json
 from goemo.configuration.outcomes import RANKED
 from goemo.errors import GoemoError
 from tune.records.declared import KEYS, Leaders, Outcome, ReportRow, TrialConfig
-from tune.records.writing import write_json, write_text
+from tune.records.writing import write_arrays, write_json, write_text
 
 # What stands beside the trials and is none of them: a bag of words, and the best models as one.
 BASELINE, BLEND = "baseline", "blend"
@@ -236,15 +236,11 @@ class TrialFolder:
 
     def write_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
         """Keep the validation scores of the best report."""
-        partial = self.path / ".scores.partial.npz"
-        np.savez_compressed(partial, scores=scores.astype(np.float16))
-        partial.replace(self.path / "scores.npz")
+        write_arrays(self.path / "scores.npz", scores=scores.astype(np.float16))
 
     def write_test_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
         """Keep the scores of the test split, which rank nothing."""
-        partial = self.path / ".test_scores.partial.npz"
-        np.savez_compressed(partial, scores=scores.astype(np.float16))
-        partial.replace(self.path / "test_scores.npz")
+        write_arrays(self.path / "test_scores.npz", scores=scores.astype(np.float16))
 
     def write_predictions(self, progress: int, predictions: npt.NDArray[np.bool_]) -> None:
         """Keep the cross-fitted predictions of a report, a bit each, for who is compared with it there."""

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 def runs_folder() -> Path:
     """Return the folder that holds the store, the searches and the caches: ``$GOEMO_RUNS`` or ``mlruns``."""
@@ -23,6 +25,13 @@ def write_text(path: Path, text: str) -> None:
     except OSError:  # a full disk gets nothing to keep that nobody reads
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write a compressed ``.npz`` of arrays, whole or not at all."""
+    partial = path.with_name(f".{path.stem}.partial.npz")
+    np.savez_compressed(partial, **arrays)
+    partial.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

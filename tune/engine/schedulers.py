@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -56,11 +57,11 @@ def build_scheduler(
         return NoScheduler()
     records = list(records)
     unfinished = [record for record in records if record.outcome is None]
-    built: Median | Asha
+    built: StopRule
     if scheduler.algorithm == "median":
         built = Median(unfinished, grace=scheduler.grace)
     else:
-        built = Asha(unfinished, spec=spec, is_tied=is_tied)
+        built = Asha(unfinished, spec, is_tied)
     told = sorted(
         (row["time"], record.trial_id, result)
         for record in records
@@ -88,52 +89,48 @@ def _id_of(trial: Any) -> str:
     return Path(config["folder"]).name if config else str(trial.trial_id)
 
 
-class StartsInOrder:
-    """Does not choose which trial runs next: Ray then starts them in order.
+class NoScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Stops nobody, and does not choose which trial runs next: Ray then starts them in order.
 
     A scheduler of Ray that chooses names the first trial that waits, also where a worker is being started for
-    it: that worker is given up for the one of the trial that has just ended. Goes before a scheduler in the
-    bases of a class.
+    it: that worker is given up for the one of the trial that has just ended.
     """
 
     def choose_trial_to_run(self, controller: Any) -> None:
         """Choose none."""
 
 
-class NoScheduler(StartsInOrder, FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Stops nobody."""
+class StopRule(NoScheduler, ABC):
+    """Stops a trial by what it has reported, in an earlier process too.
 
+    With a trial's next report it hears of those that the trial made before and will not make again.
 
-class ReplaysReports(StartsInOrder):
-    """Hears, with a trial's next report, of those that it made in an earlier process and will not make again.
-
-    Goes before a scheduler of Ray in the bases of a class.
+    Args:
+        unfinished: Trials that an earlier process has left, and that go on.
     """
 
-    def __init__(self, unfinished: Sequence[TrialRecord], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, unfinished: Sequence[TrialRecord]) -> None:
+        super().__init__()
         self._missed = {record.trial_id: _results(record) for record in unfinished}
 
     def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Decide whether a trial goes on; one that an earlier report should have ended does not."""
-        decisions = [*self._catch_up(controller, trial, result), self._decide(controller, trial, result)]
-        return str(TrialScheduler.STOP) if TrialScheduler.STOP in decisions else decisions[-1]
+        del controller
+        reached = result.get(PROGRESS, 0)  # nothing, where a trial is interrupted before its first report
+        missed = self._missed.pop(_id_of(trial), [])
+        reports = [(progress, objective) for progress, objective in missed if progress < reached]
+        if OBJECTIVE in result:  # one that failed has none
+            reports.append((reached, result[OBJECTIVE]))
+        is_over = [self.is_over(trial, progress, objective) for progress, objective in reports]
+        return str(TrialScheduler.STOP if any(is_over) else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
-        """Hear of a trial's end."""
-        self._catch_up(controller, trial, result)
-        super().on_trial_complete(controller, trial, result)  # type: ignore[misc]
+        """Take in a trial's last report; of one that failed there is none."""
+        self.on_trial_result(controller, trial, result)
 
-    def _catch_up(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> list[str]:
-        reached = result.get(PROGRESS, 0)  # nothing, where a trial is interrupted before its first report
-        return [
-            self._decide(controller, trial, {PROGRESS: progress, OBJECTIVE: objective})
-            for progress, objective in self._missed.pop(_id_of(trial), [])
-            if progress < reached
-        ]
-
-    def _decide(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
-        return str(super().on_trial_result(controller, trial, result))  # type: ignore[misc]
+    @abstractmethod
+    def is_over(self, trial: Any, progress: float, objective: float) -> bool:
+        """Take in a report, and return whether the trial is to stop."""
 
 
 Recorded = Mapping[float, Mapping[str, float]]  # rung -> trial -> objective
@@ -163,7 +160,7 @@ def goes_on(objective: float, others: Mapping[str, float], reduction_factor: flo
     return needed is None or objective >= needed
 
 
-class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+class Asha(StopRule):
     """Asynchronous successive halving (Li et al. 2020, algorithm 2), with one bracket or several.
 
     At a rung a trial goes on if it is among the best ``1 / reduction_factor`` of those that have come so
@@ -182,6 +179,7 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
     Which bracket a trial belongs to is drawn by its number, so that a resumed search draws the same.
 
     Args:
+        unfinished: See `StopRule`.
         spec: The search.
         is_tied: See `build_scheduler`.
 
@@ -190,14 +188,11 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         bracket_of: Each trial's, by Ray's id.
     """
 
-    def __init__(self, spec: SearchSpec, is_tied: IsTied = _none_is_tied) -> None:
-        super().__init__()
+    def __init__(self, unfinished: Sequence[TrialRecord], spec: SearchSpec, is_tied: IsTied) -> None:
+        super().__init__(unfinished)
         self._ties = is_tied if spec.scheduler.spares_ties else _none_is_tied
-        self._factor, self._seed, self._shares = (
-            spec.scheduler.reduction_factor,
-            spec.seed,
-            bracket_shares(spec),
-        )
+        self._factor, self._seed = spec.scheduler.reduction_factor, spec.seed
+        self._shares = bracket_shares(spec)
         below = rungs(spec.scheduler.grace, self._factor)
         self.brackets: list[dict[float, dict[str, float]]] = [
             {rung: {} for rung in below[number:]} for number in range(len(self._shares))
@@ -214,12 +209,8 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
             bracket = int(rng.choice(len(self._shares), p=self._shares))
         self.bracket_of[trial.trial_id] = bracket
 
-    def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
-        """Decide whether a trial goes on; at 100 there is nothing to go on to."""
-        del controller
-        if OBJECTIVE not in result:
-            return str(TrialScheduler.CONTINUE)
-        progress, objective = result[PROGRESS], result[OBJECTIVE]
+    def is_over(self, trial: Any, progress: float, objective: float) -> bool:
+        """Return whether a trial is to stop; at 100 there is nothing to go on to."""
         recorded = self.brackets[self.bracket_of[trial.trial_id]]
         rung = judged_at(recorded, trial.trial_id, progress)
         is_over = progress >= 100
@@ -228,21 +219,13 @@ class AshaRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
             is_over |= not (goes_on(objective, known, self._factor) or self._is_tied(trial, known, rung))
             known[trial.trial_id] = objective
             self._record_of[trial.trial_id] = _id_of(trial)
-        return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
+        return is_over
 
     def _is_tied(self, trial: Any, known: Mapping[str, float], rung: float) -> bool:
         if rung < TIES_FROM or not known:
             return False
         best = max(known, key=lambda trial_id: known[trial_id])
         return self._ties(_id_of(trial), self._record_of[best], rung)
-
-    def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
-        """Take in a trial's last report; of one that failed there is none."""
-        self.on_trial_result(controller, trial, result)
-
-
-class Asha(ReplaysReports, AshaRule):
-    """Asynchronous successive halving, which a resumed search goes on with."""
 
 
 def bracket_shares(spec: SearchSpec) -> list[float]:
@@ -261,7 +244,7 @@ def bracket_shares(spec: SearchSpec) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-class MedianRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+class Median(StopRule):
     """The median stopping rule (Golovin et al. 2017, "Google Vizier", section 3.2.2).
 
     A trial is stopped if its best objective so far is below the median of the running means, up to the same
@@ -272,23 +255,21 @@ class MedianRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
     is little to compare with, and counts reports twice that are made again after a worker was lost.
 
     Args:
+        unfinished: See `StopRule`.
         grace: Per cent of its training that every trial gets.
     """
 
-    def __init__(self, *, grace: float) -> None:
-        super().__init__()
+    def __init__(self, unfinished: Sequence[TrialRecord], *, grace: float) -> None:
+        super().__init__(unfinished)
         self._grace = grace
         self._reports: dict[str, dict[float, float]] = defaultdict(dict)  # trial -> progress -> objective
 
-    def on_trial_result(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
-        """Decide whether a trial goes on."""
-        del controller
-        if OBJECTIVE not in result:
-            return str(TrialScheduler.CONTINUE)
-        progress, own = result[PROGRESS], self._reports[trial.trial_id]
-        own[progress] = result[OBJECTIVE]
+    def is_over(self, trial: Any, progress: float, objective: float) -> bool:
+        """Return whether a trial is to stop."""
+        own = self._reports[trial.trial_id]
+        own[progress] = objective
         if progress < self._grace:
-            return str(TrialScheduler.CONTINUE)
+            return False
         others = (
             [value for at, value in reports.items() if self._grace <= at <= progress]
             for trial_id, reports in self._reports.items()
@@ -296,13 +277,4 @@ class MedianRule(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         )
         means = [statistics.fmean(values) for values in others if values]
         best = max(value for at, value in own.items() if at <= progress)
-        is_behind = len(means) >= FEWEST_FOR_A_MEDIAN and best < statistics.median(means)
-        return str(TrialScheduler.STOP if is_behind else TrialScheduler.CONTINUE)
-
-    def on_trial_complete(self, controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
-        """Hear of a trial's last report; of one that failed there is none."""
-        self.on_trial_result(controller, trial, result)
-
-
-class Median(ReplaysReports, MedianRule):
-    """The median rule, which a resumed search goes on with."""
+        return len(means) >= FEWEST_FOR_A_MEDIAN and best < statistics.median(means)

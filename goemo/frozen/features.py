@@ -16,7 +16,6 @@ from goemo.frozen.stored import FrozenOutput, read_rows, write_rows
 from goemo.inference import Progress
 from goemo.models import head_features
 from goemo.models.architectures import encoder_width
-from goemo.models.padding import reads_one_length
 from goemo.tokens import TokenStore
 
 
@@ -66,8 +65,7 @@ class FrozenFeatures(FrozenOutput):
             def keep(numbers: NDArray[np.int64], inputs: Inputs) -> None:
                 features[numbers] = head_features(model, *inputs).cpu().numpy()
 
-            one = reads_one_length(model)
-            compute(sequences, tokens, model.device, keep, on_progress, is_one_length=one)
+            compute(sequences, tokens, model, keep, on_progress)
             features.flush()
             write_rows(partial, sequences)
         return cls.open(folder)

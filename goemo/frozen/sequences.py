@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.inference import Progress, look_at_all, token_batch, width_multiple
+from goemo.models.padding import reads_one_length
 from goemo.tokens import TokenStore
+from goemo.tokens.batches import Rows
 
 # Input ids, attention mask and token types, shape (b, t) each, as ``goemo.inference.token_batch`` gives them.
 Inputs = tuple[Tensor, Tensor, Tensor | None]
@@ -72,68 +74,53 @@ def number_sequences(tokens: Mapping[str, TokenStore], max_lengths: Sequence[int
 def compute(
     sequences: Sequences,
     tokens: Mapping[str, TokenStore],
-    device: torch.device,
+    model: Any,
     keep: Callable[[NDArray[np.int64], Inputs], None],
     on_progress: Progress | None,
-    *,
-    is_one_length: bool = False,
 ) -> None:
     """Make forward passes over all sequences, in length order for each split and maximum length.
 
     Args:
         sequences: What to compute.
         tokens: The texts that they are numbered from.
-        device: Where the passes are made.
+        model: What will compute them, where it does; it says whether sequences of one length alone share a
+            pass.
         keep: Called, without gradients, with the numbers of some sequences and their inputs on the device;
             on a CPU by several threads at once.
         on_progress: Called with the sequences done and in all.
-        is_one_length: Sequences of one length alone share a pass.
     """
     done = 0
-    for (split, max_length), (numbers, texts) in sequences.sources.items():
-        lengths = sequences.lengths[numbers]
-        multiple = 1 if is_one_length else width_multiple(device)
-        group = _Group(tokens[split], max_length, numbers, texts, lengths, multiple)
+    for source, (numbers, _) in sequences.sources.items():
         tell = None if on_progress is None else partial(_tell, on_progress, done, len(sequences))
-        look_at_all(
-            partial(_look, group, device, keep),
-            lengths,
-            max_length,
-            device,
-            is_one_length=is_one_length,
-            on_progress=tell,
-        )
+        _compute_some(sequences, source, tokens, model, keep, on_progress=tell)
         done += len(numbers)
 
 
-class _Group(NamedTuple):
-    """Sequences that are computed from texts of one split, truncated to one maximum length."""
-
-    store: TokenStore
-    max_length: int
-    numbers: NDArray[np.int64]
-    texts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    multiple: int
-
-
-def _look(
-    group: _Group,
-    device: torch.device,
+def _compute_some(
+    sequences: Sequences,
+    source: tuple[str, int],
+    tokens: Mapping[str, TokenStore],
+    model: Any,
     keep: Callable[[NDArray[np.int64], Inputs], None],
-    rows: NDArray[np.int64],
+    *,
+    on_progress: Progress | None,
 ) -> None:
-    longest = int(group.lengths[rows].max())
-    with torch.inference_mode():
-        inputs = token_batch(
-            group.store,
-            group.texts[rows],
-            group.max_length,
-            longest,
-            device,
-            multiple=group.multiple,
-        )
-        keep(group.numbers[rows], inputs)
+    """Compute the sequences that come from texts of one split, truncated to one maximum length."""
+    split, max_length = source
+    numbers, texts = sequences.sources[source]
+    lengths = sequences.lengths[numbers]
+    device, is_one_length = model.device, reads_one_length(model)
+    multiple = 1 if is_one_length else width_multiple(device)
+
+    def look(rows: Rows) -> None:
+        longest = int(lengths[rows].max())
+        with torch.inference_mode():
+            keep(
+                numbers[rows],
+                token_batch(tokens[split], texts[rows], max_length, longest, device, multiple=multiple),
+            )
+
+    look_at_all(look, lengths, max_length, device, is_one_length=is_one_length, on_progress=on_progress)
 
 
 def _tell(on_progress: Progress, before: int, total: int, done: int, _: int) -> None:

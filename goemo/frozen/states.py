@@ -16,7 +16,6 @@ from goemo.frozen.stored import FrozenOutput, read_rows, write_rows
 from goemo.inference import Progress
 from goemo.models import prefix_states
 from goemo.models.architectures import encoder_width
-from goemo.models.padding import reads_one_length
 from goemo.tokens import TokenStore
 
 
@@ -76,8 +75,7 @@ class FrozenStates(FrozenOutput):
                 if inputs[2] is not None:
                     types[at] = inputs[2][is_token].cpu().numpy()
 
-            one = reads_one_length(model)
-            compute(sequences, tokens, model.device, keep, on_progress, is_one_length=one)
+            compute(sequences, tokens, model, keep, on_progress)
             states.flush()
             np.save(partial / "types.npy", types, allow_pickle=False)
             np.save(partial / "offsets.npy", offsets, allow_pickle=False)

@@ -7,7 +7,7 @@ from goemo.models.configs import load_config
 from goemo.models.features import head_features, head_logits, reads_one_vector
 from goemo.models.learning_rates import learning_rate_scales
 from goemo.models.quiet import quiet_transformers
-from goemo.models.splitting import SplitModel, prefix_states, split_model
+from goemo.models.splitting import SplitModel, prefix_states, split_model, suffix_logits
 
 __all__ = [
     "Checkpoint",
@@ -26,5 +26,6 @@ __all__ = [
     "reads_one_vector",
     "resolve_checkpoint",
     "split_model",
+    "suffix_logits",
     "train_mode",
 ]

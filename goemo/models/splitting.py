@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -31,6 +32,7 @@ from goemo.models.padding import differ
 from goemo.models.pooling import MEAN_BLOCKS, POOLING_KEY, has_mean_block, mean_alone
 
 
+@dataclass(frozen=True)
 class SplitModel:
     """The two parts of a model of ``trainable: last_layer``, from ``split_model``.
 
@@ -42,26 +44,8 @@ class SplitModel:
         suffix: What trains, and a mean block behind it: a classifier, with states as ``inputs_embeds``.
     """
 
-    def __init__(self, prefix: Any, suffix: Any) -> None:
-        self.prefix, self.suffix = prefix, suffix
-
-    def suffix_logits(
-        self, states: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> Tensor:
-        """Return the logits for what enters the last trained block, as the whole model would.
-
-        Args:
-            states: From ``prefix_states``, shape (b, t, h); of padding, any finite numbers.
-            attention_mask: 1 for tokens, 0 for padding, shape (b, t).
-            token_type_ids: Shape (b, t); left out where the architecture has none.
-
-        Returns:
-            Shape (b, l), with gradients for what trains.
-        """
-        inputs = model_inputs(self.suffix, states, attention_mask, token_type_ids)
-        inputs["inputs_embeds"] = inputs.pop("input_ids")
-        logits: Tensor = self.suffix(**inputs).logits
-        return logits
+    prefix: Any
+    suffix: Any
 
 
 def split_model(model: Any) -> SplitModel | None:
@@ -109,7 +93,7 @@ def is_split_right(model: Any, parts: SplitModel, inputs: Mapping[str, Tensor]) 
         try:
             mask, types = inputs["attention_mask"], inputs.get("token_type_ids")
             states = prefix_states(parts.prefix, inputs["input_ids"], mask, types)
-            found = parts.suffix_logits(*_as_read(parts.suffix, states, mask, types))
+            found = suffix_logits(parts.suffix, *_as_read(parts.suffix, states, mask, types))
         except FAILURES as error:
             reason(error)  # goes on where memory did not suffice
             return False
@@ -146,13 +130,33 @@ def prefix_states(
         token_type_ids: Left out where the architecture has none.
 
     Returns:
-        float32, shape (b, t, h), such that ``SplitModel.suffix_logits`` of it equals the model's logits.
+        float32, shape (b, t, h), such that ``suffix_logits`` of it equals the model's logits.
     """
     try:
         states: Tensor = prefix(**model_inputs(prefix, input_ids, attention_mask, token_type_ids))[0]
     except _LastBlockReached as reached:
         states = reached.states
     return states.float()
+
+
+def suffix_logits(
+    suffix: Any, states: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+) -> Tensor:
+    """Return the logits for what enters the last trained block, as the whole model would.
+
+    Args:
+        suffix: From ``SplitModel``, or a view of it.
+        states: From ``prefix_states``, shape (b, t, h); of padding, any finite numbers.
+        attention_mask: 1 for tokens, 0 for padding, shape (b, t).
+        token_type_ids: Shape (b, t); left out where the architecture has none.
+
+    Returns:
+        Shape (b, l), with gradients for what trains.
+    """
+    inputs = model_inputs(suffix, states, attention_mask, token_type_ids)
+    inputs["inputs_embeds"] = inputs.pop("input_ids")
+    logits: Tensor = suffix(**inputs).logits
+    return logits
 
 
 class _LastBlockReached(Exception):  # noqa: N818 - an event, caught where the pass was begun

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from goemo.tokens import TokenStore
-from goemo.tokens.batches import Rows, padded_width
 
 _ROWS_AT_ONCE = 8192
 
@@ -23,15 +22,15 @@ class FramedTokens:
         store: The texts.
         max_length: Tokens per text at most, special tokens included.
         device: Where batches are wanted.
+
+    Attributes:
+        lengths: Tokens of each text, on the host, shape (texts,).
     """
 
     def __init__(self, store: TokenStore, max_length: int, device: torch.device) -> None:
         lengths = store.lengths(max_length)
         self._template = store.template
         self.lengths = lengths
-        self._max_length = max_length
-        # Vector units of a GPU like round widths, and few of them; on a CPU, padding is only more to compute.
-        self._multiple = 1 if device.type == "cpu" else None
         self._lengths = torch.from_numpy(lengths).to(device)
         self._starts = torch.from_numpy(np.cumsum(lengths) - lengths).to(device)
         ids = np.empty(int(lengths.sum()), dtype=np.int32)
@@ -46,12 +45,6 @@ class FramedTokens:
                 types[start:end] = batch.token_type_ids[is_token]
         self._ids = torch.from_numpy(ids).to(device)
         self._types = torch.from_numpy(types).to(device) if store.template.returns_types else None
-
-    def width(self, rows: Rows) -> int:
-        """Return the columns of a batch: the longest of the rows, on a GPU rounded up to a multiple of 8."""
-        longest = int(self.lengths[rows].max())
-        multiple = {} if self._multiple is None else {"multiple": self._multiple}
-        return padded_width(longest, self._max_length, **multiple)
 
     def batch(self, at: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return input ids, attention mask and token types, int64, shape (b, width), on the device.

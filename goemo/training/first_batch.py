@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from goemo.tokens import TokenStore
 from goemo.tokens.batches import Rows
 from goemo.training.randomness import random_state, set_random_state
 
+if TYPE_CHECKING:  # it compares what it chooses here
+    from goemo.training.inputs import Inputs
+
 # Texts of the batch: few, so that a short training does not notice; of all lengths, so that it is padded.
 MOST_ROWS = 8
 
@@ -33,16 +36,6 @@ _TOLERANCE = 1e-3
 
 _Found = TypeVar("_Found")
 _Results = tuple[Tensor, list[Tensor | None]]
-
-
-class LogitsModel(Protocol):
-    """What gives logits of training rows, see ``Inputs``."""
-
-    def width(self, rows: Rows) -> int:
-        """Return the padded width of these rows."""
-
-    def train_logits(self, at: Tensor, width: int) -> Tensor:
-        """Return logits of training rows, with gradients."""
 
 
 class FirstBatch:
@@ -110,7 +103,7 @@ class FirstBatch:
         self._norm = sum(float(part.double().square().sum()) for part in self._plain[1] if part is not None)
         self._norm **= 0.5
 
-    def difference(self, inputs: LogitsModel) -> str:
+    def difference(self, inputs: Inputs) -> str:
         """Say how logits or gradients of the same texts differ from the plain model's; empty if they do not.
 
         Args:
@@ -131,7 +124,7 @@ class FirstBatch:
                 return f"gradients differ from the plain model's by {_largest(found, wanted):.2g}"
         return ""
 
-    def failure(self, inputs: LogitsModel) -> str:
+    def failure(self, inputs: Inputs) -> str:
         """Say why a pass in the arithmetic that the inputs are set to does not work; empty if it does."""
         try:
             logits, gradients = self._of(inputs)
@@ -140,7 +133,7 @@ class FirstBatch:
         is_finite = all(bool(part.isfinite().all()) for part in (logits, *gradients) if part is not None)
         return "" if is_finite else "a logit or a gradient is not a number"
 
-    def _of(self, inputs: LogitsModel) -> _Results:
+    def _of(self, inputs: Inputs) -> _Results:
         at = torch.from_numpy(self.rows).to(self._device)
         with self._undisturbed():
             return self._results(lambda: inputs.train_logits(at, inputs.width(self.rows)))

@@ -27,7 +27,7 @@ from goemo.errors import GoemoError
 from goemo.evaluation import cross_fitted_metrics
 from goemo.fast import reduce_vocabulary
 from goemo.inference import Progress, choose_device, predict_logits, sigmoid_scores
-from goemo.models import learning_rate_scales, load_tokenizer
+from goemo.models import learning_rate_scales, load_tokenizer, train_mode
 from goemo.tokens import TokenStore
 from goemo.tokens.batches import epoch_batches, steps_per_epoch
 from goemo.training.fresh_model import fresh_model
@@ -366,7 +366,7 @@ class TrainingRun:
     def _train_until(self, last_step: int, on_progress: Progress | None, *, of: int | None = None) -> None:
         """Train up to a step, one of as many as progress is told of, and count what was done."""
         c = self.configuration
-        self._inputs.train_mode(c.trainable)
+        train_mode(self._inputs.view, c.trainable)
         memory = PeakMemory(self.device)
         started = time.perf_counter()
         try:

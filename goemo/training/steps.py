@@ -93,8 +93,6 @@ class PlainSteps:
                 for group in together
                 for places in np.split(group, range(self.piece, len(group), self.piece))
             ]
-        if len(rows) <= self.piece:
-            return [Piece(at, self._inputs.width(rows))]
         return [
             Piece(at[start : start + self.piece], self._inputs.width(rows[start : start + self.piece]))
             for start in range(0, len(rows), self.piece)

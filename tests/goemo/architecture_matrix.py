@@ -12,6 +12,7 @@ from tiny_encoders import WORDS, write_folder
 from goemo.configuration import Configuration
 from goemo.data import Split, Splits
 from goemo.errors import InputError
+from goemo.models import train_mode
 from goemo.models.padding import reads_one_length, row_logits, trained_logits
 from goemo.training import TrainingRun
 from goemo.training.prepared import prepare
@@ -126,7 +127,7 @@ def _check_gradients(run: TrainingRun, dropout: float) -> None:
     """Compare those of a batch with the plain model's, of each text alone; with dropout, look at them."""
     rows = np.arange(8)
     steps, store = run._plain_steps, run.prepared.tokens["train"]
-    run._inputs.train_mode(run.configuration.trainable)
+    train_mode(run._inputs.view, run.configuration.trainable)
     if run._model.config.model_type in _RANDOM_IN_TRAINING and not dropout:
         run._inputs.view.eval()
     with run._own_random():

@@ -27,6 +27,7 @@ from goemo.models import (
     model_inputs,
     prefix_states,
     split_model,
+    suffix_logits,
     train_mode,
 )
 from goemo.models.pooling import MeanAlone
@@ -123,11 +124,11 @@ def test_both_parts_together_are_the_model(kind, model, fast):
             states = prefix_states(prefix, *batch)
             assert (states.shape, states.dtype) == ((*batch[0].shape, 32), torch.float32)
             torch.testing.assert_close(
-                split.suffix_logits(states, *batch[1:]), expected, atol=1e-5, rtol=1e-5
+                suffix_logits(split.suffix, states, *batch[1:]), expected, atol=1e-5, rtol=1e-5
             )
             states[batch[1] == 0] = 7.0  # whatever stands where padding is
             torch.testing.assert_close(
-                split.suffix_logits(states, *batch[1:]), expected, atol=1e-5, rtol=1e-5
+                suffix_logits(split.suffix, states, *batch[1:]), expected, atol=1e-5, rtol=1e-5
             )
 
 
@@ -139,7 +140,7 @@ def test_gradients_are_those_of_the_whole_model(kind, model):
     train_mode(model, "last_layer")
     batch = inputs(kind)
     expected = logits_and_gradients(model, model(**model_inputs(model, *batch)).logits)
-    logits = split.suffix_logits(prefix_states(split.prefix, *batch), *batch[1:])
+    logits = suffix_logits(split.suffix, prefix_states(split.prefix, *batch), *batch[1:])
     found = logits_and_gradients(model, logits)
     assert found.keys() == expected.keys()
     assert found.keys() <= {name for name, p in model.named_parameters() if p.requires_grad}
@@ -152,16 +153,16 @@ def test_dropout_is_the_models_own(kind, model):
     """With the same random numbers the parts give the model's logits: dropout acts behind the cut alone."""
     split = split_model(model)
     batch = inputs(kind)
-    still = split.suffix_logits(prefix_states(split.prefix, *batch), *batch[1:])
+    still = suffix_logits(split.suffix, prefix_states(split.prefix, *batch), *batch[1:])
     train_mode(model, "last_layer")
     torch.manual_seed(5)
     expected = model(**model_inputs(model, *batch)).logits
     torch.manual_seed(5)
-    found = split.suffix_logits(prefix_states(split.prefix, *batch), *batch[1:])
+    found = suffix_logits(split.suffix, prefix_states(split.prefix, *batch), *batch[1:])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(found, still, atol=1e-4), "no dropout acted"
     model.eval()
-    again = split.suffix_logits(prefix_states(split.prefix, *batch), *batch[1:])
+    again = suffix_logits(split.suffix, prefix_states(split.prefix, *batch), *batch[1:])
     torch.testing.assert_close(again, still, atol=0, rtol=0)
 
 
@@ -172,7 +173,7 @@ def test_the_model_stays_as_it_was(kind, model, tmp_path):
     config = model.config.to_dict()
     split = split_model(model)
     batch = inputs(kind)
-    split.suffix_logits(prefix_states(split.prefix, *batch), *batch[1:])
+    suffix_logits(split.suffix, prefix_states(split.prefix, *batch), *batch[1:])
     assert list(model.state_dict()) == names
     assert model.config.to_dict() == config
     assert len(encoder_blocks(model)) == blocks
@@ -181,7 +182,7 @@ def test_the_model_stays_as_it_was(kind, model, tmp_path):
         for parameter in other.parameters():
             parameter.add_(0.1)
         parts = split_model(other)
-        found = parts.suffix_logits(prefix_states(parts.prefix, *batch), *batch[1:])
+        found = suffix_logits(parts.suffix, prefix_states(parts.prefix, *batch), *batch[1:])
         torch.testing.assert_close(found, other(**model_inputs(other, *batch)).logits, atol=1e-5, rtol=1e-5)
 
 

@@ -106,8 +106,7 @@ def test_a_text_loses_the_same_in_a_bucket_as_padded_to_the_maximum(kind):
     model = AutoModelForSequenceClassification.from_config(
         AutoConfig.for_model(kind, **KINDS[kind], num_labels=3)
     ).eval()
-    cpu = torch.device("cpu")
-    inputs = TokenInputs(model, SimpleNamespace(tokens={"train": store}), 26, cpu)
+    inputs = TokenInputs(model, {"train": store}, 26)
     inputs.view = training_view(model)
     targets = torch.from_numpy(random.random((24, 3)) < 0.4).float()
 
@@ -376,7 +375,7 @@ def test_a_step_asks_nothing_of_the_host(kind, monkeypatch):
     )
     model.to(NOWHERE).train()
     tokens = _tokens("left" if kind == "xlnet" else "right")
-    inputs = TokenInputs(model, SimpleNamespace(tokens={"train": tokens}), 16, NOWHERE)
+    inputs = TokenInputs(model, {"train": tokens}, 16)
     inputs.view = training_view(model)
     loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
     assert not _copies_of_a_step(inputs, model, loss, monkeypatch)
@@ -418,12 +417,12 @@ def test_a_step_behind_a_cache_asks_nothing_of_the_host(case, small_splits, requ
     sequences = number_sequences(data.tokens, [16])
     if trainable == "head":
         frozen = FrozenFeatures.build(tmp_path / "f", model, data.tokens, sequences)
-        inputs = FeatureInputs(model.to(NOWHERE), frozen, 16, NOWHERE)
+        inputs = FeatureInputs(model.to(NOWHERE), frozen, 16)
     else:
         frozen = FrozenStates.build(tmp_path / "s", split_model(model).prefix, data.tokens, sequences)
         monkeypatch.setattr(pooling_module, "_is_untouched", lambda *_: True)  # else it asks for weights
         parts = split_model(model.to(NOWHERE))
-        inputs = SuffixInputs(model, parts, frozen, data.tokens["train"].template, 16)
+        inputs = SuffixInputs(parts.suffix, frozen, data.tokens["train"].template, 16)
     inputs.view = training_view(inputs.view)
     loss = Loss("bce", np.ones((24, 3), dtype=bool), device=NOWHERE)
     assert not _copies_of_a_step(inputs, model, loss, monkeypatch)

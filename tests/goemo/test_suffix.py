@@ -10,7 +10,7 @@ import torch
 
 from goemo.configuration import Configuration
 from goemo.frozen import FrozenStates, number_sequences
-from goemo.models import build_model, split_model
+from goemo.models import build_model, split_model, train_mode
 from goemo.training import TrainingRun
 from goemo.training import inputs as choosing
 from goemo.training.inputs import suffix
@@ -46,18 +46,18 @@ def case(request, small_splits, tiny_bert, cache, tmp_path_factory):
         prepared.tokens,
         number_sequences(prepared.tokens, LENGTHS),
     )
-    return model, prepared, parts, frozen
+    return model, prepared, parts.suffix, frozen
 
 
 @pytest.fixture(params=LENGTHS)
 def both(request, case):
     """Logits of the suffix and of the whole model, for one maximum length."""
-    model, prepared, parts, frozen = case
+    model, prepared, suffix, frozen = case
     template = prepared.tokens["train"].template
     return (
         model,
-        SuffixInputs(model, parts, frozen, template, request.param),
-        TokenInputs(model, prepared, request.param, CPU),
+        SuffixInputs(suffix, frozen, template, request.param),
+        TokenInputs(model, prepared.tokens, request.param),
     )
 
 
@@ -83,7 +83,7 @@ def test_a_step_is_that_of_the_whole_model(both):
     found = []
     for inputs, columns in ((cached, width), (uncached, width), (cached, width + 3)):
         model.zero_grad()
-        inputs.train_mode("last_layer")
+        train_mode(inputs.view, "last_layer")
         logits = inputs.train_logits(at, columns)
         logits.square().sum().backward()
         gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
@@ -99,10 +99,10 @@ def test_a_step_is_that_of_the_whole_model(both):
 
 def test_the_states_are_mapped_and_not_copied(case):
     """On the CPU the tensor is the file, which nobody can write to, and no warning says so."""
-    model, prepared, parts, frozen = case
+    _, prepared, suffix, frozen = case
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        inputs = SuffixInputs(model, parts, frozen, prepared.tokens["train"].template, LENGTHS[0])
+        inputs = SuffixInputs(suffix, frozen, prepared.tokens["train"].template, LENGTHS[0])
     assert isinstance(frozen.states, np.memmap)
     assert not frozen.states.flags.writeable
     assert inputs._states.data_ptr() == frozen.states.ctypes.data
@@ -114,7 +114,7 @@ def test_the_inputs_of_joined_data_are_those_of_both_splits(small_splits, tiny_b
     model = build_model(prepared.checkpoint, labels=prepared.labels, trainable="last_layer", seed=1)
     template, parts = prepared.tokens["train"].template, split_model(model)
     apart, joined = (
-        SuffixInputs(model, parts, data.frozen_states(16), template, 16)
+        SuffixInputs(parts.suffix, data.frozen_states(16), template, 16)
         for data in (prepared, prepared.joined())
     )
     both = np.concatenate([apart.logits("train"), apart.logits("validation")])

@@ -36,13 +36,11 @@ class Inputs(Protocol):
     Attributes:
         view: The module that is called: the plain one, or one that gives the same for less.
         in_bfloat16: Whether the large matrix products of ``train_logits`` are computed so.
-        may_use_bfloat16: Whether they may be; small ones would gain nothing.
         notes: What the engine does without in this training, one line each.
     """
 
     view: Any
     in_bfloat16: bool
-    may_use_bfloat16: bool
     notes: tuple[str, ...]
 
     def together(self, rows: Rows) -> list[NDArray[np.int64]] | None:
@@ -50,9 +48,6 @@ class Inputs(Protocol):
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of a batch of training rows, known without asking the device."""
-
-    def train_mode(self, trainable: str) -> None:
-        """Put what computes training logits into train mode, as ``goemo.models.train_mode`` does."""
 
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients, in the mode that the model is in.
@@ -175,11 +170,11 @@ def _plain_inputs(
     """Return what reads the output of the frozen encoder, or tokens where there is none."""
     max_length = configuration.max_length
     if isinstance(frozen, FrozenFeatures):
-        return FeatureInputs(model, frozen, max_length, model.device)
+        return FeatureInputs(model, frozen, max_length)
     parts = None if frozen is None else split_model(model)
     if frozen is None or parts is None:
-        return TokenInputs(model, prepared, max_length, model.device)
-    return SuffixInputs(model, parts, frozen, prepared.tokens["train"].template, max_length)
+        return TokenInputs(model, prepared.tokens, max_length)
+    return SuffixInputs(parts.suffix, frozen, prepared.tokens["train"].template, max_length)
 
 
 def _compared(
@@ -194,7 +189,8 @@ def _compared(
     name, store, targets = prepared.checkpoint.name, prepared.tokens["train"], prepared.targets["train"]
     batch = FirstBatch(model, name, store, targets, c.max_length, most_rows=most_rows)
     inputs, without, notes = _agreeing(batch, c, prepared, model, frozen)
-    in_bfloat16 = inputs.may_use_bfloat16 and uses_bfloat16(
+    # Not of a head alone, whose products are small.
+    in_bfloat16 = not isinstance(inputs, FeatureInputs) and uses_bfloat16(
         c.mixed_precision, model.device, encoder_width(model.config)
     )
     if in_bfloat16:

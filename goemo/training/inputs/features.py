@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from goemo.frozen import FrozenFeatures
-from goemo.models import head_logits, train_mode
+from goemo.models import head_logits
 from goemo.tokens.batches import Rows
 
 _FEATURES_PER_PASS = 4096
@@ -20,11 +20,10 @@ class FeatureInputs:
     """Logits of the head, for cached features; see ``Inputs``."""
 
     in_bfloat16 = False
-    may_use_bfloat16 = False  # its products are small
     notes: tuple[str, ...] = ()
 
-    def __init__(self, model: Any, frozen: FrozenFeatures, max_length: int, device: torch.device) -> None:
-        self.view = model
+    def __init__(self, model: Any, frozen: FrozenFeatures, max_length: int) -> None:
+        self.view, device = model, model.device
         # On the CPU this is the mapped file itself, shared by all processes.
         self._features = torch.from_numpy(frozen.features).to(device)
         self._rows = {
@@ -40,10 +39,6 @@ class FeatureInputs:
         """Return 1: a text is one vector, however long it is."""
         del rows
         return 1
-
-    def train_mode(self, trainable: str) -> None:
-        """Let what trains draw dropout."""
-        train_mode(self.view, trainable)
 
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""

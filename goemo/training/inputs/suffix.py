@@ -12,7 +12,7 @@ from torch import Tensor
 
 from goemo.frozen import FrozenStates
 from goemo.inference import look_at_all, width_multiple
-from goemo.models import SplitModel, train_mode
+from goemo.models import suffix_logits
 from goemo.models.padding import reads_one_length
 from goemo.models.splitting import pads_states_left
 from goemo.tokens import Template
@@ -27,45 +27,26 @@ class SuffixInputs:
     """Logits of what trains, for cached states of the encoder in front of it; see ``Inputs``.
 
     Args:
-        model: Of ``trainable: last_layer``, on the device.
-        parts: The same model, split.
+        suffix: What trains of a model that was split, on the device.
         frozen: States that cover the maximum length.
         template: Of the tokens.
         max_length: Tokens per text at most.
     """
 
     in_bfloat16 = False
-    may_use_bfloat16 = True
     notes: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        model: Any,
-        parts: SplitModel,
-        frozen: FrozenStates,
-        template: Template,
-        max_length: int,
-    ) -> None:
-        device = model.device
-        self._max_length, self._device = max_length, device
-        self._parts = parts
-        self._multiple = 1 if reads_one_length(model) else width_multiple(device)
-        self._is_padded_left = template.padding_side == "left" or pads_states_left(model)
+    def __init__(self, suffix: Any, frozen: FrozenStates, template: Template, max_length: int) -> None:
+        device = suffix.device
+        self.view, self._max_length, self._device = suffix, max_length, device
+        self._multiple = 1 if reads_one_length(suffix) else width_multiple(device)
+        self._is_padded_left = template.padding_side == "left" or pads_states_left(suffix)
         self._states = _resident(frozen.states, device)
         self._types = _resident(frozen.types, device) if template.returns_types else None
         rows = {split: frozen.rows_for(split, max_length) for split in frozen.rows}
         self._lengths_on_host = {split: np.diff(frozen.offsets)[rows[split]] for split in rows}
         self._lengths = {split: torch.from_numpy(n).to(device) for split, n in self._lengths_on_host.items()}
         self._starts = {split: torch.from_numpy(frozen.offsets[rows[split]]).to(device) for split in rows}
-
-    @property
-    def view(self) -> Any:
-        """What reads the states."""
-        return self._parts.suffix
-
-    @view.setter
-    def view(self, suffix: Any) -> None:
-        self._parts = SplitModel(self._parts.prefix, suffix)
 
     def together(self, rows: Rows) -> list[NDArray[np.int64]] | None:
         """Return the places of rows of one length, where padding would change a score."""
@@ -75,28 +56,24 @@ class SuffixInputs:
         """Return the padded width of these training rows."""
         return self._width("train", rows)
 
-    def train_mode(self, trainable: str) -> None:
-        """Let what trains draw dropout."""
-        train_mode(self._parts.suffix, trainable)
-
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""
         batch = self._batch("train", at, width)
         with autocast(self._device, in_bfloat16=self.in_bfloat16):
-            logits = self._parts.suffix_logits(*batch)
+            logits = suffix_logits(self.view, *batch)
         return logits.float()
 
     def logits(self, split: str) -> NDArray[np.float32]:
         """Return logits of a whole split."""
-        self._parts.suffix.eval()
+        self.view.eval()
         lengths = self._lengths_on_host[split]
-        logits = np.empty((len(lengths), self._parts.suffix.config.num_labels), dtype=np.float32)
+        logits = np.empty((len(lengths), self.view.config.num_labels), dtype=np.float32)
 
         def look(rows: Rows) -> None:
             at = torch.from_numpy(rows).to(self._device)
             with torch.inference_mode():
                 batch = self._batch(split, at, self._width(split, rows))
-                logits[rows] = self._parts.suffix_logits(*batch).float().cpu().numpy()
+                logits[rows] = suffix_logits(self.view, *batch).float().cpu().numpy()
 
         look_at_all(look, lengths, self._max_length, self._device, is_one_length=reads_one_length(self.view))
         return logits

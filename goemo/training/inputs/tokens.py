@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from goemo.inference import predict_logits
-from goemo.models import model_inputs, train_mode
+from goemo.inference import predict_logits, width_multiple
+from goemo.models import model_inputs
 from goemo.models.padding import reads_one_length
-from goemo.tokens.batches import Rows, equal_lengths
+from goemo.tokens import TokenStore
+from goemo.tokens.batches import Rows, equal_lengths, padded_width
 from goemo.tokens.framed import FramedTokens
 from goemo.training.precision import autocast
-from goemo.training.prepared import Prepared
 
 
 class TokenInputs:
     """Logits of the whole model, for tokens that lie on the device; see ``Inputs``."""
 
     in_bfloat16 = False
-    may_use_bfloat16 = True
     notes: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        model: Any,
-        prepared: Prepared,
-        max_length: int,
-        device: torch.device,
-    ) -> None:
-        self._stores, self._max_length, self._device = prepared.tokens, max_length, device
-        self.view = model
-        self._tokens = FramedTokens(prepared.tokens["train"], max_length, device)
+    def __init__(self, model: Any, tokens: Mapping[str, TokenStore], max_length: int) -> None:
+        self.view, self._stores, self._max_length, self._device = model, tokens, max_length, model.device
+        self._multiple = 1 if reads_one_length(model) else width_multiple(model.device)
+        self._tokens = FramedTokens(tokens["train"], max_length, model.device)
 
     def together(self, rows: Rows) -> list[NDArray[np.int64]] | None:
         """Return the places of rows of one length, where padding would change a score."""
@@ -42,13 +35,7 @@ class TokenInputs:
 
     def width(self, rows: Rows) -> int:
         """Return the padded width of these rows."""
-        if reads_one_length(self.view):
-            return int(self._tokens.lengths[rows].max())
-        return self._tokens.width(rows)
-
-    def train_mode(self, trainable: str) -> None:
-        """Let what trains draw dropout."""
-        train_mode(self.view, trainable)
+        return padded_width(int(self._tokens.lengths[rows].max()), self._max_length, self._multiple)
 
     def train_logits(self, at: Tensor, width: int) -> Tensor:
         """Return logits of training rows, with gradients."""

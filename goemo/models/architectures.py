@@ -139,12 +139,10 @@ def encoder_width(config: Any) -> int:
     Raises:
         ValueError: None of the names that are known.
     """
-    text = text_config(config)
-    for name in _WIDTHS:
-        value = getattr(text, name, None)
-        if isinstance(value, int):
-            return value
-    raise ValueError(f"the hidden size of {config.model_type} is not known")
+    width = first_of(config, *_WIDTHS, default=0)
+    if not width:
+        raise ValueError(f"the hidden size of {config.model_type} is not known")
+    return width
 
 
 def first_of(config: Any, *names: str, default: int) -> int:

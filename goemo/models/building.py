@@ -60,7 +60,7 @@ def build_model(
         if dropout is not None:
             set_dropout(config, dropout)
         pooling = settled_pooling(pooling, checkpoint.name, checkpoint.folder)
-        _check_options(checkpoint, config, pooling)
+        _check_pooling(checkpoint, config, pooling)
         adds_block = pooling == "mean" and getattr(config, POOLING_KEY, "first") != "mean"
         if adds_block:
             names = MEAN_BLOCKS[config.model_type]
@@ -130,14 +130,12 @@ def _set_pad_token(checkpoint: Checkpoint, config: Any) -> None:
             part.pad_token_id = pad
 
 
-def _check_options(checkpoint: Checkpoint, config: Any, pooling: str) -> None:
+def _check_pooling(checkpoint: Checkpoint, config: Any, pooling: str) -> None:
     kind = config.model_type
-    problems = []
     if pooling == "mean" and kind not in MEAN_BLOCKS:
         known = ", ".join(sorted(MEAN_BLOCKS))
-        problems.append(f"pooling: mean is possible for {known}, not for {kind}; take first")
-    if problems:
-        raise InputError(checkpoint.name, problems)
+        problem = f"pooling: mean is possible for {known}, not for {kind}; take first"
+        raise InputError(checkpoint.name, [problem])
 
 
 def _load(checkpoint: Checkpoint, config: Any, *, added_blocks: int) -> Any:

@@ -7,7 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,7 @@ class Checkpoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, for JSON."""
-        return {
-            "name": self.name,
-            "folder": str(self.folder),
-            "has_weights": self.has_weights,
-            "digest": self.digest,
-        }
+        return {**asdict(self), "folder": str(self.folder)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Checkpoint:

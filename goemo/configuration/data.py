@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from goemo.configuration.declared import declared, dotted, known_keys, meaning, problems_of
+from goemo.configuration.declared import declared, meaning
+from goemo.configuration.json_files import problems_of
 from goemo.configuration.rules import FunctionRule, Text, broken, one_of
 from goemo.configuration.wording import show
 from goemo.errors import InputError
@@ -76,7 +77,9 @@ def _share(value: Any) -> float:
 
 _STRING: dict[str, Any] = {"type": "string", "minLength": 1}
 _STRINGS: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}]}
-_A_NAME_OR_SEVERAL = FunctionRule("a name or a list of names", _names, _STRINGS)
+
+_AName = Annotated[str, _TEXT] | None
+_ANameOrSeveral = Annotated[Names, FunctionRule("a name or a list of names", _names, _STRINGS)] | None
 
 
 @declared
@@ -84,29 +87,23 @@ class ColumnOptions:
     """Which columns are what; each is found by its name or its values where it is not given."""
 
     text: Annotated[
-        Annotated[Names, _A_NAME_OR_SEVERAL] | None,
-        meaning("column of the text; several are joined by the tokenizer's separator"),
+        _ANameOrSeveral, meaning("column of the text; several are joined by the tokenizer's separator")
     ] = None
     labels: Annotated[
-        Annotated[Names, _A_NAME_OR_SEVERAL] | None,
-        meaning("column of the labels; a list of columns is one 0/1 column per label"),
+        _ANameOrSeveral, meaning("column of the labels; a list of columns is one 0/1 column per label")
     ] = None
-    id: Annotated[Annotated[str, _TEXT] | None, meaning("column of the rows' own ids")] = None
-    split: Annotated[Annotated[str, _TEXT] | None, meaning("column that names the split of a row")] = None
-    unclear: Annotated[
-        Annotated[str, _TEXT] | None, meaning("column that marks rows that raters found unclear")
-    ] = None
+    id: Annotated[_AName, meaning("column of the rows' own ids")] = None
+    split: Annotated[_AName, meaning("column that names the split of a row")] = None
+    unclear: Annotated[_AName, meaning("column that marks rows that raters found unclear")] = None
 
 
 @declared
 class SplitOptions:
     """Files, patterns, or splits of a data set, by split; one that is left out is split off from train."""
 
-    train: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes train")] = None
-    validation: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes validation")] = (
-        None
-    )
-    test: Annotated[Annotated[Names, _A_NAME_OR_SEVERAL] | None, meaning("what makes test")] = None
+    train: Annotated[_ANameOrSeveral, meaning("what makes train")] = None
+    validation: Annotated[_ANameOrSeveral, meaning("what makes validation")] = None
+    test: Annotated[_ANameOrSeveral, meaning("what makes test")] = None
 
     def given(self) -> dict[str, tuple[str, ...]]:
         """Return the splits that are given, each with its files."""
@@ -174,8 +171,7 @@ class DataOptions:
         try:
             return TypeAdapter(cls).validate_python(dict(values))
         except ValidationError as error:
-            problems = [f"{dotted(path)}: {what}" for path, what in _problems(error)]
-            raise InputError(where, problems) from None
+            raise InputError(where, problems_of(error, cls)) from None
 
     def split_sources(self) -> dict[str, tuple[str, ...]]:
         """Return the files, or splits of a data set, that each split is of; none where a column says it."""
@@ -191,7 +187,3 @@ def _plain(value: Any, default: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part, None) for key, part in value.items() if part != default[key]}
     return list(value) if isinstance(value, tuple) else value
-
-
-def _problems(error: ValidationError) -> list[tuple[tuple[Any, ...], str]]:
-    return problems_of(error, lambda path: known_keys(DataOptions, path))

@@ -89,9 +89,8 @@ class Key:
 
     @property
     def type(self) -> type:
-        """What values are: ``int``, ``float`` or ``str``."""
-        kinds = {bool: bool, int: int, float: float}
-        return kinds.get(self.annotation, str)
+        """What values are: ``int``, ``float``, ``bool`` or ``str``."""
+        return self.annotation if self.annotation in (bool, int, float) else str
 
 
 def keys_of(cls: type) -> dict[str, Key]:

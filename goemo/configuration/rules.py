@@ -214,10 +214,7 @@ class Text(Rule):
     example: str = ""
     may_be_blank: bool = False
 
-    @property
-    def words(self) -> str:
-        """As in "must be text"."""
-        return "text"
+    words = "text"
 
     def check(self, value: Any) -> str:
         """Return the text as it is."""

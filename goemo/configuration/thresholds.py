@@ -48,9 +48,9 @@ class Method:
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
-def _number(low: float, high: float, rule: str, default: float | None = None) -> Option:
-    """Return an option from ``low`` to ``high``, ends included where ``rule`` ends in square brackets."""
-    interval = rule.rpartition(" in ")[2]
+def _number(interval: str, default: float | None = None) -> Option:
+    """Return an option that is a finite number within an interval: ``[0, 1)`` has the 0, and not the 1."""
+    low, high = map(float, interval[1:-1].split(", "))
 
     def is_right(value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, Real):
@@ -59,12 +59,11 @@ def _number(low: float, high: float, rule: str, default: float | None = None) ->
             value = float(value)
         except OverflowError:  # a whole number beyond all floats
             return False
-        if not math.isfinite(value):
-            return False
         from_low = value > low or (value == low and interval.startswith("["))
         return from_low and (value < high or (value == high and interval.endswith("]")))
 
-    return Option(is_right, rule, default)
+    rule = "must be a number in" if high == math.inf else "must lie in"
+    return Option(is_right, f"{rule} {interval}", default)
 
 
 def _whole(least: int, default: int) -> Option:
@@ -83,10 +82,10 @@ def _one_of(names: tuple[str, ...], default: str) -> Option:
 
 TARGETS: dict[str, dict[str, Option]] = {
     "f1": {},
-    "f_beta": {"beta": _number(0, math.inf, "must be a number in (0, inf)")},
+    "f_beta": {"beta": _number("(0, inf)")},
     "mcc": {},
-    "precision_at_recall": {"recall": _number(0, 1, "must lie in (0, 1]")},
-    "recall_at_precision": {"precision": _number(0, 1, "must lie in (0, 1]")},
+    "precision_at_recall": {"recall": _number("(0, 1]")},
+    "recall_at_precision": {"precision": _number("(0, 1]")},
 }
 _ALL = tuple(TARGETS)
 _SCORES = ("f1", "f_beta", "mcc")
@@ -94,19 +93,13 @@ _F = ("f1", "f_beta")
 
 METHODS: dict[str, Method] = {
     "exact": Method(_ALL),
-    "grid": Method(_ALL, {"step": _number(0.0001, 1, "must lie in [0.0001, 1)", 0.05)}),
+    "grid": Method(_ALL, {"step": _number("[0.0001, 1)", 0.05)}),
     "global": Method(_SCORES),
-    "fixed": Method((), {"value": _number(0, 1, "must lie in [0, 1]", 0.5)}),
-    "proportional": Method((), {"tolerance": _number(0, math.inf, "must be a number in [0, inf)", 0.5)}),
-    "shrunk": Method(_SCORES, {"strength": _number(0, math.inf, "must be a number in [0, inf)", 10.0)}),
-    "smoothed": Method(
-        _F,
-        {
-            "a": _number(0, math.inf, "must be a number in [0, inf)", 1.0),
-            "b": _number(0, math.inf, "must be a number in [0, inf)", 1.0),
-        },
-    ),
-    "fbr": Method(_F, {"fbr": _number(0, 1, "must lie in [0, 1]", 0.1)}),
+    "fixed": Method((), {"value": _number("[0, 1]", 0.5)}),
+    "proportional": Method((), {"tolerance": _number("[0, inf)", 0.5)}),
+    "shrunk": Method(_SCORES, {"strength": _number("[0, inf)", 10.0)}),
+    "smoothed": Method(_F, {"a": _number("[0, inf)", 1.0), "b": _number("[0, inf)", 1.0)}),
+    "fbr": Method(_F, {"fbr": _number("[0, 1]", 0.1)}),
     "plug_in": Method(_ALL, {"calibration": _one_of(("platt", "isotonic", "temperature"), "platt")}),
     "micro_macro": Method(),
     "micro_f1": Method(),
@@ -116,9 +109,7 @@ METHODS["cross_fit"] = Method(
     _ALL, {"of": _one_of(tuple(METHODS), "exact"), "folds": _whole(2, 5), "seed": _whole(0, 0)}
 )
 
-FALLBACKS = ("none", "top1")
-_FALLBACK = _one_of(FALLBACKS, "none")
-
+_FALLBACK = _one_of(("none", "top1"), "none")
 
 # All keys that a mapping can have, whatever the method.
 CHOICE_KEYS = tuple(
@@ -140,8 +131,7 @@ def methods() -> dict[str, Method]:
 
 
 def _added(defaults: Mapping[str, float]) -> Method:
-    number = "must be a number in (-inf, inf)"
-    return Method((), {name: _number(-math.inf, math.inf, number, value) for name, value in defaults.items()})
+    return Method((), {name: _number("(-inf, inf)", value) for name, value in defaults.items()})
 
 
 def threshold_options(choice: ThresholdChoice) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goemo.configuration import HYPERPARAMETER_DEFAULTS, Configuration
+from goemo.configuration.data import DataOptions
 from goemo.configuration.declared import json_schema, keys_of
+from goemo.errors import InputError
 
 
 def anything():
@@ -69,6 +71,16 @@ def test_all_problems_come_at_once():
     with pytest.raises(ValueError, match="epochs") as error:
         Configuration(checkpoint="c", epochs=0, batch_size=0, warmup_fraction=2)
     assert len(str(error.value).split("; ")) == 3
+
+
+def test_a_misspelt_option_of_data_names_the_nearest():
+    """Also inside another, as in a search space."""
+    with pytest.raises(InputError) as error:
+        DataOptions.parse({"sepratr": ",", "columns": {"txt": "a"}})
+    assert sorted(error.value.problems) == [
+        "columns.txt: unknown key; did you mean text?",
+        "sepratr: unknown key; did you mean separator?",
+    ]
 
 
 def test_the_ends_of_the_ranges_and_numpy_numbers_are_allowed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from ray.tune.schedulers import TrialScheduler
@@ -13,7 +14,7 @@ from tune.engine.schedulers import OBJECTIVE, PROGRESS, build_scheduler
 from tune.records import Outcome, SearchFolder
 from tune.space import EarlierTrial, suggestions
 from tune.spec import SearchSpec, configuration
-from tune.spec.sections import ALGORITHMS, SCHEDULERS
+from tune.spec.sections import Algorithm, Scheduler
 
 REPORTS = (20, 40, 60, 80, 100)
 SPACE = {
@@ -117,7 +118,7 @@ def told(search):
     ]
 
 
-PAIRS = list(itertools.product(ALGORITHMS, SCHEDULERS))
+PAIRS = list(itertools.product(get_args(Algorithm), get_args(Scheduler)))
 
 
 def test_these_are_all_pairs():

@@ -15,8 +15,7 @@ from tune.spec.configurations import (
 )
 from tune.spec.domain import Domain
 from tune.spec.extending import extended
-from tune.spec.finding import shipped_spaces
-from tune.spec.loading import load_spec
+from tune.spec.loading import load_spec, shipped_spaces
 from tune.spec.rungs import TIES_FROM, bar, rungs
 from tune.spec.search_spec import EXPERIMENT, SearchSpec
 from tune.spec.searchable import SEARCHABLE

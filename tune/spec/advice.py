@@ -13,37 +13,32 @@ FEWEST_FOR_A_MEDIAN = 3  # other trials at the same progress, before the median 
 
 def advice(spec: SearchSpec) -> list[str]:
     """Return a sentence for each part of a search that cannot work as it is meant."""
-    about = {"asha": _about_rungs, "hyperband": _about_rungs, "median": _about_the_median}
-    of_scheduler = about.get(spec.scheduler.algorithm)
-    return [*(of_scheduler(spec) if of_scheduler else ()), *_about_tpe(spec), *_about_repeats(spec)]
+    return [*_about_the_scheduler(spec), *_about_tpe(spec), *_about_repeats(spec)]
 
 
-def _about_rungs(spec: SearchSpec) -> Iterator[str]:
-    name, size = SCHEDULER_NAMES[spec.scheduler.algorithm], _trials(spec.total)
-    grace, factor = spec.scheduler.grace, spec.scheduler.reduction_factor
+def _about_the_scheduler(spec: SearchSpec) -> Iterator[str]:
+    algorithm, grace, factor = spec.scheduler.algorithm, spec.scheduler.grace, spec.scheduler.reduction_factor
+    if algorithm not in SCHEDULER_NAMES:  # none
+        return
+    name, size = SCHEDULER_NAMES[algorithm], _trials(spec.total)
     brackets = len(rungs(grace, factor)) + 1
     if grace == 100:
         yield f"{name} stops no trial: with grace 100 it sees only trials that have ended. Lower the grace."
+    elif algorithm == "median":
+        if spec.total <= FEWEST_FOR_A_MEDIAN:
+            yield (
+                f"{name} stops no trial in a search of {size}: it compares a trial with "
+                f"{FEWEST_FOR_A_MEDIAN} others or more. Use scheduler: none, or more trials."
+            )
     elif spec.total < max(2, factor):
         yield (
             f"{name} hardly helps with {size}: at a rung about one in {factor:g} continues, and the first "
             "to reach it always does. Use scheduler: none, or more trials."
         )
-    elif spec.scheduler.algorithm == "hyperband" and spec.total < factor * brackets:
+    elif algorithm == "hyperband" and spec.total < factor * brackets:
         yield (
             f"{name} hardly helps with {size}: they are spread over {brackets} brackets, each of which needs "
             f"about {factor:g}. Use scheduler: asha, or more trials."
-        )
-
-
-def _about_the_median(spec: SearchSpec) -> Iterator[str]:
-    name = SCHEDULER_NAMES["median"]
-    if spec.scheduler.grace == 100:
-        yield f"{name} stops no trial: with grace 100 it sees only trials that have ended. Lower the grace."
-    elif spec.total <= FEWEST_FOR_A_MEDIAN:
-        yield (
-            f"{name} stops no trial in a search of {_trials(spec.total)}: it compares a trial with "
-            f"{FEWEST_FOR_A_MEDIAN} others or more. Use scheduler: none, or more trials."
         )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from goemo.configuration.declared import key_at, keys_of, problems_of
+from goemo.configuration.declared import keys_of, problems_of
+from goemo.configuration.thresholds import DEFAULT_METHOD
 from tune.spec.domain import Domain
-from tune.spec.keys import known_at, unknown
+from tune.spec.keys import unknown
 from tune.spec.problems import Problems
 from tune.spec.search_spec import SearchSpec
 from tune.spec.searchable import MODEL_KEYS, read_space
@@ -25,8 +26,7 @@ _SPEC = TypeAdapter(SearchSpec)
 
 def section_values(values: Mapping[str, Any], section: str) -> Any:
     """Return what stands for a section, which may be a bare algorithm, or a bare method of thresholds."""
-    absent = keys_of(type(_default("objective")))["thresholds"].default if section == "thresholds" else {}
-    given = values.get(section, absent)
+    given = values.get(section, DEFAULT_METHOD if section == "thresholds" else {})
     return {_BARE[section]: given} if section in _BARE and isinstance(given, str) else given
 
 
@@ -71,9 +71,7 @@ def _right_parts(values: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], 
     What fits each other is checked for these alone: a wrong value has its own problem already.
     """
     sections: dict[str, dict[str, Any]] = {}
-    for section in known_at(()):
-        key = key_at(SearchSpec, (section,))
-        assert key is not None
+    for section, key in keys_of(SearchSpec).items():
         if key.rule is not None:
             continue
         given = values.get(section, {})
@@ -92,9 +90,3 @@ def _right_parts(values: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], 
         for name, value in chosen.items()
     }
     return sections, {**model, **read_space(values.get("space", {}))[0]}
-
-
-def _default(section: str) -> Any:
-    key = key_at(SearchSpec, (section,))
-    assert key is not None
-    return key.default

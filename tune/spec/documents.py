@@ -12,7 +12,6 @@ import yaml
 
 from goemo.configuration import HYPERPARAMETERS
 from goemo.configuration.declared import Key, json_schema, key_at, keys_of
-from tune.spec.keys import known_at
 from tune.spec.search_spec import SearchSpec
 
 _MARKED = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end of keys -->)", re.DOTALL)
@@ -35,12 +34,10 @@ def table(section: str) -> str:
 def _keys(section: str) -> Sequence[Key]:
     if section == "space":
         return list(HYPERPARAMETERS.values())
+    keys = keys_of(SearchSpec)
     if section == "top":
-        keys = keys_of(SearchSpec)
-        return [keys[name] for name in known_at(()) if keys[name].rule is not None and name != "space"]
-    key = key_at(SearchSpec, (section,))
-    assert key is not None
-    return list(keys_of(key.annotation).values())
+        return [key for name, key in keys.items() if key.rule is not None and name not in ("space", "text")]
+    return list(keys_of(keys[section].annotation).values())
 
 
 def _kind(key: Key) -> str:

@@ -21,9 +21,6 @@ Scheduler = Literal["asha", "median", "hyperband", "none"]
 TestPolicy = Literal["chosen", "every_trial"]
 
 TAXONOMIES: tuple[str, ...] = get_args(Taxonomy)
-ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
-SCHEDULERS: tuple[str, ...] = get_args(Scheduler)
-TEST_POLICIES: tuple[str, ...] = get_args(TestPolicy)
 
 MOST_TRIALS = 100_000  # a search of more would take years, and is a slip
 

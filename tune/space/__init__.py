@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 from tune.records import TrialRecord
 from tune.space.drawn import RandomDraws
-from tune.space.earlier import EarlierTrial
 from tune.space.grid import Grid
 from tune.space.ids import number_of
 from tune.space.suggestions import Suggestions
-from tune.space.tpe import Tpe, quiet_optuna
+from tune.space.tpe import EarlierTrial, Tpe, quiet_optuna
 from tune.spec import SearchSpec
 
 __all__ = ["EarlierTrial", "Suggestions", "number_of", "quiet_optuna", "suggestions"]
@@ -34,5 +33,4 @@ def suggestions(
     """
     if spec.search.algorithm == "tpe":
         return Tpe(spec, records, earlier)
-    kinds: dict[str, type[Grid | RandomDraws]] = {"grid": Grid, "random": RandomDraws}
-    return kinds[spec.search.algorithm](spec, records)
+    return (Grid if spec.search.algorithm == "grid" else RandomDraws)(spec, records)

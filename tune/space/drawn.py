@@ -58,17 +58,10 @@ def _sample(domain: Domain, rng: np.random.Generator) -> int | float | str:
     if domain.is_listed:
         chosen: int | float | str = domain.values[int(rng.integers(len(domain.values)))]
         return chosen
-    low, high = _ends(domain)
+    low, high = domain.values
     if domain.kind == "int":
-        return int(rng.integers(int(low), int(high), endpoint=True))
+        return int(rng.integers(low, high, endpoint=True))
     if domain.kind == "log_uniform":
         drawn = math.exp(rng.uniform(math.log(low), math.log(high)))
-        return min(max(drawn, low), high)  # exp(log(x)) may miss x by a rounding
+        return float(min(max(drawn, low), high))  # exp(log(x)) may miss x by a rounding
     return float(rng.uniform(low, high))
-
-
-def _ends(domain: Domain) -> tuple[float, float]:
-    low, high = domain.values
-    assert not isinstance(low, str)
-    assert not isinstance(high, str)
-    return low, high

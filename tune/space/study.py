@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DatabaseError
 
 from goemo.errors import InputError
 from tune.records import Snapshot, TrialRecord
@@ -15,7 +24,7 @@ from tune.space.tpe import label, quiet_optuna
 from tune.spec import Domain, SearchSpec, case_of
 
 TRIAL_ID = "goemo.trial_id"  # among the attributes of a trial
-STATES = {"completed": "COMPLETE", "stopped_early": "PRUNED"}  # the others: FAIL
+STATES = {"completed": TrialState.COMPLETE, "stopped_early": TrialState.PRUNED}  # the others: FAIL
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,6 @@ def write_study(now: Snapshot, path: Path) -> Study:
     Raises:
         InputError: The file is no storage of Optuna, or its study of that name is none of a search.
     """
-    import optuna
-    from sqlalchemy.exc import DatabaseError
-
     url = f"sqlite:///{path.absolute()}"
     with quiet_optuna():
         try:
@@ -62,10 +68,10 @@ def write_study(now: Snapshot, path: Path) -> Study:
             why = str(error).splitlines()[0]
             raise InputError(str(path), [f"not an SQLite file, or not an Optuna storage: {why}"]) from error
         ended = {record.trial_id: record for record in now.trials if record.outcome is not None}
-        study = _open(optuna, storage, now.name)
+        study = _open(storage, now.name)
         if not all(_is_of(trial, ended) for trial in study.get_trials(deepcopy=False)):
             optuna.delete_study(study_name=now.name, storage=storage)
-            study = _open(optuna, storage, now.name)
+            study = _open(storage, now.name)
         with warnings.catch_warnings():  # it is experimental, since Optuna 3.2
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names([f"val/{now.spec['objective']['metric']}"])
@@ -73,11 +79,11 @@ def write_study(now: Snapshot, path: Path) -> Study:
         domains = SearchSpec.from_dict(dict(now.spec)).varying
         new = [record for name, record in ended.items() if name not in known]
         for record in sorted(new, key=lambda one: (one.outcome.ended_at if one.outcome else 0, one.trial_id)):
-            study.add_trial(_frozen(optuna, record, domains))
+            study.add_trial(_frozen(record, domains))
     return Study(url, now.name, len(new), len(ended), now.asked_for - len(ended))
 
 
-def _open(optuna: Any, storage: Any, name: str) -> Any:
+def _open(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
     """Return the study of that name, made where there is none; refuse one that is not of a search."""
     study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
     if any(TRIAL_ID not in trial.user_attrs for trial in study.get_trials(deepcopy=False)):
@@ -85,13 +91,13 @@ def _open(optuna: Any, storage: Any, name: str) -> Any:
     return study
 
 
-def _is_of(trial: Any, ended: Mapping[str, TrialRecord]) -> bool:
+def _is_of(trial: FrozenTrial, ended: Mapping[str, TrialRecord]) -> bool:
     """Return whether a trial of a study is one of these, as it ended last."""
     record = ended.get(trial.user_attrs[TRIAL_ID])
     return record is not None and trial.datetime_complete == _completed(record)
 
 
-def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> Any:
+def _frozen(record: TrialRecord, domains: Mapping[str, Domain]) -> FrozenTrial:
     assert record.outcome is not None
     cases = {name: case_of(name, domains, record.varied) for name in record.varied if name in domains}
     asked = {
@@ -99,16 +105,16 @@ def _frozen(optuna: Any, record: TrialRecord, domains: Mapping[str, Domain]) -> 
         for name, case in cases.items()
         if case is not None and case.holds(record.varied[name])  # not what the space had before
     }
-    state = STATES.get(record.outcome.stop_reason, "FAIL")
-    return optuna.trial.FrozenTrial(
+    state = STATES.get(record.outcome.stop_reason, TrialState.FAIL)
+    return FrozenTrial(
         number=-1,  # both are given by the storage
         trial_id=-1,
-        state=getattr(optuna.trial.TrialState, state),
-        value=None if state == "FAIL" else record.objective,
+        state=state,
+        value=None if state == TrialState.FAIL else record.objective,
         datetime_start=min(_started(record), _completed(record)),
         datetime_complete=_completed(record),
         params={name: value for name, (value, _) in asked.items()},
-        distributions={name: _distribution(optuna, case) for name, (_, case) in asked.items()},
+        distributions={name: _distribution(case) for name, (_, case) in asked.items()},
         user_attrs={
             TRIAL_ID: record.trial_id,
             "goemo.stop_reason": record.outcome.stop_reason,
@@ -133,10 +139,10 @@ def _started(record: TrialRecord) -> datetime:
     return datetime.fromtimestamp(first["time"] - first.get("seconds", 0.0))  # noqa: DTZ006
 
 
-def _distribution(optuna: Any, domain: Domain) -> Any:
+def _distribution(domain: Domain) -> BaseDistribution:
     if domain.is_listed:
-        return optuna.distributions.CategoricalDistribution(domain.values)
+        return CategoricalDistribution(domain.values)
     low, high = domain.values
     if domain.kind == "int":
-        return optuna.distributions.IntDistribution(low, high)
-    return optuna.distributions.FloatDistribution(low, high, log=domain.kind == "log_uniform")
+        return IntDistribution(low, high)
+    return FloatDistribution(low, high, log=domain.kind == "log_uniform")

@@ -5,15 +5,36 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from tune.records import TrialRecord
-from tune.space.earlier import EarlierTrial
 from tune.space.ids import number_of
 from tune.space.suggestions import Suggestions
 from tune.spec import Domain, SearchSpec, case_of, conditions_first
+
+
+@dataclass(frozen=True)
+class EarlierTrial:
+    """What one trial of another search found, in the terms of this search space.
+
+    Attributes:
+        search: The other search.
+        trial_id: The trial of it.
+        varied: The hyperparameters that this space varies, with the trial's values.
+        objective: Of its best report.
+        stop_reason: ``completed``, or ``stopped_early`` at ``progress`` per cent of its training.
+        progress: How far it came, in per cent.
+    """
+
+    search: str
+    trial_id: str
+    varied: Mapping[str, Any]
+    objective: float
+    stop_reason: Literal["completed", "stopped_early"]
+    progress: int
 
 
 class Tpe(Suggestions):

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -142,9 +143,7 @@ def write_baseline(
     """Write the baseline's record, as a trial's, and return it; its outcome comes last."""
     scores, targets = as_kept(cached.scores), splits.validation.targets
     configuration = WordsConfiguration(
-        **{
-            name: getattr(cached.settings, name) for name in ("C", "word_ngrams", "char_ngrams", "least_rows")
-        },
+        **asdict(cached.settings),
         metric=spec.objective.metric,
         thresholds=spec.objective.thresholds,
         seed=spec.seed,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +13,11 @@ import numpy as np
 from goemo.configuration import HYPERPARAMETER_DEFAULTS
 from goemo.configuration.thresholds import words
 from goemo.errors import GoemoError, InputError
-from goemo.escaping import guarded_row
 from goemo.significance import PairedDifference
 from tune.ranking import leaderboard
 from tune.ranking.answers import BaselineRow, baseline_row
-from tune.ranking.leaderboard import word_for_under_way
-from tune.ranking.rows import Row
-from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot
+from tune.ranking.rows import Row, csv_text
+from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -111,21 +107,7 @@ class Comparison:
     def to_csv(self) -> str:
         """Return one line a trial; what any of the searches varies is a column."""
         varied = list(dict.fromkeys(name for row in self.rows for name in row.varied))
-        sink = io.StringIO()
-        writer: csv.DictWriter[str] | None = None
-        for row in self.rows:
-            values = asdict(row)
-            config = values.pop("config")
-            del values["varied"]
-            # Records of an earlier version lack what could not be varied then.
-            settings = {n: config.get(n, HYPERPARAMETER_DEFAULTS.get(n)) for n in varied}
-            head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
-            line = guarded_row({**head, "checkpoint": config.get("checkpoint", ""), **settings, **values})
-            if writer is None:
-                writer = csv.DictWriter(sink, fieldnames=list(line))
-                writer.writeheader()
-            writer.writerow(line)
-        return sink.getvalue()
+        return csv_text([_flat(row, varied) for row in self.rows])
 
 
 def compare(searches: Sequence[Snapshot], *, by: str = "search") -> Comparison:
@@ -156,35 +138,32 @@ def _compare(searches: Sequence[Snapshot], by: str) -> Comparison:
     for search in searches:
         if search.name not in with_rank:
             raise GoemoError(f"{search.name}: no trial has a score to rank by")
-    under_way = {search.name: word_for_under_way(search) for search in searches}
-    found = [
-        (replace(row, stop_reason=under_way[row.search]) if row.stop_reason == "unfinished" else row, behind)
-        for row, behind in leaderboard.rank(ranked, searches[0].validation()[0])
-    ]
+    found = leaderboard.rank(
+        ranked,
+        searches[0].validation()[0],
+        under_way={search.name: leaderboard.word_for_under_way(search) for search in searches},
+    )
     trials = Counter(_group(row, by) for row, _ in found)
+    best_of_each: dict[str, tuple[Row, PairedDifference]] = {}
+    for row, behind in found:
+        best_of_each.setdefault(_group(row, by), (row, behind))
     return Comparison(
         by=by,
         objective=searches[0].asked("objective")["metric"],
         contenders=tuple(
-            _contender(row, behind, group, trials[group]) for group, row, behind in _best_of_each(found, by)
+            _contender(row, behind, group, trials[group]) for group, (row, behind) in best_of_each.items()
         ),
         rows=tuple(row for row, _ in found),
-        baseline=_baseline(searches, found[0][0]),
+        baseline=_baseline(searches, leaderboard.in_order(ranked)[0]),
         damaged=tuple(trial for search in searches for trial in search.damaged),
     )
 
 
-def _baseline(searches: Sequence[Snapshot], best: Row) -> BaselineRow | None:
+def _baseline(searches: Sequence[Snapshot], best: TrialRecord) -> BaselineRow | None:
     """Return the baseline of the search that has the best trial, else that of any: the rows are the same."""
     for search in sorted(searches, key=lambda search: search.name != best.search):
         if BASELINE in search.answers:
-            (record,) = (
-                one
-                for each in searches
-                for one in each.trials
-                if (one.search, one.trial_id) == (best.search, best.trial_id)
-            )
-            return baseline_row(search, record, search.validation()[0])
+            return baseline_row(search, best, search.validation()[0])
     return None
 
 
@@ -199,20 +178,19 @@ def check_same_rows(searches: Sequence[Snapshot], command: str) -> None:
         raise InputError(command, problems)
 
 
-def _best_of_each(
-    ranked: Iterable[tuple[Row, PairedDifference]], by: str
-) -> Iterator[tuple[str, Row, PairedDifference]]:
-    """Yield the first trial of each group."""
-    seen = set()
-    for row, behind in ranked:
-        group = _group(row, by)
-        if group not in seen:
-            seen.add(group)
-            yield group, row, behind
-
-
 def _group(row: Row, by: str) -> str:
     return row.search if by == "search" else str(row.config.get(by, ""))
+
+
+def _flat(row: Row, varied: Sequence[str]) -> dict[str, Any]:
+    """Return a row with a value a column."""
+    values = asdict(row)
+    config = values.pop("config")
+    del values["varied"]
+    # Records of an earlier version lack what could not be varied then.
+    settings = {name: config.get(name, HYPERPARAMETER_DEFAULTS.get(name)) for name in varied}
+    head = {name: values.pop(name) for name in ("rank", "search", "trial_id")}
+    return {**head, "checkpoint": config.get("checkpoint", ""), **settings, **values}
 
 
 def _contender(row: Row, behind: PairedDifference, group: str, trials: int) -> Contender:

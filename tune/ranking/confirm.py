@@ -141,8 +141,8 @@ def _decided(spec: SearchSpec, search: SearchFolder, now: Snapshot) -> list[str]
     """Return the leaders, the best first: trials that were trained to their end. Decide where nobody has."""
     leaders = _known_leaders(spec, now)
     if leaders is None:
-        ranked = [(record, record.outcome) for record in in_order(now.trials)]
-        completed = [record for record, outcome in ranked if outcome and outcome.stop_reason == "completed"]
+        ranked = in_order(now.trials)
+        completed = [one for one in ranked if one.outcome and one.outcome.stop_reason == "completed"]
         leaders = first_distinct(((one.trial_id, one.varied) for one in completed), spec.confirm.top)
         search.write_confirming(
             Confirming(top=spec.confirm.top, seeds=spec.confirm.seeds, trials=now.asked_for, leaders=leaders)

@@ -193,11 +193,8 @@ def _allowed(name: str, value: float, last: float) -> Any:
     rule = SEARCHABLE[name].rule
     assert isinstance(rule, Number)
     side = 1 if value > last else -1
-    lower, upper = (
-        rule.low if rule.above is None else rule.above,
-        rule.most if rule.high is None else rule.high,
-    )
-    bound = upper if side > 0 else lower
+    ends = (rule.high, rule.most) if side > 0 else (rule.above, rule.low)
+    bound = next((end for end in ends if end is not None), None)
     choices = [value] if bound is None else [value, (last + bound) / 2, bound]
     for choice in choices:
         rounded = round(choice) if rule.is_whole else _rounded(choice, last)

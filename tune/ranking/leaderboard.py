@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import Counter
@@ -12,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from goemo.errors import GoemoError, InputError
-from goemo.escaping import guarded_row
 from goemo.report.savings import savings_sentence
 from goemo.report.standing import standing
 from goemo.significance import PairedDifference, compare_draws
@@ -21,7 +18,7 @@ from goemo.tokens.batches import steps_per_epoch
 from tune.ranking.answers import BaselineRow, BlendRow, baseline_row, blend_row, why_no_blend
 from tune.ranking.confirmed import Confirmed, rank_confirmed, with_interval
 from tune.ranking.resampled import resampled
-from tune.ranking.rows import Row, Unranked, front, model_in_use
+from tune.ranking.rows import Row, Unranked, csv_text, front, model_in_use
 from tune.records import BASELINE, Damaged, DamagedTrialError, Snapshot, TrialRecord
 
 if TYPE_CHECKING:
@@ -121,12 +118,7 @@ class Leaderboard:
 
     def to_csv(self) -> str:
         """Return one line a trial; the varied hyperparameters are columns, and so is what confirmed it."""
-        sink = io.StringIO()
-        flat = [guarded_row(row) for row in self._flat()]
-        writer = csv.DictWriter(sink, fieldnames=list(flat[0]) if flat else ["rank", "trial_id"])
-        writer.writeheader()
-        writer.writerows(flat)
-        return sink.getvalue()
+        return csv_text(self._flat(), first=("rank", "trial_id"))
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a frame; the varied hyperparameters are columns, and so is what confirmed it."""
@@ -167,8 +159,13 @@ def _build(search: Snapshot) -> Leaderboard:
     if ranked:
         targets, labels = search.validation()
         unseen = tuple(label for place, label in enumerate(labels) if not targets[:, place].any())
-        examples = {search.name: train_examples(search)}
-        rows = [row for row, _ in rank(ranked, targets, under_way=under_way, train_examples=examples)]
+        found = rank(
+            ranked,
+            targets,
+            under_way={search.name: under_way},
+            train_examples={search.name: train_examples(search)},
+        )
+        rows = [row for row, _ in found]
         confirmed = rank_confirmed(search, targets)
     board = Leaderboard(
         search.name,
@@ -232,15 +229,15 @@ def rank(
     records: Sequence[TrialRecord],
     targets: Targets,
     *,
-    under_way: str = "unfinished",
-    train_examples: Mapping[str, int | None] | None = None,
+    under_way: Mapping[str, str],
+    train_examples: Mapping[str, int | None] = {},
 ) -> list[tuple[Row, PairedDifference]]:
     """Rank trials that were measured on the same validation rows by the same metric.
 
     Args:
         records: At least one, each with a report; of one search or of several.
         targets: Of the validation split, shape (n_examples, n_labels).
-        under_way: What to call a trial that has not ended.
+        under_way: What to call a trial of each search that has not ended, by the search's name.
         train_examples: How many examples each search trains on, by its name; without it, steps stay unknown.
 
     Returns:
@@ -256,7 +253,7 @@ def rank(
     found = []
     for place, (record, drawn) in enumerate(zip(ranked, worth, strict=True), start=1):
         best = record.ranked_report()
-        steps = total_steps(record.config, (train_examples or {}).get(record.search))
+        steps = total_steps(record.config, train_examples.get(record.search))
         difference = compare_draws(worth[0].estimate - drawn.estimate, worth[0].draws, drawn.draws)
         row = Row(
             rank=place,
@@ -264,7 +261,7 @@ def rank(
             trial_id=record.trial_id,
             config=record.config,
             varied=record.varied,
-            stop_reason=record.outcome.stop_reason if record.outcome else under_way,
+            stop_reason=record.outcome.stop_reason if record.outcome else under_way[record.search],
             progress=record.progress,
             best_progress=int(best["progress"]),
             objective=best[record.objective_name],
@@ -297,7 +294,8 @@ def summary(board: Leaderboard) -> str:
         )
     if board.reasons.get("stopped_early"):
         parts.append(savings_sentence([asdict(row) for row in board.rows]) or _stopped(board))
-    parts.extend(f"{count} ended as {reason} and {_are(count)} left out." for reason, count in _gone(board))
+    gone = Counter(trial.stop_reason.replace("_", " ") for trial in board.left_out)
+    parts.extend(f"{count} ended as {reason} and {_are(count)} left out." for reason, count in gone.items())
     return " ".join([*parts, *board.answers])
 
 
@@ -338,11 +336,6 @@ def _words(varied: Mapping[str, Any]) -> str:
 def _stopped(board: Leaderboard) -> str:
     stopped = board.reasons["stopped_early"]
     return f"{stopped} {'trial was' if stopped == 1 else 'trials were'} stopped early."
-
-
-def _gone(board: Leaderboard) -> list[tuple[str, int]]:
-    """Return for which reasons trials have no rank, and how many."""
-    return list(Counter(trial.stop_reason.replace("_", " ") for trial in board.left_out).items())
 
 
 def _are(count: int) -> str:

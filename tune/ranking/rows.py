@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from goemo.escaping import guarded_row
 
 SAME_SPEED = 0.1  # timings of like models differ by as much: only what is faster by more counts as faster
 
@@ -103,6 +107,22 @@ def front(rows: Sequence[Row]) -> list[Row]:
         if row.ms_per_text is not None and all(_is_cheaper(row, other) for other in kept):
             kept.append(row)
     return kept
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = ()) -> str:
+    """Return rows as CSV, a value a column, safe to open in a spreadsheet.
+
+    Args:
+        rows: All with the same names.
+        first: The columns that there are even without a row.
+    """
+    sink = io.StringIO()
+    guarded = [guarded_row(row) for row in rows]
+    columns = dict.fromkeys([*first, *(name for row in guarded[:1] for name in row)])
+    writer = csv.DictWriter(sink, fieldnames=list(columns))
+    writer.writeheader()
+    writer.writerows(guarded)
+    return sink.getvalue()
 
 
 def model_in_use(config: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup
 
-from goemo import metrics
+from goemo.metrics import averages
 from goemo.report.scripts import script_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
 LONGEST_TEXT = 400
 NOTHING = "\N{EN DASH}"
 HEADING = re.compile(r'<h2 id="([\w-]+)">(.*?)</h2>')
@@ -136,9 +135,7 @@ def label_rows(table_at_half: pd.DataFrame, table: pd.DataFrame) -> list[dict[st
         raise ValueError(
             "the tables at 0.5 and at tuned thresholds must have the same labels in the same order"
         )
-    rows: list[dict[str, Any]] = [
-        {str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")
-    ]
+    rows: list[dict[Any, Any]] = table.to_dict(orient="records")
     for row, at_half in zip(rows, table_at_half["f1"], strict=True):
         row["f1_at_half"] = float(at_half)
         row["gain"] = row["f1"] - row["f1_at_half"]
@@ -149,7 +146,7 @@ def mean_rows(table_at_half: pd.DataFrame, table: pd.DataFrame) -> list[dict[str
     """Return the simple and the weighted means of both tables, one mapping a line."""
     lines = []
     for thresholds, of_table in (("0.5 for all labels", table_at_half), ("tuned per label", table)):
-        means = metrics.averages(of_table)
+        means = averages(of_table)
         for kind, name in (("macro", "simple mean"), ("weighted", "weighted by support")):
-            lines.append({"thresholds": thresholds, "mean": name, **{m: means[kind][m] for m in AVERAGED}})
+            lines.append({"thresholds": thresholds, "mean": name, **means[kind]})
     return lines

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +30,11 @@ def search_page(
     *,
     name: str,
     leaderboard: Sequence[Mapping[str, Any]],
+    stop_reasons: Mapping[str, int],
+    table_at_half: pd.DataFrame,
+    table: pd.DataFrame,
     description: str = "",
     objective: str = "macro_f1",
-    stop_reasons: Mapping[str, int] | None = None,
-    table_at_half: pd.DataFrame | None = None,
-    table: pd.DataFrame | None = None,
     test_results: Mapping[str, Any] | None = None,
     comparison: Mapping[str, Any] | None = None,
     confirmed: Sequence[Mapping[str, Any]] = (),
@@ -52,7 +51,6 @@ def search_page(
     notes: Sequence[str] = (),
     environment: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
-    is_cross_fitted: bool = True,
     borrowed: Sequence[str] = (),
     cache: Path | None = None,
 ) -> str:
@@ -60,13 +58,13 @@ def search_page(
 
     Args:
         name: The search's name.
-        leaderboard: The trials of ``goemo leaderboard --format json``, best first; those with ``rank``
-            None (failed, diverged) follow, with their ``message`` where there is one.
+        leaderboard: The trials of ``goemo leaderboard --format json``, best first, at least one; those with
+            ``rank`` None (failed, diverged) follow, with their ``message`` where there is one.
+        stop_reasons: How many trials ended how.
+        table_at_half: Of the chosen trial on validation, at 0.5.
+        table: The same at tuned thresholds, each row judged with thresholds fitted on other rows.
         description: The question, in words.
         objective: The metric that ranks; ``val_`` and this name is its key in the leaderboard.
-        stop_reasons: How many trials ended how; counted from ``leaderboard`` by default.
-        table_at_half: Of the chosen trial on validation, at 0.5; None leaves the section out.
-        table: The same at tuned thresholds.
         test_results: Output of `goemo.evaluation.results` for the chosen trial; None if never opened. An
             older record, without intervals of the labels, is shown without them.
         comparison: A `goemo.published.Comparison` in plain values; None where they are not about this data.
@@ -87,21 +85,18 @@ def search_page(
         notes: On the data: splitting, overlaps, what was left out. One sentence or two each.
         environment: Facts to repeat it: versions, hardware, digests of the data.
         commands: What to type to repeat it, one command each.
-        is_cross_fitted: Whether ``table`` judges every row with thresholds fitted on other rows.
         borrowed: Labels that no validation example has, whose thresholds come from others.
         cache: Folder that keeps the charts' scripts for the next page; see `goemo.report.scripts`.
 
     Raises:
-        ValueError: The two tables are not about the same labels, or only one is given.
+        ValueError: The two tables are not about the same labels.
     """
-    if (table is None) != (table_at_half is None):
-        raise ValueError("table and table_at_half must be given together")
     ranked = [trial for trial in leaderboard if trial.get("rank") is not None]
     others = [trial for trial in leaderboard if trial.get("rank") is None]
     key = f"val_{objective}"
     is_confirmed = bool(confirmed) and not any(leader["waiting"] for leader in confirmed)
-    chosen = confirmed[0]["trial_id"] if is_confirmed else ranked[0]["trial_id"] if ranked else None
-    best = next((trial for trial in ranked if trial["trial_id"] == chosen), None)
+    chosen = (confirmed if is_confirmed else ranked)[0]["trial_id"]
+    best = next(trial for trial in ranked if trial["trial_id"] == chosen)
     pictures = [*([intervals] if intervals else []), *figures, *trial_figures]
     saved = {trial["trial_id"]: seconds_saved(trial) for trial in leaderboard}
     return render(
@@ -112,97 +107,71 @@ def search_page(
         key=key,
         ranked=ranked,
         others=others,
-        varied=list(dict.fromkeys(name for trial in leaderboard for name in trial.get("varied", {}))),
-        scale=_scale(ranked, key),
+        varied=list(dict.fromkeys(name for trial in leaderboard for name in trial["varied"])),
+        scale=_scale(trial[name] for trial in ranked for name in ("low", key, "high")),
         best=best,
         tied=sum(bool(one.get("tied_with_best")) for one in confirmed[1:]),
-        standing=standing(best, ranked) if best else "",
-        counts=_counts(leaderboard, stop_reasons),
-        ended_badly=_reasons([t for t in others if t.get("stop_reason") not in (*RANKED, None)]),
-        labels=None if table is None or table_at_half is None else label_rows(table_at_half, table),
-        means=None if table is None or table_at_half is None else mean_rows(table_at_half, table),
-        method=threshold_words((best or {}).get("config", {}).get("thresholds", DEFAULT_METHOD)),
-        is_cross_fitted=is_cross_fitted,
-        borrowed=list(borrowed),
+        standing=standing(best, ranked),
+        stop_reasons=stop_reasons,
+        ended_badly=_reasons([trial for trial in others if trial["stop_reason"] not in RANKED]),
+        labels=label_rows(table_at_half, table),
+        means=mean_rows(table_at_half, table),
+        method=threshold_words(best["config"].get("thresholds", DEFAULT_METHOD)),
+        borrowed=borrowed,
         test=None if test_results is None else _test(test_results),
-        tables=None if table is None or table_at_half is None else _tables(table_at_half, table),
+        tables=[
+            _all_columns(
+                "All thresholds at 0.5", table_at_half.to_dict(orient="records"), averages(table_at_half)
+            ),
+            _all_columns("Thresholds tuned per label", table.to_dict(orient="records"), averages(table)),
+        ],
         comparison=comparison,
         is_confirmed=is_confirmed,
-        confirmed=list(confirmed),
-        seeds_scale=_seeds_scale(confirmed),
+        confirmed=confirmed,
+        seeds_scale=_scale(
+            value for leader in confirmed for value in (leader["low"], leader["high"], *leader["values"])
+        ),
         lost=[lost for leader in confirmed for lost in leader["lost"]],
-        encoders=list(encoders),
+        encoders=encoders,
         has_costs=any(trial.get("ms_per_text") is not None for trial in ranked),
         has_front=sum(bool(trial.get("is_on_front")) for trial in ranked) > 1,
-        early_stops=list(early_stops),
+        early_stops=early_stops,
         risk=risk,
         intervals=intervals,
-        figures=list(figures),
-        trial_figures=list(trial_figures),
+        figures=figures,
+        trial_figures=trial_figures,
         bundle=vega_bundle(cache) if any(picture.chart for picture in pictures) else None,
-        worst_errors=list(worst_errors),
-        answers=list(answers),
-        warnings=list(warnings),
-        insights=list(insights),
+        worst_errors=worst_errors,
+        answers=answers,
+        warnings=warnings,
+        insights=insights,
         savings=savings_sentence(leaderboard),
         saved={name: duration(seconds) for name, seconds in saved.items() if seconds is not None},
-        notes=list(notes),
-        environment=dict(environment or {}),
-        commands=list(commands),
+        notes=notes,
+        environment=environment,
+        commands=commands,
     )
-
-
-def _counts(
-    leaderboard: Sequence[Mapping[str, Any]], given: Mapping[str, int] | None
-) -> list[tuple[str, int]]:
-    counts = given or Counter(str(trial.get("stop_reason") or "running") for trial in leaderboard)
-    return [(words(reason), count) for reason, count in counts.items() if count]
 
 
 def _reasons(trials: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str], str]]:
     """Return how trials failed, as (reason, trial ids, message), equal ones together."""
     together: dict[tuple[str, str], list[str]] = {}
     for trial in trials:
-        reason = (words(trial.get("stop_reason")), str(trial.get("message") or ""))
+        reason = (words(trial["stop_reason"]), str(trial["message"]))
         together.setdefault(reason, []).append(str(trial["trial_id"]))
     return [(reason, ids, message) for (reason, message), ids in together.items()]
 
 
-def _scale(ranked: Sequence[Mapping[str, Any]], key: str) -> dict[str, float]:
-    """Return the range over which the leaderboard draws its intervals."""
-    values = [
-        float(v)
-        for trial in ranked
-        for v in (trial.get("low"), trial[key], trial.get("high"))
-        if v is not None
-    ]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+def _scale(values: Iterable[float | None]) -> dict[str, float]:
+    """Return the range over which a table draws values and the ends of intervals."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
     return {"low": low, "width": (high - low) or 1.0}
 
 
-def _seeds_scale(confirmed: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the range over which the means over seeds draw their intervals and values."""
-    values = [
-        float(value)
-        for leader in confirmed
-        for value in (leader["low"], leader["high"], *leader["values"])
-        if value is not None
-    ]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    return {"low": low, "width": (high - low) or 1.0}
-
-
-def _tables(table_at_half: pd.DataFrame, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return both tables with the published columns, the most frequent label first, and their means."""
-    named = (("All thresholds at 0.5", table_at_half), ("Thresholds tuned per label", table))
-    return [
-        {
-            "name": name,
-            "rows": sorted(of.to_dict(orient="records"), key=lambda row: -row["support"]),
-            "means": averages(of),
-        }
-        for name, of in named
-    ]
+def _all_columns(name: str, rows: list[dict[Any, Any]], means: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with the published columns, the most frequent label first, and its means."""
+    return {"name": name, "rows": sorted(rows, key=lambda row: -row["support"]), "means": means}
 
 
 def _test(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,16 +193,15 @@ def _test(results: Mapping[str, Any]) -> dict[str, Any]:
         "has_weighted": any(_intervals(by_source[source])["weighted_f1"] for source in RESULT_NAMES),
         "has_intervals": any(row.get("f1_low") is not None for row in labels),
         "tables": [
-            {
-                "name": f"Thresholds {text}" if source != "fixed_0.5" else "All thresholds at 0.5",
-                "rows": sorted(by_source[source]["per_label"], key=lambda row: -row["support"]),
-                "means": by_source[source],
-            }
+            _all_columns(
+                f"Thresholds {text}" if source != "fixed_0.5" else "All thresholds at 0.5",
+                by_source[source]["per_label"],
+                by_source[source],
+            )
             for source, text in RESULT_NAMES.items()
         ],
         "result": by_source["validation"],
         "at_half": by_source["fixed_0.5"],
-        "bound": by_source["test_tuned"],
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from goemo.configuration.thresholds import DEFAULT_METHOD
 from goemo.configuration.thresholds import words as threshold_words
-from goemo.report.pictures import pictures_of
+from goemo.report.pictures import Picture
 from goemo.report.rendering import label_rows, mean_rows, metric_words, render
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def trial_page(
     environment: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
     message: str = "",
-    is_cross_fitted: bool = True,
     borrowed: Sequence[str] = (),
 ) -> str:
     """Return one trial as a self-contained HTML page.
@@ -49,17 +48,15 @@ def trial_page(
         title: What to call it, such as ``quickstart t004``.
         config: The fields of a `goemo.configuration.Configuration`.
         metrics: The best report's, by their names in MLflow.
-        history: All reports, in order of progress.
+        history: All reports, in order of progress; at least one.
         stop_reason: As in MLflow's tag; None while it runs.
         table_at_half: Output of `goemo.metrics.per_label_table` on validation, at 0.5.
-        table: The same at tuned thresholds.
+        table: The same at tuned thresholds, each row judged with thresholds fitted on other rows.
         figures: PNG files by caption, in the order to show.
         worst_errors: Output of `goemo.report.worst_errors.worst_errors`, where texts may be shown.
         environment: Facts to repeat it: versions, hardware, digests of the data.
         commands: What to type to repeat it, one command each.
         message: Why it ended, where that needs words.
-        is_cross_fitted: Whether ``table`` judges every row with thresholds fitted on other rows. If not,
-            the page says that its tuned numbers flatter.
         borrowed: Labels that no validation example has, whose thresholds come from others.
 
     Raises:
@@ -69,24 +66,23 @@ def trial_page(
     return render(
         "trial.html",
         title=title,
-        config=dict(config),
+        config=config,
         metric=metric_words(metric),
-        best=metrics.get(f"val/{metric}"),
-        metrics=dict(metrics),
-        history=list(history),
+        best=metrics[f"val/{metric}"],
+        metrics=metrics,
+        history=history,
         history_columns=_history_columns(history),
         stop_reason=stop_reason,
         message=message,
         labels=label_rows(table_at_half, table),
         means=mean_rows(table_at_half, table),
-        figures=pictures_of(figures),
+        figures=[Picture(caption, png) for caption, png in figures.items()],
         bundle=None,
-        worst_errors=list(worst_errors),
-        environment=dict(environment or {}),
-        commands=list(commands),
+        worst_errors=worst_errors,
+        environment=environment,
+        commands=commands,
         method=threshold_words(config.get("thresholds", DEFAULT_METHOD)),
-        is_cross_fitted=is_cross_fitted,
-        borrowed=list(borrowed),
+        borrowed=borrowed,
     )
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
-import numpy as np
 import pytest
 from in_a_browser import BROWSER, heard_from
-from PIL import Image
+from scored_labels import picture, scored, tables_of
 
-from goemo import metrics, thresholds
 from goemo.report import Picture, charts, search_page
 from goemo.report.charts import Trial
 
@@ -63,12 +59,8 @@ addEventListener("message", (event) => {
 
 def a_page():
     """Return a page with every kind of chart, and names that are long, foreign or mean harm."""
-    generator = np.random.default_rng(0)
-    targets = generator.random((120, len(LABELS))) < 0.3
-    scores = np.clip(0.6 * generator.random(targets.shape) + 0.3 * targets, 0, 1)
-    fitted = thresholds.fit_thresholds(scores, targets)
-    half = metrics.per_label_table(targets, scores >= 0.5, np.full(len(LABELS), 0.5), LABELS)
-    tuned = metrics.per_label_table(targets, thresholds.apply_thresholds(scores, fitted), fitted, LABELS)
+    scores, targets = scored(len(LABELS), rows=120)
+    half, tuned, fitted = tables_of(scores, targets, LABELS)
     trials, board = [], []
     for i in range(9):
         varied = {"batch_size": [16, 32][i % 2], "learning_rate": 10.0**-i, "loss": ["bce", NASTY][i // 5]}
@@ -78,14 +70,28 @@ def a_page():
         ]
         trials.append(Trial(f"t{i:03d}", varied, history, reason))
         value = history[-1]["val/macro_f1"]
-        known = {"rank": i + 1, "trial_id": f"t{i:03d}", "varied": varied, "stop_reason": reason}
+        known = {
+            "rank": i + 1,
+            "trial_id": f"t{i:03d}",
+            "config": {},
+            "varied": varied,
+            "stop_reason": reason,
+        }
         board.append(
-            {**known, "progress": 99, "val_macro_f1": value, "low": value - 0.1, "high": value + 0.1}
+            {
+                **known,
+                "config": {},
+                "progress": 99,
+                "val_macro_f1": value,
+                "low": value - 0.1,
+                "high": value + 0.1,
+            }
         )
     names = {"objective": "val/macro_f1", "best": "t000"}
     return search_page(
         name="search " * 40,
         leaderboard=board,
+        stop_reasons={},
         table_at_half=half,
         table=tuned,
         intervals=Picture("Intervals", chart=charts.leaderboard_intervals(board, objective="macro_f1").spec),
@@ -109,12 +115,6 @@ def a_page():
             ),
         ],
     )
-
-
-def picture():
-    buffer = io.BytesIO()
-    Image.new("RGB", (946, 40)).save(buffer, format="png")
-    return buffer.getvalue()
 
 
 def browse(folder, html):

@@ -11,9 +11,9 @@ import jsonschema
 import numpy as np
 import pytest
 import vl_convert
+from scored_labels import scored, tables_of
 from sklearn.metrics import precision_recall_fscore_support
 
-from goemo import metrics, thresholds
 from goemo.report import Picture, charts, search_page
 from goemo.report.charts import Trial
 from goemo.report.charts.support import place_names
@@ -25,21 +25,12 @@ NAMES = ["悲しみ", "الفخر", "радость", "😀 joy", "$x$ and $", "
 OBJECTIVE = "val/macro_f1"
 
 
-def scored(labels, *, rows=200, seed=0):
-    """Return scores that know the targets a little; the last of several labels has no positive."""
-    generator = np.random.default_rng(seed)
-    targets = generator.random((rows, labels)) < np.linspace(0.4, 0.03, labels)
-    if labels > 1:
-        targets[:, -1] = False
-    return np.clip(0.6 * generator.random(targets.shape) + 0.3 * targets, 0, 1), targets
-
-
 def of_labels(names, *, band=True):
-    """Return the charts of a trial, and what they were made of."""
-    scores, targets = scored(len(names))
-    fitted = thresholds.fit_thresholds(scores, targets)
-    half = metrics.per_label_table(targets, scores >= 0.5, np.full(len(names), 0.5), names)
-    tuned = metrics.per_label_table(targets, thresholds.apply_thresholds(scores, fitted), fitted, names)
+    """Return the charts of a trial and what they are made of; the last of several labels has no positive."""
+    shares = np.linspace(0.4, 0.03, len(names))
+    shares[1:][-1:] = 0
+    scores, targets = scored(len(names), rows=200, shares=shares)
+    half, tuned, fitted = tables_of(scores, targets, names)
     ends = (fitted.values - 0.05, fitted.values + 0.05) if band else None
     made = {
         "support": charts.f1_by_support(half, tuned),
@@ -76,6 +67,7 @@ def board_of(trials):
         {
             "rank": rank,
             "trial_id": trial.trial_id,
+            "config": {},
             "varied": trial.varied,
             "stop_reason": trial.stop_reason,
             "progress": trial.history[-1]["progress"],
@@ -280,7 +272,7 @@ def test_the_explorer_of_many_labels_stays_small():
 
 def test_shapes_that_do_not_fit_are_refused():
     """Names, thresholds and scores must be about the same labels."""
-    scores, targets = scored(3)
+    scores, targets = scored(3, rows=200)
     with pytest.raises(ValueError, match="with a threshold and a name a label"):
         charts.threshold_explorer(scores, targets, np.zeros(3), ["joy", "anger"])
 
@@ -328,6 +320,9 @@ def a_page():
     return search_page(
         name=NASTY,
         leaderboard=board,
+        stop_reasons={},
+        table_at_half=half,
+        table=tuned,
         intervals=Picture("Intervals", chart=searched["intervals"].spec),
         figures=[
             Picture("Curves", chart=searched["curves"].spec),
@@ -351,7 +346,10 @@ def test_the_bundle_is_inlined_once_and_only_for_charts():
     html = a_page()
     assert html.count(vega_bundle()) == 1
     assert len(html) < len(vega_bundle()) + 400_000
-    assert "<script" not in search_page(name="x", leaderboard=[])
+    _, half, tuned, *_ = of_labels(["joy"])
+    board = of_search(9)[2]
+    bare = search_page(name="x", leaderboard=board, stop_reasons={}, table_at_half=half, table=tuned)
+    assert "<script" not in bare
 
 
 def test_script_json_is_json_that_cannot_leave_its_script():

@@ -17,6 +17,7 @@ LEAST_EXAMPLES = 3  # a share of one or two misses says nothing
 LEAST_SHARE = 0.145  # which reads 15 %
 DARKEST = 0.6  # the share from which a cell is as dark as it gets
 PAIRS = 6
+MOST = 40  # labels
 TITLE = "Wrongly predicted where another label is missed"
 
 
@@ -24,16 +25,13 @@ def confusions(
     targets: npt.NDArray[np.bool_],
     predictions: npt.NDArray[np.bool_],
     labels: Sequence[str],
-    *,
-    most: int = 40,
 ) -> Chart:
     """Draw, for every label that is missed, which other labels are wrongly predicted on the same examples.
 
     Args:
         targets: True where the label applies, shape (n_examples, n_labels).
         predictions: True where the label is predicted, same shape.
-        labels: Names, in the order of the columns.
-        most: Labels shown: those with the most errors, in the order of the columns.
+        labels: Names, in the order of the columns; of many, the `MOST` with the most errors are drawn.
 
     Returns:
         Row i, column j: the share of the misses of label i on which label j is wrongly predicted, in words
@@ -48,7 +46,7 @@ def confusions(
     if len(labels) != len(found.misses):
         raise ValueError(f"labels must name all {len(found.misses)} labels, got {len(labels)} names")
     errors = found.misses + np.count_nonzero(predictions & ~targets, axis=0)
-    kept = np.sort(np.argsort(-errors, kind="stable")[:most]).tolist()
+    kept = np.sort(np.argsort(-errors, kind="stable")[:MOST]).tolist()
     names = names_of(labels)
     shares, alone = found.shares, found.alone / np.maximum(found.misses, 1)
     columns = [(-1, "no other label"), *((j, names[j]) for j in kept)]
@@ -93,7 +91,7 @@ def confusions(
         base.transform_filter(f"datum.share >= {LEAST_SHARE}")
         .mark_text(fontSize=9)
         .encode(
-            text=alt.Text("percent:N"),
+            text="percent:N",
             color=alt.when("datum.share > 0.32").then(alt.value("white")).otherwise(alt.value("black")),
         )
         .transform_calculate(percent="format(100 * datum.share, '.0f')")

@@ -56,7 +56,7 @@ def label_counts(labels: Sequence[Mapping[str, Any]], splits: Sequence[str]) -> 
             .axis(format=",d", tickCount=5),
             color=by_name(alt.Color("split:N"), LOOKS, 0),
             shape=by_name(alt.Shape("split:N"), LOOKS, 2),
-            tooltip=[alt.Tooltip("label:N"), alt.Tooltip("split:N"), alt.Tooltip("positives:Q", format=",")],
+            tooltip=["label:N", "split:N", alt.Tooltip("positives:Q", format=",")],
         )
     )
     spec = finish(alt.layer(chart).properties(height=ROW * max(len(kept), 1)), LABELS, labels=rows)
@@ -78,12 +78,12 @@ def truncated_by_length(truncated: Mapping[int, float]) -> Chart:
         .encode(
             x=across,
             y=alt.Y("share:Q", title="truncated").axis(format=".0%"),
-            tooltip=[alt.Tooltip("maximum:O"), alt.Tooltip("share:Q", format=".2%")],
+            tooltip=["maximum:O", alt.Tooltip("share:Q", format=".2%")],
         )
     )
     written = (
         alt.Chart(named("lengths"))
         .mark_text(dy=-7, fontSize=10, color=INK)
-        .encode(x=across, y=alt.Y("share:Q"), text=alt.Text("share:Q", format=".1%"))
+        .encode(x=across, y="share:Q", text=alt.Text("share:Q", format=".1%"))
     )
     return Chart(TRUNCATED, finish(alt.layer(bars, written).properties(height=220), TRUNCATED, lengths=rows))

@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 from PIL import Image
 
+from goemo.report.rendering import metric_words
 from goemo.report.scripts import VEGA_LITE
 
 Spec = dict[str, Any]  # one Vega-Lite specification
@@ -25,6 +26,8 @@ FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 # Comes with vl-convert, which measures and sets its letters in a quarter of the time that DejaVu Sans takes.
 PICTURE_FONT = "Liberation Sans"
 ROW = 17  # pixels
+PANEL, COLUMNS = 165, 4  # pixels; panels a row, at most
+LONGEST_HEADING = 26  # characters of a label's name over its panel
 SIGNIFICANT_DIGITS = 4
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # Unicode's categories of signs that are not to be seen
 SCALE = 1.5  # pixels of a PNG for one of a page
@@ -137,6 +140,25 @@ def with_data(spec: Spec, **data: Sequence[Row]) -> Spec:
     return {**spec, "datasets": {name: list(rows) for name, rows in data.items()}}
 
 
+def in_panels(layers: Sequence[alt.Chart], *, height: int, data: str) -> alt.FacetChart:
+    """Return a plot as panels, one for each heading in ``panel`` of the rows, in the order of ``place``."""
+    heading = alt.Header(labelExpr="split(datum.value, '\\n')")
+    return (
+        alt.layer(*layers)
+        .properties(width=PANEL, height=height)
+        .facet(
+            facet=alt.Facet("panel:N", sort=alt.EncodingSortField("place", op="min"), header=heading),
+            columns=COLUMNS,
+            data=named(data),
+        )
+    )
+
+
+def panelled(spec: Spec) -> Spec:
+    """Return what `in_panels` has made with the width that a page reckons with for each panel."""
+    return {**spec, "usermeta": {"panel_width": PANEL + 45}}
+
+
 def named(name: str) -> alt.NamedData:
     """Return a data source whose rows `finish` adds."""
     return alt.NamedData(name=name)
@@ -186,5 +208,5 @@ def names_of(labels: Iterable[Any]) -> list[str]:
 
 def metric_name(objective: str) -> str:
     """Return ``val/macro_f1`` as "validation macro-F1"."""
-    name = objective.removeprefix("val/").replace("_f1", "-F1").replace("_", " ")
-    return f"validation {name}" if objective.startswith("val/") else name
+    words = metric_words(objective)
+    return f"validation {words}" if objective.startswith("val/") else words

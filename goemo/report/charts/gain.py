@@ -82,7 +82,7 @@ def _template(rows: int) -> Spec:
         .mark_rule(strokeWidth=3)
         .encode(
             y=down,
-            x=alt.X("f1_at_half:Q"),
+            x="f1_at_half:Q",
             x2="f1:Q",
             color=alt.when(lost).then(alt.value(VERMILION)).otherwise(alt.value("#a9cbe2")),
             strokeDash=alt.when(lost).then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
@@ -97,7 +97,7 @@ def _template(rows: int) -> Spec:
             change="datum.f1 === datum.f1_at_half ? '' : format(datum.f1 - datum.f1_at_half, '+.2f')",
         )
         .mark_text(align="left", dx=9, fontSize=10, color=INK)
-        .encode(y=down, x=alt.X("end:Q"), text="change:N")
+        .encode(y=down, x="end:Q", text="change:N")
     )
     # The whole row answers to the pointer, not its thin marks alone.
     strip = (

@@ -11,6 +11,7 @@ import pandas as pd
 
 from goemo.report.charts.drawing import INK, Chart, Row, Spec, few_digits, finish, named, names_of, with_data
 from goemo.report.charts.rows import shown_of
+from goemo.report.charts.thresholds import as_text
 from goemo.report.rendering import label_rows
 
 METRICS = {"precision": "precision", "recall": "recall", "f1": "F1", "mcc": "MCC"}
@@ -43,14 +44,7 @@ def per_label_heatmap(table_at_half: pd.DataFrame, table: pd.DataFrame) -> Chart
     cells: list[Row] = []
     for row in tuned[:MOST]:
         label, threshold = names[row["label"]], float(row["threshold"])
-        at = (
-            "never"
-            if threshold == float("inf")
-            else f"{threshold:.2f}"
-            if threshold >= 0.1
-            else f"{threshold:.2g}"
-        )
-        rows.append({"label": label, "support": int(row["support"]), "threshold": at})
+        rows.append({"label": label, "support": int(row["support"]), "threshold": as_text(threshold)})
         for i, (metric, name) in enumerate(METRICS.items()):
             for j, (words, of) in enumerate((("at 0.5", at_half[row["label"]]), ("tuned", row))):
                 left = FIRST + STEP * i + j
@@ -125,7 +119,7 @@ def _template(rows: int) -> Spec:
         .encode(x=alt.X(datum=x, scale=scale, axis=None), y=down, text=text)
         for x, text in (
             (SUPPORT, alt.Text("support:Q", format=",")),
-            (THRESHOLD, alt.Text("threshold:N")),
+            (THRESHOLD, "threshold:N"),
         )
     ]
     chart = alt.layer(boxes, numbers, *beside).resolve_axis(x="independent")

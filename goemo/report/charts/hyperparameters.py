@@ -93,12 +93,12 @@ def _panel(
         alt.Chart(named(f"medians_{place}"))
         .mark_rule(color=ORANGE, strokeWidth=4)
         .encode(
-            x=alt.X("start:Q"),
+            x="start:Q",
             x2="end:Q",
-            y=alt.Y("value:Q"),
+            y="value:Q",
             tooltip=[
                 alt.Tooltip("value:Q", title="median of completed trials", format=".4f"),
-                alt.Tooltip("trials:Q"),
+                "trials:Q",
             ],
         )
     )
@@ -117,8 +117,8 @@ def _panel(
             size=alt.when(alt.datum.is_best).then(alt.value(130)).otherwise(alt.value(38)),
             opacity=alt.when(hover).then(alt.value(0.95)).otherwise(alt.value(0.2)),
             tooltip=[
-                alt.Tooltip("trial:N"),
-                alt.Tooltip("settings:N"),
+                "trial:N",
+                "settings:N",
                 alt.Tooltip("value:Q", title=metric_name(objective), format=".4f"),
                 alt.Tooltip("kind:N", title="ended"),
             ],

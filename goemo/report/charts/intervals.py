@@ -27,17 +27,16 @@ def leaderboard_intervals(board: Sequence[Mapping[str, Any]], *, objective: str)
     name = metric_name(f"val/{objective}")
     rows: list[Row] = []
     for place, trial in enumerate(board[:MOST]):
-        value = trial[f"val_{objective}"]
         is_tied = place == 0 or bool(trial.get("tied_with_best"))
         ended = f"{trial['stop_reason'] or 'running'} at {trial['progress']:.0f} %".replace("_", " ")
         rows.append(
             {
                 "trial": trial["trial_id"],
                 "rank": trial["rank"],
-                "settings": settings(trial.get("varied", {})),
-                "value": few_digits(value),
-                "low": few_digits(trial["low"] if trial.get("low") is not None else value),
-                "high": few_digits(trial["high"] if trial.get("high") is not None else value),
+                "settings": settings(trial["varied"]),
+                "value": few_digits(trial[f"val_{objective}"]),
+                "low": few_digits(trial["low"]),
+                "high": few_digits(trial["high"]),
                 "told": TIED if is_tied else APART,
                 "ended": ended,
             }
@@ -66,11 +65,11 @@ def leaderboard_intervals(board: Sequence[Mapping[str, Any]], *, objective: str)
         alt.Chart(named("trials"))
         .transform_filter("datum.rank == 1")
         .mark_rect(color=BLUE, opacity=0.1)
-        .encode(x=alt.X("low:Q"), x2="high:Q")
+        .encode(x="low:Q", x2="high:Q")
     )
     colour = alt.Color("told:N").scale(domain=list(looks), range=[look[0] for look in looks.values()])
     shape = alt.Shape("told:N").scale(domain=list(looks), range=[look[1] for look in looks.values()])
-    reach = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=colour)
+    reach = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", color=colour)
     point = base.mark_point(filled=True, size=75, opacity=1).encode(x=across, color=colour, shape=shape)
     # The whole row answers to the pointer, not its thin marks alone.
     ends = [value for row in rows for value in (row["low"], row["high"])]

@@ -90,11 +90,11 @@ def learning_curves(
         .encode(
             opacity=alt.when(hover, empty=False).then(alt.value(0.9)).otherwise(alt.value(0)),
             tooltip=[
-                alt.Tooltip("trial:N"),
-                alt.Tooltip("settings:N"),
+                "trial:N",
+                "settings:N",
                 alt.Tooltip("progress:Q", title="progress, %"),
                 alt.Tooltip("value:Q", title=metric_name(objective), format=".4f"),
-                alt.Tooltip("ended:N"),
+                "ended:N",
             ],
         )
         .add_params(hover)

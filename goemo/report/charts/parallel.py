@@ -137,11 +137,11 @@ def parallel_coordinates(trials: Sequence[Trial], *, objective: str, best: str) 
             x=x,
             y=place,
             tooltip=[
-                alt.Tooltip("rank:Q"),
-                alt.Tooltip("trial:N"),
-                alt.Tooltip("settings:N"),
+                "rank:Q",
+                "trial:N",
+                "settings:N",
                 alt.Tooltip("value:Q", title=target, format=".4f"),
-                alt.Tooltip("ended:N"),
+                "ended:N",
             ],
         )
         .add_params(hover)

@@ -12,12 +12,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from goemo import calibration
-from goemo.report.charts.drawing import BLUE, GREY, Chart, Row, few_digits, finish, named, names_of, shorten
+from goemo.report.charts.drawing import (
+    BLUE,
+    GREY,
+    LONGEST_HEADING,
+    Chart,
+    Row,
+    few_digits,
+    finish,
+    in_panels,
+    names_of,
+    panelled,
+    shorten,
+)
 from goemo.significance.intervals import wilson
 
 TALLEST = 0.22  # of a panel: the bar of a bin that holds all examples
-PANEL, COLUMNS = 165, 4  # pixels; panels a row, at most
-LONGEST_NAME = 26
 TITLE = "Reliability: the share of positives against the score"
 
 
@@ -64,13 +74,12 @@ def reliability(
         "points: share of positives with its 95 % interval; dashed: perfect calibration",
         "bars: number of examples (log scale)",
     )
-    spec = finish(_panels(), TITLE, bins=rows)
-    return Chart(TITLE, {**spec, "usermeta": {"panel_width": PANEL + 45}}, notes=notes)
+    return Chart(TITLE, panelled(finish(_panels(), TITLE, bins=rows)), notes=notes)
 
 
 def _rows(place: int, name: str, positives: int, error: float, table: pd.DataFrame) -> list[Row]:
     """Return the bins of one panel, from the rows of `goemo.calibration.reliability`."""
-    panel = f"{shorten(name, LONGEST_NAME)}\n{positives:,} positive, ECE {error:.3f}"
+    panel = f"{shorten(name, LONGEST_HEADING)}\n{positives:,} positive, ECE {error:.3f}"
     examples = table["examples"].to_numpy(dtype=float)
     share = table["positive_share"].to_numpy(dtype=float)
     low, high = wilson(share * examples, examples, level=0.95)
@@ -107,20 +116,14 @@ def _panels() -> alt.FacetChart:
         alt.Tooltip("examples:Q", format=","),
     ]
     bars = base.mark_rect(color="#d9dce3").encode(
-        x=alt.X("from:Q", axis=ticks), x2="to:Q", y=alt.Y("foot:Q"), y2="tall:Q"
+        x=alt.X("from:Q", axis=ticks), x2="to:Q", y="foot:Q", y2="tall:Q"
     )
     diagonal = base.mark_rule(color=GREY, strokeDash=[4, 2]).encode(
         x=alt.datum(0), x2=alt.X2(datum=1), y=alt.datum(0), y2=alt.Y2(datum=1)
     )
-    ends = base.mark_rule(color=BLUE, opacity=0.65).encode(x=across, y=alt.Y("low:Q"), y2="high:Q")
+    ends = base.mark_rule(color=BLUE, opacity=0.65).encode(x=across, y="low:Q", y2="high:Q")
     line = base.mark_line(color=BLUE, strokeWidth=1.3).encode(x=across, y=up)
     marks = base.mark_point(color=BLUE, filled=True, size=32, opacity=1).encode(
         x=across, y=up, tooltip=tooltip
     )
-    panel = alt.layer(bars, diagonal, ends, line, marks).properties(width=PANEL, height=140)
-    header = alt.Header(labelExpr="split(datum.value, '\\n')")
-    return panel.facet(
-        facet=alt.Facet("panel:N", sort=alt.EncodingSortField("place", op="min"), header=header),
-        columns=COLUMNS,
-        data=named("bins"),
-    )
+    return in_panels([bars, diagonal, ends, line, marks], height=140, data="bins")

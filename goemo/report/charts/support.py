@@ -108,7 +108,7 @@ def _template(least: int, most: int, has_zero: bool) -> Spec:
         alt.Chart(named("labels"))
         .transform_filter(alt.datum.side == side)
         .mark_text(fontSize=10.5, color=INK, align=align, dx=dx, dy=dy, opacity=alt.expr(NAMED_WHERE_WIDE))
-        .encode(x=across, y=alt.Y(f"{end}:Q"), text="name:N")
+        .encode(x=across, y=f"{end}:Q", text="name:N")
         for side, (align, dx, dy, end) in SIDES.items()
     ]
     return finish(alt.layer(joined, *names, marks).properties(height=HEIGHT), TITLE)

@@ -9,14 +9,16 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 
+from goemo.arrays import Scores, Targets, Values
 from goemo.metrics import count
 from goemo.report.charts.drawing import (
     BLUE,
     GREEN,
     INK,
+    LONGEST_HEADING,
     ORANGE,
     SOFT,
     Chart,
@@ -25,9 +27,11 @@ from goemo.report.charts.drawing import (
     by_name,
     few_digits,
     finish,
+    in_panels,
     named,
     names_of,
     nearest,
+    panelled,
     shorten,
     with_data,
 )
@@ -37,28 +41,16 @@ from goemo.significance.threshold_stability import threshold_band, threshold_dra
 CURVES: dict[str, Any] = {"precision": (ORANGE, [5, 2]), "recall": (GREEN, [2, 2]), "F1": (BLUE, [1, 0])}
 POINTS_A_LABEL = 100
 MOST_POINTS = 12_000  # of all labels together, so that a page of 500 labels stays small
-PANEL, COLUMNS = 165, 4  # pixels; panels a row, at most
-LONGEST_NAME = 26
 TITLE = "Precision, recall and F1 against the threshold"
-CUT_TOOLTIP = (
-    ("label:N", "label"),
-    ("t:Q", "chosen threshold"),
-    ("low:Q", "its band from"),
-    ("high:Q", "to"),
-)
-
-Scores = npt.NDArray[np.floating[Any]]
-Targets = npt.NDArray[np.bool_]
-OnePerLabel = npt.NDArray[np.floating[Any]]  # one a label; inf is never
 
 
 def threshold_explorer(
     scores: Scores,
     targets: Targets,
-    thresholds: OnePerLabel,
+    thresholds: Values,
     labels: Sequence[str],
     *,
-    band: tuple[OnePerLabel, OnePerLabel] | None = None,
+    band: tuple[Values, Values] | None = None,
 ) -> Chart:
     """Draw precision, recall and F1 against the threshold for the label that the reader chooses.
 
@@ -89,10 +81,9 @@ def threshold_explorer(
 def threshold_curves(
     scores: Scores,
     targets: Targets,
-    thresholds: OnePerLabel,
+    thresholds: Values,
     labels: Sequence[str],
     *,
-    shown: Sequence[str] | None = None,
     most: int = 8,
     draws: int = 200,
 ) -> Chart:
@@ -103,25 +94,21 @@ def threshold_curves(
         targets: True where a label applies, same shape.
         thresholds: The chosen threshold of each label; ``inf`` never predicts it.
         labels: Names, in the order of the columns.
-        shown: Labels to draw, in this order; by default they are chosen.
-        most: How many are chosen: the rarest and those that gained most from 0.5, in turn, then drawn the
-            rarest first. At least 1.
+        most: How many labels are drawn: the rarest and those that gained most from 0.5, in turn, the rarest
+            first. At least 1.
         draws: Resamples for the band in which 95 % of the best thresholds lie; 0 draws none.
 
     Returns:
         One small plot a label, each over the range of its own scores.
 
     Raises:
-        ValueError: Shapes do not fit together, or a name in ``shown`` is none of the labels.
+        ValueError: Shapes do not fit together.
     """
     _check(scores, targets, thresholds, labels)
     positives = targets.sum(axis=0)
     at_half = count(targets, scores >= 0.5).f1
     tuned = count(targets, scores >= np.asarray(thresholds)).f1
-    if shown is None:
-        chosen = _rarest_and_most_gained(positives, tuned - at_half, most)
-    else:
-        chosen = _positions(shown, labels)
+    chosen = _rarest_and_most_gained(positives, tuned - at_half, most)
     low, high = np.full((2, len(chosen)), math.inf)
     if draws:
         low, high = threshold_band(threshold_draws(scores[:, chosen], targets[:, chosen], draws=draws))
@@ -135,25 +122,22 @@ def threshold_curves(
         counted = f"{positives[label]:,} positive, F1 {at_half[label]:.2f} to {tuned[label]:.2f}"
         if not positives[label]:
             counted = "no positive example"
-        panel = f"{shorten(names[label], LONGEST_NAME)}\n{counted}\n{facts}"
+        panel = f"{shorten(names[label], LONGEST_HEADING)}\n{counted}\n{facts}"
         of_label = _rows(scores[:, label], targets[:, label], value, POINTS_A_LABEL // 2, ends)
         rows += [{"place": place, "panel": panel, **row} for row in of_label]
     notes = (
         "across: the threshold; diamond: the chosen one; shaded: the best threshold of 95 % of resamples",
     )
-    spec = {
-        **with_data(_panels(any("low" in row for row in rows)), curves=rows),
-        "usermeta": {"panel_width": PANEL + 45},
-    }
-    return Chart(TITLE, spec, notes=notes)
+    spec = with_data(_panels(any("low" in row for row in rows)), curves=rows)
+    return Chart(TITLE, panelled(spec), notes=notes)
 
 
 def explorer_facts(
     table_at_half: pd.DataFrame,
     table: pd.DataFrame,
-    thresholds: OnePerLabel,
+    thresholds: Values,
     *,
-    band: tuple[OnePerLabel, OnePerLabel] | None = None,
+    band: tuple[Values, Values] | None = None,
 ) -> list[str]:
     """Return a sentence about each label and its threshold, in the order of the table.
 
@@ -176,9 +160,7 @@ def explorer_facts(
     return facts
 
 
-def curve_thresholds(
-    scores: npt.NDArray[np.floating[Any]], chosen: float, most: int
-) -> npt.NDArray[np.float64]:
+def curve_thresholds(scores: Scores, chosen: float, most: int) -> Values:
     """Return at most ``most`` thresholds that show the course of a label's curves, ascending.
 
     Half are spread evenly over the scores' range. Half are scores of ranks 1, 2, 3, 5, 8, ...: where few
@@ -208,11 +190,7 @@ def as_text(value: float) -> str:
 
 
 def _rows(
-    scores: npt.NDArray[np.floating[Any]],
-    targets: Targets,
-    value: float,
-    most: int,
-    ends: tuple[float, float] | None,
+    scores: Scores, targets: Targets, value: float, most: int, ends: tuple[float, float] | None
 ) -> list[Row]:
     """Return the points of a label's curves, and last the chosen threshold with its band, if there is one."""
     values = curve_thresholds(scores, value, most)
@@ -226,9 +204,7 @@ def _rows(
     return rows
 
 
-def _counts(
-    scores: npt.NDArray[np.floating[Any]], targets: Targets, values: npt.NDArray[np.float64]
-) -> list[Row]:
+def _counts(scores: Scores, targets: Targets, values: Values) -> list[Row]:
     """Return precision, recall and F1 of one label at each threshold; None where undefined."""
     everything = np.sort(scores.astype(np.float64))
     positives = np.sort(scores[targets].astype(np.float64))
@@ -263,18 +239,23 @@ def _layers(base: alt.Chart, *, title: str | None, ticks: int, has_band: bool) -
         )
     )
     line = base.transform_filter("isValid(datum.chosen)")
-    told = [alt.Tooltip(name, title=title) for name, title in CUT_TOOLTIP]
-    told += [alt.Tooltip(f"{name}:Q", format=".3f") for name in CURVES]
+    told = [
+        alt.Tooltip("label:N", title="label"),
+        alt.Tooltip("t:Q", title="chosen threshold"),
+        alt.Tooltip("low:Q", title="its band from"),
+        alt.Tooltip("high:Q", title="to"),
+        *(alt.Tooltip(f"{name}:Q", format=".3f") for name in CURVES),
+    ]
     shade = (
         line.transform_filter("isValid(datum.low)")
         .mark_rect(color=INK, opacity=0.1)
-        .encode(x=alt.X("low:Q"), x2="high:Q", tooltip=told)
+        .encode(x="low:Q", x2="high:Q", tooltip=told)
     )
     rule = line.mark_rule(color=INK, strokeWidth=1.2).encode(x=across)
     mark = (
         line.transform_filter("isValid(datum.F1)")
         .mark_point(shape="diamond", filled=True, size=80, color=INK, opacity=1)
-        .encode(x=across, y=alt.Y("F1:Q"), tooltip=told)
+        .encode(x=across, y="F1:Q", tooltip=told)
     )
     return [*([shade] if has_band else []), lines, rule, mark]
 
@@ -289,7 +270,7 @@ def _explorer(has_band: bool) -> Spec:
         base.transform_filter("!isValid(datum.chosen)")
         .mark_rule(color=SOFT)
         .encode(
-            x=alt.X("t:Q"),
+            x="t:Q",
             opacity=alt.when(near, empty=False).then(alt.value(0.7)).otherwise(alt.value(0)),
             tooltip=[
                 alt.Tooltip("t:Q", title="threshold"),
@@ -307,16 +288,12 @@ def _explorer(has_band: bool) -> Spec:
 def _panels(has_band: bool) -> Spec:
     """Return the chart of several labels, one for each value of ``panel``, without its data."""
     # Texts are what a picture costs most: few ticks, no title under each panel.
-    panel = alt.layer(*_layers(alt.Chart(), title=None, ticks=3, has_band=has_band)).properties(
-        width=PANEL, height=120
-    )
-    header = alt.Header(labelExpr="split(datum.value, '\\n')")
-    facet = alt.Facet("panel:N", sort=alt.EncodingSortField("place", op="min"), header=header)
-    chart = panel.facet(facet=facet, columns=COLUMNS, data=named("curves")).resolve_scale(x="independent")
+    layers = _layers(alt.Chart(), title=None, ticks=3, has_band=has_band)
+    chart = in_panels(layers, height=120, data="curves").resolve_scale(x="independent")
     return finish(chart, TITLE)
 
 
-def _check(scores: Scores, targets: Targets, thresholds: OnePerLabel, labels: Sequence[str]) -> None:
+def _check(scores: Scores, targets: Targets, thresholds: Values, labels: Sequence[str]) -> None:
     if scores.shape != targets.shape or scores.shape[1:] != (len(labels),) or len(thresholds) != len(labels):
         raise ValueError(
             "scores and targets must be (n_examples, n_labels), with a threshold and a name a label, but got "
@@ -324,17 +301,7 @@ def _check(scores: Scores, targets: Targets, thresholds: OnePerLabel, labels: Se
         )
 
 
-def _positions(shown: Sequence[str], labels: Sequence[str]) -> list[int]:
-    unknown = [name for name in shown if name not in labels]
-    if unknown or not shown:
-        got = ", ".join(map(repr, unknown)) or "no name"
-        raise ValueError(f"shown must name labels among {', '.join(labels)}, got {got}")
-    return [list(labels).index(name) for name in shown]
-
-
-def _rarest_and_most_gained(
-    positives: npt.NDArray[np.integer[Any]], gains: npt.NDArray[np.float64], most: int
-) -> list[int]:
+def _rarest_and_most_gained(positives: NDArray[np.int64], gains: Values, most: int) -> list[int]:
     """Return up to ``most`` labels, taken in turn from the rarest and the most gained, the rarest first."""
     by_rarity = np.argsort(positives, kind="stable")
     by_gain = np.argsort(-gains, kind="stable")

@@ -6,9 +6,9 @@ fitted on scores need no calibration; probabilities that are read, averaged or c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,10 +18,7 @@ from goemo.arrays import Targets, Values, check_flags, check_scores, to_logits
 if TYPE_CHECKING:
     import pandas as pd
 
-CalibrationMethod = Literal["platt", "isotonic", "temperature"]
-METHODS: tuple[str, ...] = get_args(CalibrationMethod)
-
-RELIABILITY_COLUMNS = ("label", "low", "high", "examples", "mean_score", "positive_share")
+METHODS = ("platt", "isotonic", "temperature")
 
 
 @dataclass(frozen=True)
@@ -206,9 +203,7 @@ def expected_calibration_error(scores: ArrayLike, targets: ArrayLike, *, bins: i
     return cast("Values", (examples * np.abs(share - mean_score)).sum(axis=1) / examples.sum(axis=1))
 
 
-def reliability(
-    scores: ArrayLike, targets: ArrayLike, *, bins: int = 15, labels: Sequence[str] | None = None
-) -> pd.DataFrame:
+def reliability(scores: ArrayLike, targets: ArrayLike, *, bins: int = 15) -> pd.DataFrame:
     """Return what a reliability diagram draws: for each label and bin, the mean score and the true share.
 
     The bins are equally wide, the same for all labels, and hold ``low <= score < high``, the last one 1 as
@@ -218,32 +213,28 @@ def reliability(
         scores: In [0, 1], shape (n_examples, n_labels), at least one example.
         targets: True where the label applies, same shape.
         bins: Number of bins, at least 1.
-        labels: Names of the labels; their numbers without it.
 
     Returns:
-        Columns label, low, high, examples, mean_score, positive_share: one row a label and bin that has
-        examples, in the order of the labels and bins.
+        Columns label (its number), low, high, examples, mean_score, positive_share: one row a label and bin
+        that has examples, in the order of the labels and bins.
 
     Raises:
-        ValueError: As in :func:`expected_calibration_error`, or names that are not as many as the labels.
+        ValueError: As in :func:`expected_calibration_error`.
     """
+    import pandas as pd
+
     examples, mean_score, share = _bins(scores, targets, bins)
-    names = list(range(len(examples))) if labels is None else list(labels)
-    if len(names) != len(examples):
-        raise ValueError(f"labels must name all {len(examples)} labels, got {len(names)} names")
     label, bin_ = np.nonzero(examples)
     edges = np.linspace(0, 1, bins + 1)
     columns = {
-        "label": [names[index] for index in label],
+        "label": label,
         "low": edges[bin_],
         "high": edges[bin_ + 1],
         "examples": examples[label, bin_],
         "mean_score": mean_score[label, bin_],
         "positive_share": share[label, bin_],
     }
-    import pandas as pd
-
-    return pd.DataFrame(columns, columns=list(RELIABILITY_COLUMNS))
+    return pd.DataFrame(columns)
 
 
 def _bins(scores: ArrayLike, targets: ArrayLike, bins: int) -> tuple[NDArray[np.int64], Values, Values]:
@@ -271,17 +262,16 @@ def _check_method(method: str) -> None:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
-def _smoothed_share(targets: Targets) -> tuple[float, float]:
-    """Return Platt's targets of the positives and of the negatives."""
+def _smoothed(targets: Targets) -> Values:
+    """Return Platt's targets in place of true and false, (n,)."""
     positives = int(np.count_nonzero(targets))
-    return (positives + 1) / (positives + 2), 1 / (len(targets) - positives + 2)
+    return np.where(targets, (positives + 1) / (positives + 2), 1 / (len(targets) - positives + 2))
 
 
 def _platt(scores: Values, targets: Targets) -> Curve:
     """Fit slope and intercept to one label's scores, (n,)."""
     logits = to_logits(scores)
-    of_positive, of_negative = _smoothed_share(targets)
-    smoothed = np.where(targets, of_positive, of_negative)
+    smoothed = _smoothed(targets)
     if targets.any() and not targets.all() and logits.min() < logits.max():
         slope, intercept = _logistic(logits, smoothed, has_intercept=True)
         if slope > 0:
@@ -294,8 +284,7 @@ def _temperature(scores: Values, targets: Targets) -> Curve:
     logits = to_logits(scores)
     if not logits.any():
         return Sigmoid(1.0, 0.0)
-    of_positive, of_negative = _smoothed_share(targets)
-    slope, _ = _logistic(logits, np.where(targets, of_positive, of_negative), has_intercept=False)
+    slope, _ = _logistic(logits, _smoothed(targets), has_intercept=False)
     return Sigmoid(max(slope, 0.0), 0.0)
 
 

@@ -16,7 +16,6 @@ from goemo.thresholds.quality import ratio
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("label", "accuracy", "precision", "recall", "f1", "mcc", "support", "threshold")
 AVERAGED = ("accuracy", "precision", "recall", "f1", "mcc")
 
 # The averages that follow from hits, predictions and positives alone, the ones that can rank first.
@@ -144,7 +143,7 @@ def table_from_counts(
         "support": counts.support,
         "threshold": threshold_values(thresholds, labels=len(labels), names=labels),
     }
-    return pd.DataFrame(columns, columns=list(COLUMNS))
+    return pd.DataFrame(columns)
 
 
 def averages(table: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,10 +112,10 @@ def comparison(results: Mapping[str, Any]) -> Comparison | None:
     """
     found = results["results"]
     known = studies()
-    at_half, tuned = (_table_of(known, thresholds) for thresholds in ("fixed_0.5", "test_tuned"))
-    if results["examples"] != EXAMPLES or _supports(found["validation"]) != dict(
-        zip(at_half.index, at_half["support"].tolist(), strict=True)
-    ):
+    tables = {s.thresholds: s.table.set_index("label").to_dict() for s in known if s.table is not None}
+    at_half, tuned = tables["fixed_0.5"], tables["test_tuned"]
+    supports = {row["label"]: row["support"] for row in found["validation"]["per_label"]}
+    if results["examples"] != EXAMPLES or supports != at_half["support"]:
         return None
     rows = zip(*(found[name]["per_label"] for name in ("fixed_0.5", "test_tuned", "validation")), strict=True)
     notes = dict.fromkeys(note for study in known for note in study.notes)
@@ -127,16 +127,6 @@ def comparison(results: Mapping[str, Any]) -> Comparison | None:
         notes=(*_PROTOCOL_NOTES, *notes),
         citation=next(study.citation for study in known if study.table is not None),
     )
-
-
-def _table_of(known: Sequence[Study], thresholds: str) -> Any:
-    """Return the per-label table whose thresholds were found so, its index being the labels."""
-    tables = [s.table for s in known if s.table is not None and s.thresholds == thresholds]
-    return tables[0].set_index("label")
-
-
-def _supports(result: Mapping[str, Any]) -> dict[str, int]:
-    return {row["label"]: row["support"] for row in result["per_label"]}
 
 
 def _label_row(

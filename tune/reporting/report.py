@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from goemo import evaluation, published, report
 from goemo.configuration.json_files import UnreadableError, read_json
@@ -184,9 +183,10 @@ def _chosen(now: Snapshot, board: Leaderboard) -> TrialRecord:
 
 def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]]:
     """Return the page of a search, and its pictures by name, the chosen trial's as ``chosen_NAME``."""
-    now, tables = findings.now, findings.tables
+    now, tables, importance = findings.now, findings.tables, findings.importance
     test = _test_results(now, board)
-    of_search = search_charts(now, board, findings.importance)
+    unknown = f"How much each hyperparameter mattered cannot be determined. {importance.basis}"
+    of_search = search_charts(now, board, importance)
     of_chosen = trial_charts(tables, is_chosen=True)
     images = {name: chart.png() for name, chart in of_search.items()}
     drawn = drawn_figures(_chosen(now, board))
@@ -211,7 +211,7 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         worst_errors=findings.errors,
         answers=board.answers,
         warnings=[edge.sentence for edge in findings.edges],
-        insights=_why_no_importance(findings.importance),
+        insights=[unknown] if importance.shares is None else [],
         notes=_notes(now.known("data")),
         environment={**now.known("environment"), "data digest": now.known("data").get("digest")},
         borrowed=tables.borrowed,
@@ -219,13 +219,6 @@ def _page(findings: Findings, board: Leaderboard) -> tuple[str, dict[str, bytes]
         cache=runs_folder() / "cache",
     )
     return page, {**images, **{f"chosen_{name}": png for name, png in chosen_images.items()}}
-
-
-def _why_no_importance(importance: Importance) -> list[str]:
-    """Return why the picture of the importance is missing; nothing where it is there and says its basis."""
-    if importance.shares is not None:
-        return []
-    return [f"How much each hyperparameter mattered cannot be determined. {importance.basis}"]
 
 
 def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
@@ -252,8 +245,11 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         "chosen": {
             "trial_id": board.best.trial_id,
             "split": "validation",
-            "fixed_0.5": {**averages(tables.table_at_half), "per_label": _records(tables.table_at_half)},
-            "cross_fitted": {**averages(tables.table), "per_label": _records(rows)},
+            "fixed_0.5": {
+                **averages(tables.table_at_half),
+                "per_label": tables.table_at_half.to_dict(orient="records"),
+            },
+            "cross_fitted": {**averages(tables.table), "per_label": rows.to_dict(orient="records")},
         },
         "importance": {"shares": importance.shares, "basis": importance.basis},
         "worst_errors": findings.errors,
@@ -263,10 +259,6 @@ def _twin(findings: Findings, board: Leaderboard) -> dict[str, Any]:
         "search_space": now.spec,
     }
     return {name: _plain(part) for name, part in value.items()}
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")]
 
 
 def _plain(value: Any) -> Any:

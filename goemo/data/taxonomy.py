@@ -17,50 +17,16 @@ from goemo.errors import InputError
 PUBLISHED = "the 28 GoEmotions labels"
 
 GOEMOTIONS: tuple[str, ...] = (
-    "admiration",
-    "amusement",
-    "anger",
-    "annoyance",
-    "approval",
-    "caring",
-    "confusion",
-    "curiosity",
-    "desire",
-    "disappointment",
-    "disapproval",
-    "disgust",
-    "embarrassment",
-    "excitement",
-    "fear",
-    "gratitude",
-    "grief",
-    "joy",
-    "love",
-    "nervousness",
-    "optimism",
-    "pride",
-    "realization",
-    "relief",
-    "remorse",
-    "sadness",
-    "surprise",
-    "neutral",
-)
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
+    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief",
+    "joy", "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness",
+    "surprise", "neutral",
+)  # fmt: skip
 
 _POSITIVE = (
-    "amusement",
-    "excitement",
-    "joy",
-    "love",
-    "desire",
-    "optimism",
-    "caring",
-    "pride",
-    "admiration",
-    "gratitude",
-    "relief",
-    "approval",
-)
+    "amusement", "excitement", "joy", "love", "desire", "optimism", "caring", "pride", "admiration",
+    "gratitude", "relief", "approval",
+)  # fmt: skip
 _SADNESS = ("sadness", "disappointment", "embarrassment", "grief", "remorse")
 _ANGER = ("anger", "annoyance", "disapproval")
 _FEAR = ("fear", "nervousness")

@@ -54,14 +54,7 @@ def load_rows(source: str, *, options: DataOptions | None = None, usual_text: Se
         InputError: The source or its data is wrong: all problems at once, the first 20 in full.
         GoemoError: The hub cannot be reached and its cache does not have the data.
     """
-    reading = read_source(
-        source,
-        0,
-        options or DataOptions(),
-        needs_labels=False,
-        keeps_columns=True,
-        usual_text=usual_text,
-    )
+    reading = read_source(source, 0, options or DataOptions(), needs_labels=False, usual_text=usual_text)
     texts = [text for part in reading.parts.values() for text in part.texts]
     return Rows(source, texts, reading.columns, reading.roles.text, tuple(reading.notes))
 
@@ -127,7 +120,7 @@ def load_judged(
         return Judged.of(dealt, split, (*notes, f"{source} is what the model was trained on: {alone}"))
     if not part.texts:
         raise InputError(source, ["has no rows"])
-    targets, labels = group_targets(part.stacked(len(reading.names.names)), reading.names.names, taxonomy)
+    targets, labels = group_targets(part.stacked(), reading.names.names, taxonomy)
     none = "no splits" if None in reading.parts else "no split but train"
     every = f"{source} has {none}: all {counted(len(part.texts), 'row')} are evaluated"
     trained_on = _trained_on(digest_of(labels, part.texts, targets), known)

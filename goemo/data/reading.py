@@ -25,9 +25,8 @@ from goemo.data.layouts import LAYOUTS, from_tools
 from goemo.data.layouts.base import LabelColumns, LabelRows
 from goemo.data.roles import Roles, find_roles
 from goemo.data.sources import open_source
-from goemo.data.sources.found import SourceContent
 from goemo.data.table_rows import TableRows, has_columns, take
-from goemo.data.tables import Table, counted, listed, refuse
+from goemo.data.tables import SourceContent, Table, counted, listed, refuse
 from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
 from goemo.data.words import SPLIT_FILES
 
@@ -53,11 +52,9 @@ class Part:
         else:  # the usual case, without a copy
             self.texts, self.ids = texts, ids
 
-    def stacked(self, labels: int) -> NDArray[np.bool_]:
+    def stacked(self) -> NDArray[np.bool_]:
         """Return the targets of all rows, shape (n_rows, n_labels)."""
-        if len(self.targets) == 1:
-            return self.targets[0]
-        return np.concatenate([np.zeros((0, labels), dtype=np.bool_), *self.targets])
+        return self.targets[0] if len(self.targets) == 1 else np.concatenate(self.targets)
 
 
 @dataclass
@@ -66,7 +63,7 @@ class Reading:
 
     Attributes:
         parts: Rows by split; None for those without.
-        columns: All columns of the rows without splits, where they are kept.
+        columns: All columns of the rows, where labels were not needed.
         names: The labels, and what named them.
         roles: Which column is what.
         layout: How the labels are written.
@@ -95,7 +92,6 @@ def read_source(
     options: DataOptions,
     *,
     needs_labels: bool = True,
-    keeps_columns: bool = False,
     leaves_out_unreadable: bool = False,
     usual_text: Sequence[str] = (),
 ) -> Reading:
@@ -105,8 +101,8 @@ def read_source(
         source: As in a search space.
         seed: Of the built-in corpus.
         options: How to read it.
-        needs_labels: False where texts are enough: labels are then not read, and empty texts are rows too.
-        keeps_columns: True to keep all columns beside the texts.
+        needs_labels: False where texts are enough: labels are then not read, empty texts are rows too, and
+            all columns are kept.
         leaves_out_unreadable: True to leave unreadable rows out and tell of them: to look at data.
         usual_text: Columns that are the text where all of them are there and ``options`` names none.
 
@@ -116,14 +112,7 @@ def read_source(
     """
     found = open_source(source, seed, options)
     tables = [(split, from_tools(table, needs_labels=needs_labels)) for split, table in found.tables]
-    roles = _roles(
-        source,
-        found,
-        [table for _, table in tables],
-        options,
-        needs_labels=needs_labels,
-        usual_text=usual_text,
-    )
+    roles = _roles(source, found, tables, options, needs_labels=needs_labels, usual_text=usual_text)
     usable = [(split, table) for split, table in tables if table.columns and has_columns(table, roles)]
     labelled = [table for _, table in usable] if needs_labels else []
     read, layout, columns = _labels(labelled, roles, found, options)
@@ -132,8 +121,8 @@ def read_source(
         take(table, split, roles, by_table.get(id(table)), options, may_be_empty=not needs_labels)
         for split, table in usable
     ]
-    kept = _kept_columns(taken) if keeps_columns else {}
-    twice = [note for _, table in usable for note in _repeated(table)] if keeps_columns else []
+    kept = {} if needs_labels else _kept_columns(taken)
+    twice = [] if needs_labels else [note for _, table in usable for note in _repeated(table)]
     names = LabelNames((), "")
     problems: list[str] = []
     warnings: list[str] = []
@@ -188,23 +177,20 @@ def _refuse(
 def _roles(
     source: str,
     found: SourceContent,
-    tables: Sequence[Table],
+    tables: Sequence[tuple[str | None, Table]],
     options: DataOptions,
     *,
     needs_labels: bool,
     usual_text: Sequence[str],
 ) -> Roles:
-    readable = [table for table in tables if table.columns]
+    readable = [table for _, table in tables if table.columns]
     if not readable:
-        messages = [message for table in tables for message in table.messages()]
-        refuse(source, [*found.problems, *messages])
+        _refuse(source, found, tables)
     is_split = any(split is not None for split, _ in found.tables)
     roles = find_roles(readable, options, needs_labels=needs_labels, is_split=is_split, usual_text=usual_text)
     if roles.problems:
         first = next((table for table in readable if len(table)), readable[0])
-        problems = [f"{first.name}: {problem}" for problem in roles.problems]
-        messages = [message for table in tables for message in table.messages()]
-        refuse(source, [*found.problems, *problems, *messages])
+        _refuse(source, found, tables, [f"{first.name}: {problem}" for problem in roles.problems])
     return roles
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from goemo.data.tables import counted, listed
 
-NAMES_SHOWN = 40
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReadReport:
@@ -70,6 +68,6 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
         positives = [f"{name} {'/'.join(str(count) for count in by.values())}" for name, by in labels.items()]
         lines.append(
             f"{counted(len(labels), 'label')}, named by {report['named_by']}, with positives in {splits}: "
-            f"{listed(positives, NAMES_SHOWN)}"
+            f"{listed(positives)}"
         )
     return [*lines, *(f"warning: {warning}" for warning in report["warnings"])]

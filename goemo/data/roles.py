@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goemo.configuration.data import DataOptions
-from goemo.data.layouts.base import is_missing
+from goemo.data.layouts.base import is_missing, is_nothing
 from goemo.data.layouts.shares import share
 from goemo.data.tables import Table, listed, nearest
 from goemo.data.words import (
@@ -79,18 +79,17 @@ def find_roles(
     if asked.text is None and usual_text and set(usual_text) <= set(names):
         options = replace(options, columns=replace(asked, text=tuple(usual_text)))
     roles.id = _asked("id", asked.id, names, roles) or _named(names, ID_NAMES)
+    if needs_labels:
+        roles.unclear = _asked("unclear", asked.unclear, names, roles) or _unclear(tables, names)
+        if asked.split is not None:
+            roles.split = _asked("split", asked.split, names, roles)
+        elif not is_split:
+            roles.split = _split_column(tables, names, roles)
+    _find_labels(tables, names, options, roles, needs_labels=needs_labels)
+    _find_text(tables, names, options, roles, needs_labels=needs_labels)
     if not needs_labels:
-        _find_labels(tables, names, options, roles, needs_labels=False)
-        _find_text(tables, names, options, roles, needs_labels=False)
         roles.labels, roles.is_one_a_label, roles.left_out = (), False, {}
         return roles
-    roles.unclear = _asked("unclear", asked.unclear, names, roles) or _unclear(tables, names)
-    if asked.split is not None:
-        roles.split = _asked("split", asked.split, names, roles)
-    elif not is_split:
-        roles.split = _split_column(tables, names, roles)
-    _find_labels(tables, names, options, roles, needs_labels=True)
-    _find_text(tables, names, options, roles, needs_labels=True)
     for name in names:
         if name not in roles.used:
             roles.left_out.setdefault(name, "not needed")
@@ -196,21 +195,17 @@ def _kind(tables: Sequence[Table], name: str) -> str | None:
         column = table.columns.get(name, ())
         if any(isinstance(value, list | dict) for value in column[:50]):
             return None
-        if any(share(value) is None and not _is_nothing(value) for value in column[:50]):
+        if any(share(value) is None and not is_nothing(value) for value in column[:50]):
             return None
         try:
             values |= set(column)
         except TypeError:
             return None
-    sure = [share(value) for value in values if not _is_nothing(value)]
+    sure = [share(value) for value in values if not is_nothing(value)]
     numbers = {number for number in sure if number is not None}
     if None in sure or not numbers or numbers == {-1}:
         return None
     return "zeros and ones" if numbers <= {0, 1, -1} else "shares"
-
-
-def _is_nothing(value: Any) -> bool:
-    return value == "" or is_missing(value)
 
 
 def _find_text(
@@ -248,9 +243,8 @@ def _find_text(
     )
 
 
-def _sample(tables: Sequence[Table], name: str) -> Iterable[Any]:
-    for table in tables[:1]:
-        yield from table.columns.get(name, ())[:_SAMPLED_ROWS]
+def _sample(tables: Sequence[Table], name: str) -> Sequence[Any]:
+    return tables[0].columns.get(name, ())[:_SAMPLED_ROWS]
 
 
 def _is_of_texts(tables: Sequence[Table], name: str) -> bool:

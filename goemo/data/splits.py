@@ -179,9 +179,7 @@ def splits_of(
     options = options or DataOptions()
     parts, splitting, lacking = _all_parts(source, reading, seed, rule)
     _refuse_short(source, parts)
-    grouped = [
-        group_targets(part.stacked(len(reading.names.names)), reading.names.names, taxonomy) for part in parts
-    ]
+    grouped = [group_targets(part.stacked(), reading.names.names, taxonomy) for part in parts]
     labels = grouped[0][1]
     train, validation, test = (
         Split(name, part.texts, rows, part.ids, digest_of(labels, part.texts, rows))
@@ -245,7 +243,7 @@ def _cut(
         why = "" if len(missing) == 2 else f", from which {missing[0]} is split off, as there is none"
         what = f"must have at least {LEAST_ROWS_TO_SPLIT} rows to be split{why}, got {rows}"
         raise InputError(source, [what if len(missing) == 2 else f"train {what}"])
-    targets = part.stacked(len(labels))
+    targets = part.stacked()
     assignment = assign(part.texts, targets, shares, seed, rule)
     dealt = {}
     for position, split in enumerate(shares):
@@ -289,11 +287,11 @@ def _refuse_short(source: str, parts: Sequence[Part]) -> None:
 def _overlap_notes(*splits: Split) -> list[str]:
     distinct = {split.name: set(split.texts) for split in splits}
     counts = {(a, b): len(distinct[a] & distinct[b]) for a, b in itertools.combinations(distinct, 2)}
-    return [f"{_count(shared, 'text')} in both {a} and {b}" for (a, b), shared in counts.items() if shared]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
+    return [
+        f"{shared} {'text is' if shared == 1 else 'texts are'} in both {a} and {b}"
+        for (a, b), shared in counts.items()
+        if shared
+    ]
 
 
 def _absence_notes(labels: Sequence[str], *splits: Split) -> list[str]:

@@ -138,7 +138,7 @@ def take(
     found.rows = array("q", kept)
     ids = table.columns.get(roles.id) if roles.id else None
     found.ids = [
-        f"{table.name}:{line}" if ids is None or is_nothing(ids[row]) else str(ids[row])
+        f"{table.name}:{line}" if ids is None or ids[row] in (None, ABSENT, "") else str(ids[row])
         for row, line in zip(kept, found.lines, strict=True)
     ]
     table.problems = [problem for problem in table.problems if problem[0] not in instead]
@@ -160,11 +160,6 @@ def _texts(table: Table, roles: Roles, *, may_be_empty: bool) -> tuple[list[Any]
     ]
     problems = ((row, _text_problem(texts[row], roles.text[0], may_be_empty=may_be_empty)) for row in odd)
     return texts, {table.lines[row]: why for row, why in problems if why is not None}
-
-
-def is_nothing(row_id: Any) -> bool:
-    """Say whether a row has no id."""
-    return row_id is None or row_id is ABSENT or row_id == ""
 
 
 def _joined(parts: Sequence[Any]) -> Any:

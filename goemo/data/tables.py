@@ -1,4 +1,4 @@
-"""Tables: the content of a file as it stands, and the problems of its lines."""
+"""Tables: the content of a file or a source as it stands, and the problems of its lines."""
 
 from __future__ import annotations
 
@@ -84,6 +84,27 @@ class Table:
         rows = sorted((problem for problem in self.problems if problem[0]), key=lambda problem: problem[0])
         self.problems = [problem for problem in self.problems if not problem[0]]
         return [f"{self.place(line)}: {why}" for line, why in rows]
+
+
+@dataclass(frozen=True)
+class SourceContent:
+    """What a source holds: tables, and the split that each belongs to.
+
+    Attributes:
+        tables: Each with its split; None where the source has no splits.
+        names: Names of the labels in the order of their indices, where the source itself has them.
+        named_by: What gave the names, for messages.
+        problems: What is wrong with the source as a whole.
+        notes: How it was found, where that is not evident.
+        splitting: Who made the splits, where that is not ``official``.
+    """
+
+    tables: Sequence[tuple[str | None, Table]]
+    names: tuple[str, ...] | None = None
+    named_by: str = ""
+    problems: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    splitting: str = "official"
 
 
 def refuse(where: str, problems: Sequence[str], remedy: str = "") -> None:

@@ -44,8 +44,7 @@ def read_arrow(file: Path, table: Table, _options: DataOptions) -> None:
     try:
         with pa.memory_map(str(file)) as source:
             try:
-                batches = pa.ipc.open_file(source)
-                found = batches.read_all()
+                found = pa.ipc.open_file(source).read_all()
             except pa.ArrowInvalid:
                 source.seek(0)
                 found = pa.ipc.open_stream(source).read_all()
@@ -78,9 +77,7 @@ def take_arrow(table: Table, schema: Any, parts: Iterable[Any]) -> None:
                 column.extend(values)
     table.columns = columns
     table.lines = range(1, len(next(iter(columns.values()), [])) + 1)
-    features = _features(schema.metadata or {})
-    named = {name: class_names(feature) for name, feature in features.items()}
-    table.class_names = {name: names for name, names in named.items() if names is not None}
+    table.class_names = class_names(_features(schema.metadata or {}))
 
 
 def _values(chunk: Any) -> tuple[list[Any], int]:
@@ -107,8 +104,13 @@ def _features(metadata: Mapping[bytes, bytes]) -> Mapping[str, Any]:
     return features if isinstance(features, dict) else {}
 
 
-def class_names(feature: Any) -> tuple[str, ...] | None:
-    """Return the names of a ClassLabel, or of a list of them, as ``datasets`` writes or gives features."""
+def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the names of each column that is a ClassLabel, or a list of them, in ``datasets``' features."""
+    named = {column: _names_of(feature) for column, feature in features.items()}
+    return {column: names for column, names in named.items() if names is not None}
+
+
+def _names_of(feature: Any) -> tuple[str, ...] | None:
     for _ in range(4):  # lists of lists are no labels, and a hostile feature may be deep
         if isinstance(feature, list) and len(feature) == 1:
             feature = feature[0]

@@ -169,14 +169,13 @@ def _ended(lines: Iterable[str]) -> Iterator[str]:
 
 def _separator(head: Sequence[str]) -> str:
     """Return a comma, unless the header has none and another separator gives all lines the same columns."""
-    found = ","
     widths = {separator: _widths(head, separator) for separator in _SEPARATORS}
     if max(widths[","], default=1) > 1 and len(_first(head, ",")) > 1:
-        return found
+        return ","
     for separator, counts in widths.items():
         if len(_first(head, separator)) > 1 and len(counts) == 1:
             return separator
-    return found
+    return ","
 
 
 def _first(head: Sequence[str], separator: str) -> list[str]:

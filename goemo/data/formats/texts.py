@@ -11,18 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 from goemo.configuration.data import DataOptions
 from goemo.data.tables import MOST_FILE_BYTES, MOST_LINE_BYTES, Table
 
-
-class FormatReader(Protocol):
-    """Reads one file into a table; what is wrong with lines goes into its problems."""
-
-    def __call__(self, file: Path, table: Table, options: DataOptions, /) -> None:
-        """Fill the table."""
-        ...
+# Reads one file into a table; what is wrong with lines goes into its problems.
+FormatReader = Callable[[Path, Table, DataOptions], None]
 
 
 class UnreadableFileError(Exception):
@@ -33,20 +28,16 @@ class UnreadableFileError(Exception):
         self.line = line
 
 
-def _open_zstandard(file: Path) -> BinaryIO:
+def _open_zstandard(file: Path) -> Any:
     import pyarrow as pa  # half a second that only this compression needs
 
-    return cast("BinaryIO", pa.input_stream(str(file), compression="zstd"))
+    return pa.input_stream(str(file), compression="zstd")
 
 
-def _opener(library: Any) -> Callable[[Path], BinaryIO]:
-    return lambda file: cast("BinaryIO", library.open(file, "rb"))
-
-
-COMPRESSIONS: dict[str, Callable[[Path], BinaryIO]] = {
-    ".gz": _opener(gzip),
-    ".bz2": _opener(bz2),
-    ".xz": _opener(lzma),
+COMPRESSIONS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
     ".zst": _open_zstandard,
 }
 

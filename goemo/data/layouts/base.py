@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from goemo.configuration.data import DataOptions
+from goemo.configuration.data import WHOLE_NAMES, DataOptions
 from goemo.data.labels.cells import Label, choices, decoded
 from goemo.data.tables import ABSENT, Table
 from goemo.data.words import MISSING
@@ -35,23 +35,20 @@ class LabelColumns:
     def cells(self, table: Table) -> list[Any]:
         """Return the values of the one column, lists and mappings in text cells as such."""
         if id(table) not in self._cells:
-            known: dict[str, Any] = {}
-            is_whole = self.options.label_separator == "none"
+            values = table.columns[self.names[0]]
+            distinct = {value for value in values if isinstance(value, str)}
+            if self.options.label_separator == WHOLE_NAMES:
+                known: dict[str, Any] = {value: value for value in distinct}
+            else:
+                known = {value: decoded(value) for value in distinct}
             self._cells[id(table)] = [
-                choices(value)
-                if not isinstance(value, str)
-                else value
-                if is_whole
-                else known[value]
-                if value in known
-                else known.setdefault(value, decoded(value))
-                for value in table.columns[self.names[0]]
+                known[value] if isinstance(value, str) else choices(value) for value in values
             ]
         return self._cells[id(table)]
 
     def sure_cells(self, table: Table) -> Iterator[Any]:
         """Yield the cells that are not missing."""
-        return (cell for cell in self.cells(table) if not is_missing(cell) and not _is_empty(cell))
+        return (cell for cell in self.cells(table) if not is_nothing(cell))
 
 
 @dataclass
@@ -98,5 +95,6 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, float) and value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
-def _is_empty(cell: Any) -> bool:
-    return isinstance(cell, str) and not cell
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value is an empty text or stands for none."""
+    return value == "" or is_missing(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from goemo.configuration.wording import short
 from goemo.data.labels.cells import Label
-from goemo.data.layouts.base import LabelColumns, LabelRows, is_missing
+from goemo.data.layouts.base import LabelColumns, LabelRows, is_nothing
 from goemo.data.tables import Table
 
 NOT_JUDGED = "not judged (-1)"
@@ -77,7 +77,7 @@ class _Shares:
         values: list[float] = []
         for label, value in zip(self.names, key, strict=True):
             number = share(value)
-            if number is None and (is_missing(value) or value == ""):
+            if number is None and is_nothing(value):
                 if self.missing != "no_labels":
                     return self._absent(line, f"no value for {label}")
                 number = 0.0

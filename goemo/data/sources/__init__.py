@@ -8,7 +8,7 @@ from functools import partial
 from goemo.configuration.data import DataOptions
 from goemo.configuration.plugins import SOURCE, Plugin, plugins
 from goemo.data.places import parted
-from goemo.data.sources.found import SourceContent
+from goemo.data.tables import SourceContent
 
 SourceReader = Callable[[str, int, DataOptions], SourceContent]
 

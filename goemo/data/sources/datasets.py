@@ -7,8 +7,7 @@ from typing import Any
 
 from goemo.configuration.data import DataOptions
 from goemo.data.formats.arrow import class_names, take_arrow
-from goemo.data.sources.found import SourceContent
-from goemo.data.tables import Table
+from goemo.data.tables import SourceContent, Table
 from goemo.data.words import SPLIT_FILES, split_of
 from goemo.errors import InputError
 
@@ -60,6 +59,5 @@ def _table(name: str, dataset: Any) -> Table:
     else:
         table.columns = {column: [] for column in dataset.column_names}
         table.reject(0, "has no rows")
-    named = {column: class_names(feature) for column, feature in dataset.features.items()}
-    table.class_names = {column: names for column, names in named.items() if names is not None}
+    table.class_names = class_names(dataset.features)
     return table

@@ -9,7 +9,7 @@ from typing import Any
 
 from goemo.configuration.data import DataOptions
 from goemo.data.sources.datasets import from_dataset
-from goemo.data.sources.found import SourceContent
+from goemo.data.tables import SourceContent
 from goemo.errors import GoemoError, InputError
 
 HUB_CONFIGURATIONS = {"google-research-datasets/go_emotions": "simplified"}

@@ -11,11 +11,9 @@ from pathlib import Path
 from goemo.configuration.data import DataOptions
 from goemo.data.formats import FORMATS, ending, read_file, stem
 from goemo.data.labels.files import read_label_file
-from goemo.data.sources.found import SourceContent
 from goemo.data.sources.saved import is_saved, read_saved
-from goemo.data.tables import SOURCES, listed, refuse
+from goemo.data.tables import SourceContent, listed, refuse
 from goemo.data.words import SPLIT_FILES, split_of
-from goemo.errors import InputError
 
 LABEL_FILE = "labels.txt"
 _NO_DATA = frozenset(
@@ -40,14 +38,12 @@ class _Files:
 
 
 def read_path(path: str, _seed: int, options: DataOptions) -> SourceContent:
-    """Read the files of a folder, or one file.
+    """Read the files of a folder, or one file; `parted` has seen that it is there.
 
     Raises:
-        InputError: There is no such path, or which files are which split cannot be told.
+        InputError: Which files are which split cannot be told.
     """
     place = Path(path).expanduser()
-    if not path or not place.exists():
-        raise InputError(path or "data source", [f"no such file or folder; {SOURCES}"])
     if place.is_dir() and is_saved(place):
         found = read_saved(place, options)
         folder = place

@@ -7,8 +7,7 @@ import re
 
 from goemo.configuration.data import DataOptions
 from goemo.data import sample
-from goemo.data.sources.found import SourceContent
-from goemo.data.tables import Table
+from goemo.data.tables import SourceContent, Table
 from goemo.data.taxonomy import GOEMOTIONS, PUBLISHED
 from goemo.data.words import SPLIT_FILES
 from goemo.errors import InputError

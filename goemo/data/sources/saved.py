@@ -7,7 +7,7 @@ from typing import Any
 
 from goemo.configuration.data import DataOptions
 from goemo.data.sources.datasets import from_dataset
-from goemo.data.sources.found import SourceContent
+from goemo.data.tables import SourceContent
 from goemo.errors import GoemoError, InputError, first_line
 
 _MOST_SPLITS = 100
@@ -20,10 +20,8 @@ def is_saved(folder: Path) -> bool:
 
 def _check_names(folder: Path) -> None:
     """Refuse what names a split or a file again and again, which the library would read each time."""
-    from goemo.configuration.json_files import (  # with pydantic, as late as the rest
-        UnreadableError,
-        read_json,
-    )
+    # With pydantic, as late as the rest.
+    from goemo.configuration.json_files import UnreadableError, read_json
 
     dictionary, states = folder / "dataset_dict.json", [folder / "state.json"]
     try:

@@ -179,12 +179,8 @@ def likeness_warnings(names: Sequence[str]) -> list[str]:
     groups = [group for group in alike.values() if len(group) > 1]
     shown = [" and ".join(_visible(name) for name in group) for group in groups]
     if not shown:
-        hidden = [name for name in names if _has_invisible(name)]
-        return (
-            [f"labels contain invisible characters: {listed(list(map(_visible, hidden)), 6)}"]
-            if hidden
-            else []
-        )
+        hidden = [_visible(name) for name in names if _has_invisible(name)]
+        return [f"labels contain invisible characters: {listed(hidden, 6)}"] if hidden else []
     what = "are separate labels that differ only in case, form of accents or invisible characters"
     return [f"{listed(shown, 6)} {what}; are they the same?"]
 

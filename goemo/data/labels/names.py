@@ -158,10 +158,8 @@ def reject_names(table: Table, names: Sequence[str]) -> None:
     """Reject names that no table, file or terminal can show, and more of them than there can be."""
     for name in names:
         if has_control_characters(name):
-            table.reject(
-                0,
-                f"label {name!r} contains a control character or line break, which no name may have",
-            )
+            rule = "contains a control character or line break, which no name may have"
+            table.reject(0, f"label {name!r} {rule}")
         elif not name.strip():
             table.reject(0, "a label's name is empty")
         elif len(name) > MOST_LABEL_CHARACTERS:
@@ -171,10 +169,8 @@ def reject_names(table: Table, names: Sequence[str]) -> None:
             )
     if len(names) > MOST_LABELS:
         rule = f"has {len(names):,} labels, must have at most {MOST_LABELS:,}"
-        table.reject(
-            0,
-            f"{rule}; these are probably texts or ids; data.columns.labels names the column with the labels",
-        )
+        why = "these are probably texts or ids; data.columns.labels names the column with the labels"
+        table.reject(0, f"{rule}; {why}")
 
 
 def _unknown_label(label: Label, found: LabelNames) -> str:

@@ -31,45 +31,29 @@ class AppliedLabels:
             if has_class_names and cell == -1 and isinstance(cell, int):
                 found.left_out[NOT_JUDGED] += 1
                 found.rows.append(None)
-            elif isinstance(written, str):
-                if written not in known:
-                    known[written] = _parsed(cell, options.label_separator, written.strip() in columns.meant)
-                    _note_names(found, known[written], cell, line)
-                found.rows.append(
-                    self._settled(table, found, columns, line=line, cell=written, labels=known[written])
-                )
             elif cell is ABSENT:
                 table.reject(line, f"no {name}")
                 found.rows.append(None)
             else:
-                labels = _parsed(cell, options.label_separator, is_meant=False)
-                found.rows.append(self._settled(table, found, columns, line=line, cell=cell, labels=labels))
+                if not isinstance(written, str):
+                    labels = _parsed(cell, options.label_separator, is_meant=False)
+                elif written in known:
+                    labels = known[written]
+                else:
+                    labels = _parsed(cell, options.label_separator, written.strip() in columns.meant)
+                    known[written] = labels
+                    _note_names(found, labels, cell, line)
+                if labels is None and options.missing_labels == "no_labels":
+                    labels = ()
+                if labels is None and options.missing_labels == "leave_out":
+                    found.left_out[NO_LABELS] += 1
+                elif not isinstance(labels, tuple):
+                    table.reject(line, labels or _missing_labels(written))
+                found.rows.append(labels if isinstance(labels, tuple) else None)
         return found
 
-    def _settled(
-        self,
-        table: Table,
-        found: LabelRows,
-        columns: LabelColumns,
-        *,
-        line: int,
-        cell: Any,
-        labels: _Labels | str | None,
-    ) -> _Labels | None:
-        """Return labels; of a problem, or of nothing where labels should stand, do what was asked for."""
-        if isinstance(labels, tuple):
-            return labels
-        policy = columns.options.missing_labels
-        if labels is not None or policy == "refuse":
-            table.reject(line, labels or missing_labels(cell))
-            return None
-        if policy == "leave_out":
-            found.left_out[NO_LABELS] += 1
-            return None
-        return ()
 
-
-def missing_labels(cell: Any) -> str:
+def _missing_labels(cell: Any) -> str:
     """Return what is wrong with a null, or a word for it, in the place of labels."""
     ways_out = "data.missing_labels: leave_out skips such rows, no_labels reads them as having none"
     if isinstance(cell, str):

@@ -36,10 +36,7 @@ class LabelVectors:
     def read(self, table: Table, columns: LabelColumns) -> LabelRows:
         """Read each list's positions."""
         cells = columns.cells(table)
-        length = next(
-            (len(cell) for cell in cells if isinstance(cell, list | tuple)),
-            0,
-        )
+        length = next((len(cell) for cell in cells if isinstance(cell, list | tuple)), 0)
         rows = (cell if isinstance(cell, list | tuple) else None for cell in cells)
         found = read_shares(table, rows, range(length), columns)
         found.count = length

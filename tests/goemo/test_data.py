@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from data_files import write_csv
 
 from goemo.configuration.data import DataOptions
 from goemo.data import load_splits
@@ -96,12 +97,7 @@ def save(folder, name, form, rows):
 
         pd.DataFrame(rows, columns=["text", "labels"]).to_parquet(path)
     else:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("text", "labels"), *((text, form_csv(row)) for text, row in rows)])
-
-
-def form_csv(labels):
-    return ",".join(str(label) for label in labels)
+        write_csv(path, ("text", "labels"), ((text, ",".join(map(str, labels))) for text, labels in rows))
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
@@ -129,10 +125,8 @@ def test_every_format_gives_the_same_data(folder, tmp_path_factory, form, kind):
 def test_ways_to_write_labels_in_a_csv(folder, written):
     """Separators, and lists as Python and NumPy print them, all mean the same two labels."""
     (folder / "dev.tsv").unlink()
-    with (folder / "dev.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [("id", "labels", "text"), ("a7", written, "hello"), ("a8", "grumpy", "no")]
-        )
+    lines = [("a7", written, "hello"), ("a8", "grumpy", "no")]
+    write_csv(folder / "dev.csv", ("id", "labels", "text"), lines)
     splits = load_splits(str(folder))
     assert splits.validation.targets.tolist() == [[True, False, True], [False, True, False]]
     assert splits.validation.ids == ["a7", "a8"]
@@ -157,8 +151,7 @@ def test_ways_to_write_labels_in_a_csv(folder, written):
 def test_a_list_of_labels_is_read_whole_or_refused(folder, written, message):
     """No label of a row is dropped, joined with its neighbour, or read as something else."""
     (folder / "dev.tsv").unlink()
-    with (folder / "dev.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("labels", "text"), (written, "hello"), ("grumpy", "no")])
+    write_csv(folder / "dev.csv", ("labels", "text"), [(written, "hello"), ("grumpy", "no")])
     found = problems(folder)
     assert [problem for problem in found if problem.startswith("dev.csv:2: ") and message in problem]
 

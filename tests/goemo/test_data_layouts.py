@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
-import io
 import json
 import lzma
 from collections import Counter
@@ -14,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from data_files import load, problems, write_csv, write_json_lines
 
 from goemo.configuration.data import DataOptions
 from goemo.data import load_judged, load_rows, load_splits
 from goemo.data.taxonomy import GOEMOTIONS
-from goemo.errors import InputError
 
 NAMES = ["joy", "anger", "fear"]
 TEXTS = [f"this is the comment of number {row}" for row in range(20)]
@@ -26,18 +24,8 @@ LABELS = [[name for bit, name in enumerate(NAMES) if row >> bit & 1] for row in 
 TARGETS = np.array([[name in labels for name in NAMES] for labels in LABELS])
 
 
-def load(source, **options):
-    return load_splits(str(source), options=DataOptions.parse(options))
-
-
 def rows(source, **options):
     return load_judged(str(source), "test", {}, options=DataOptions.parse(options))
-
-
-def problems(source, **options):
-    with pytest.raises(InputError) as error:
-        load(source, **options)
-    return "\n".join(error.value.problems)
 
 
 def check(read, *, texts=TEXTS, targets=TARGETS, names=NAMES):
@@ -48,15 +36,18 @@ def check(read, *, texts=TEXTS, targets=TARGETS, names=NAMES):
     assert by_name == {name: targets[:, column].tolist() for column, name in enumerate(names)}
 
 
-def write_csv(path, header, lines, **dialect):
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, **dialect).writerows([header, *lines])
-    return path
-
-
 def one_hot(values=(0, 1)):
     return [[values[name in labels] for name in NAMES] for labels in LABELS]
+
+
+def write_columns(path, values, names=NAMES):
+    """Write a column a label beside the texts."""
+    return write_csv(path, ["text", *names], [[t, *v] for t, v in zip(TEXTS, values, strict=True)])
+
+
+def write_cells(path, cells):
+    """Write one column of labels beside the texts."""
+    return write_csv(path, ["text", "labels"], zip(TEXTS, cells, strict=True))
 
 
 # ------------------------------------------------------------------------------ one 0/1 column per label
@@ -130,9 +121,7 @@ def test_minus_one_is_not_judged(tmp_path):
     values = one_hot()
     values[3] = [-1, -1, -1]
     values[7][1] = -1
-    path = write_csv(
-        tmp_path / "a.csv", ["text", *NAMES], [[t, *v] for t, v in zip(TEXTS, values, strict=True)]
-    )
+    path = write_columns(tmp_path / "a.csv", values)
     kept = [row for row in range(20) if row not in (3, 7)]
     check(rows(path), texts=[TEXTS[row] for row in kept], targets=TARGETS[kept])
     assert load(path).report.rows_left_out == {"not judged (-1)": 2}
@@ -143,13 +132,11 @@ def test_minus_one_is_not_judged(tmp_path):
 def test_minus_one_in_the_place_of_zero_is_refused(tmp_path, form):
     """Every row with a label that does not apply would be left out as not judged."""
     if form == "columns":
-        lines = [[t, *v] for t, v in zip(TEXTS, one_hot((-1, 1)), strict=True)]
-        path = write_csv(tmp_path / "a.csv", ["text", *NAMES], lines)
+        path = write_columns(tmp_path / "a.csv", one_hot((-1, 1)))
     else:
-        path = tmp_path / "a.jsonl"
         labels = (v if form == "lists" else dict(zip(NAMES, v, strict=True)) for v in one_hot((-1, 1)))
         records = [{"text": t, "labels": v} for t, v in zip(TEXTS, labels, strict=True)]
-        path.write_text("\n".join(map(json.dumps, records)))
+        path = write_json_lines(tmp_path / "a.jsonl", records)
     assert "holds 1 and -1 and no 0, but -1 says that nobody judged" in problems(path)
 
 
@@ -159,8 +146,8 @@ def test_columns_of_labels_that_are_not_taken_are_said(tmp_path):
     path = write_csv(tmp_path / "a.csv", ["text", "label", *NAMES], lines)
     assert any("joy, anger, fear hold 0 and 1 and are left out" in note for note in rows(path).notes)
     for split, names in {"train": NAMES[:2], "test": NAMES}.items():
-        lines = [[t, *v[: len(names)]] for t, v in zip(TEXTS, one_hot(), strict=True)]
-        write_csv(tmp_path / "folder" / f"{split}.csv", ["text", *names], lines)
+        values = [v[: len(names)] for v in one_hot()]
+        write_columns(tmp_path / "folder" / f"{split}.csv", values, names)
     notes = load(tmp_path / "folder").report.notes
     assert "train.csv lacks the column fear of test.csv: left out" in notes
     write_csv(tmp_path / "folder" / "test.csv", ["text"], [[text] for text in TEXTS])
@@ -178,18 +165,14 @@ def test_a_cell_that_is_no_zero_or_one_is_a_problem_of_its_line(tmp_path, cell, 
     """Where the columns are asked for; found by themselves they are only where all values are right."""
     values = [[str(value) for value in row] for row in one_hot()]
     values[4][1] = cell
-    path = write_csv(
-        tmp_path / "a.csv", ["text", *NAMES], [[t, *v] for t, v in zip(TEXTS, values, strict=True)]
-    )
+    path = write_columns(tmp_path / "a.csv", values)
     assert problems(path, columns={"labels": NAMES}).startswith("a.csv:6: ")
     assert message in problems(path, columns={"labels": NAMES})
 
 
 def test_a_single_column_that_is_asked_for_as_a_list_is_one_label(tmp_path):
     """``labels: [joy]`` is a label that applies or not; ``labels: joy`` would be classes 0 and 1."""
-    path = write_csv(
-        tmp_path / "a.csv", ["text", "joy"], [[t, v[0]] for t, v in zip(TEXTS, one_hot(), strict=True)]
-    )
+    path = write_columns(tmp_path / "a.csv", [v[:1] for v in one_hot()], ["joy"])
     check(rows(path, columns={"labels": ["joy"]}), targets=TARGETS[:, :1], names=["joy"])
     assert rows(path, columns={"labels": "joy"}).labels == ("label_0", "label_1")
 
@@ -202,7 +185,7 @@ SHARES = np.random.default_rng(5).random((20, 3)).round(3)
 
 def soft(form, path):
     if form == "columns":
-        return write_csv(path, ["text", *NAMES], [[t, *v] for t, v in zip(TEXTS, SHARES, strict=True)])
+        return write_columns(path, SHARES)
     cells = {
         "list": [str(list(map(float, row))) for row in SHARES],
         "numpy": [str([f"np.float64({v})" for v in row]).replace("'", "") for row in SHARES],
@@ -213,7 +196,7 @@ def soft(form, path):
             for row in SHARES
         ],
     }[form]
-    return write_csv(path, ["text", "labels"], zip(TEXTS, cells, strict=True))
+    return write_cells(path, cells)
 
 
 @pytest.mark.parametrize("form", ["columns", "list", "numpy", "spaces", "mapping", "scores"])
@@ -258,7 +241,7 @@ def test_ways_to_write_the_labels_of_a_row_in_one_cell(tmp_path, written):
     """Each means the same labels; ``labels.txt`` names indices and positions."""
     (tmp_path / "labels.txt").write_text("\n".join(NAMES))
     cells = [written(labels) for labels in LABELS]
-    check(rows(write_csv(tmp_path / "a.csv", ["text", "labels"], zip(TEXTS, cells, strict=True))))
+    check(rows(write_cells(tmp_path / "a.csv", cells)))
 
 
 @pytest.mark.parametrize(
@@ -315,8 +298,7 @@ def test_a_separator_of_labels_that_is_asked_for(tmp_path, separator):
     """Takes names apart that would be whole otherwise."""
     join = {"space": " "}.get(separator, separator)
     cells = [join.join(labels) for labels in LABELS]
-    path = write_csv(tmp_path / "a.csv", ["text", "labels"], zip(TEXTS, cells, strict=True))
-    check(rows(path, label_separator=separator))
+    check(rows(write_cells(tmp_path / "a.csv", cells), label_separator=separator))
 
 
 # ------------------------------------------------------------------------------ columns
@@ -355,11 +337,18 @@ def test_an_unknown_column_is_refused_with_the_nearest(tmp_path):
 # ------------------------------------------------------------------------------ files
 
 
+def zstandard(content):
+    buffer = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(buffer, "zstd") as packed:
+        packed.write(content)
+    return buffer.getvalue().to_pybytes()
+
+
 PACK = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
     "xz": lzma.compress,
-    "zst": lambda content: pa.compress(content, codec="zstd", asbytes=True),
+    "zst": zstandard,
 }
 
 
@@ -367,26 +356,15 @@ PACK = {
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_compressed_files(tmp_path, ending, form):
     """A split's name, its format and its compression, one after the other."""
-    if ending == "zst":
-        buffer = io.BytesIO()
     if form == "csv":
-        plain = write_csv(
-            tmp_path / "plain.csv", ["text", "labels"], zip(TEXTS, map(",".join, LABELS), strict=True)
-        )
+        plain = write_cells(tmp_path / "plain.csv", map(",".join, LABELS))
         content = plain.read_bytes()
         plain.unlink()
     else:
         records = zip(TEXTS, LABELS, strict=True)
         content = "".join(json.dumps({"text": t, "labels": v}) + "\n" for t, v in records).encode()
     for split in ("train", "dev", "test"):
-        path = tmp_path / f"{split}.{form}.{ending}"
-        if ending == "zst":
-            buffer = pa.BufferOutputStream()
-            with pa.CompressedOutputStream(buffer, "zstd") as packed:
-                packed.write(content)
-            path.write_bytes(buffer.getvalue().to_pybytes())
-        else:
-            path.write_bytes(PACK[ending](content))
+        (tmp_path / f"{split}.{form}.{ending}").write_bytes(PACK[ending](content))
     for split in load(tmp_path).splits():
         assert split.texts == TEXTS
 
@@ -535,8 +513,7 @@ def test_prodigys_answers(tmp_path, kind):
         records = [{"text": t, "label": NAMES[row % 3], "answer": "reject" if row % 4 == 0 else "accept"}
                    for row, t in enumerate(TEXTS)]  # fmt: skip
         expected = np.array([[row % 3 == n and row % 4 != 0 for n in range(3)] for row in range(20)])
-    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
-    check(rows(tmp_path / "a.jsonl"), targets=expected)
+    check(rows(write_json_lines(tmp_path / "a.jsonl", records)), targets=expected)
 
 
 @pytest.mark.parametrize("shape", ["splits", "data", "columns", "pandas"])
@@ -559,8 +536,8 @@ def test_json_documents(tmp_path, shape):
 # ------------------------------------------------------------------------------ splits
 
 
-def small(path, name="text"):
-    write_csv(path, [name, "labels"], zip(TEXTS, map(",".join, LABELS), strict=True))
+def small(path):
+    write_cells(path, map(",".join, LABELS))
 
 
 @pytest.mark.parametrize(
@@ -830,5 +807,4 @@ def test_all_rows_to_predict_whatever_says_that_some_do_not_count(tmp_path):
     assert read.texts == TEXTS
     assert read.columns["id"] == list(range(20))
     answers = [{"text": text, "answer": "ignore", "accept": []} for text in TEXTS]
-    (tmp_path / "prodigy.jsonl").write_text("\n".join(map(json.dumps, answers)))
-    assert load_rows(str(tmp_path / "prodigy.jsonl")).texts == TEXTS
+    assert load_rows(str(write_json_lines(tmp_path / "prodigy.jsonl", answers))).texts == TEXTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from data_files import load, problems, write_csv, write_json_lines
 
 from goemo.configuration.data import DataOptions
 from goemo.data import load_judged, load_recorded, load_splits, report_lines
@@ -24,19 +24,7 @@ TEXTS = [f"this is the comment of number {row}" for row in range(24)]
 
 
 def write(path, cells, header=("text", "labels")):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *zip(TEXTS, cells, strict=False)])
-    return path
-
-
-def load(source, **options):
-    return load_splits(str(source), options=DataOptions.parse(options))
-
-
-def problems(source, **options):
-    with pytest.raises(InputError) as error:
-        load(source, **options)
-    return "\n".join(error.value.problems)
+    return write_csv(path, header, zip(TEXTS, cells, strict=False))
 
 
 def cycle(*cells):
@@ -70,16 +58,9 @@ def test_names_with_brackets_are_meant_where_they_are_given(tmp_path):
     assert load(path).labels == tuple(names)
     (tmp_path / "labels.txt").unlink()
     records = [{"text": text, "labels": [names[row % 3]]} for row, text in enumerate(TEXTS)]
-    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
-    assert set(load(tmp_path / "a.jsonl").labels) == set(names)
-    with (tmp_path / "b.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [
-                ["text", *names],
-                *([text, *(int(row % 3 == n) for n in range(3))] for row, text in enumerate(TEXTS)),
-            ]
-        )
-    assert load(tmp_path / "b.csv").labels == tuple(names)
+    assert set(load(write_json_lines(tmp_path / "a.jsonl", records)).labels) == set(names)
+    lines = ([text, *(int(row % 3 == n) for n in range(3))] for row, text in enumerate(TEXTS))
+    assert load(write_csv(tmp_path / "b.csv", ["text", *names], lines)).labels == tuple(names)
 
 
 @pytest.mark.parametrize("cell", ["0.7", "-1.5", "1e5"])
@@ -129,8 +110,7 @@ def test_a_name_in_a_list_that_joins_others_is_warned_of(tmp_path):
     """Names in lists are meant, and read as they stand."""
     lists = [["joy"], ["love"], ["joy,love"], ["joy", "love"]]
     records = [{"text": text, "labels": lists[row % 4]} for row, text in enumerate(TEXTS)]
-    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
-    splits = load(tmp_path / "a.jsonl")
+    splits = load(write_json_lines(tmp_path / "a.jsonl", records))
     assert splits.labels == ("joy", "joy,love", "love")
     assert (
         "label 'joy,love' combines others, joined by ,; if it is two labels, write two list items"
@@ -140,11 +120,9 @@ def test_a_name_in_a_list_that_joins_others_is_warned_of(tmp_path):
 
 def test_printed_lists_in_lists_are_warned_of(tmp_path):
     """A list that was printed before it was written as an item of a list; brackets alone may be meant."""
-    path = tmp_path / "a.jsonl"
     lists = [["['joy', 'love']"], ["[other]"], ["joy"]]
     rows = [{"text": f"row {row}", "labels": lists[row % 3]} for row in range(30)]
-    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    warnings = load_splits(str(path)).report.warnings
+    warnings = load(write_json_lines(tmp_path / "a.jsonl", rows)).report.warnings
     assert [warning for warning in warnings if "printed" in warning] == [
         "label \"['joy', 'love']\" looks like a printed list; if it is one, write its names as list items"
     ]
@@ -285,8 +263,7 @@ def test_damaged_compression_is_refused(tmp_path, ending):
 )  # fmt: skip
 def test_lists_and_mappings_where_none_belongs_are_refused(tmp_path, record, said):
     """Nested values, wherever they stand, are a message with its place, and a short one."""
-    path = tmp_path / "a.jsonl"
-    path.write_text("\n".join(json.dumps({"text": text, **record}) for text in TEXTS))
+    path = write_json_lines(tmp_path / "a.jsonl", ({"text": text, **record} for text in TEXTS))
     found = problems(path).splitlines()
     assert said in found[0]
     assert max(map(len, found)) < 300

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from data_files import write_csv
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,11 +39,6 @@ def tables(draw):
     rows["train"].append(("every label", set(range(len(labels)))))
     rows["train"].append(("none of them", set()))
     return [f"{name}x{n}" for n, name in enumerate(labels)], rows
-
-
-def write_csv(path, header, lines):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *lines])
 
 
 def csv_names(folder, labels, split, rows):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 
 import numpy as np
 import pytest
+from data_files import load, write_csv
 
 from goemo.configuration.data import DataOptions
 from goemo.data import load_recorded, load_splits
@@ -65,9 +65,7 @@ def test_labels_that_cannot_have_three_positives_in_each_split_are_named(tmp_pat
     """Nine texts that are one text stay in one split, and a warning says what that costs."""
     rows = [("so happy" + "!" * row, "joy") for row in range(9)]
     rows += [(f"a comment of number {row}", ("anger", "fear")[row % 2]) for row in range(60)]
-    with (tmp_path / "a.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("text", "labels"), *rows])
-    splits = load_splits(str(tmp_path / "a.csv"))
+    splits = load(write_csv(tmp_path / "a.csv", ("text", "labels"), rows))
     (note,) = [note for note in splits.report.warnings if "fewer than 3 positives" in note]
     joy = splits.labels.index("joy")
     counts = "/".join(str(split.targets[:, joy].sum()) for split in splits.splits())
@@ -106,10 +104,8 @@ def test_what_near_duplicates_are(one, other, is_near):
 
 def test_older_searches_keep_their_splits(tmp_path):
     """Facts that tell of seeded splits load those; new facts load stratified ones; both as they were."""
-    path = tmp_path / "a.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = [(f"text number {row}", "abcdefg"[row % 7]) for row in range(120)]
-        csv.writer(file).writerows([("text", "labels"), *rows])
+    rows = [(f"text number {row}", "abcdefg"[row % 7]) for row in range(120)]
+    path = write_csv(tmp_path / "a.csv", ("text", "labels"), rows)
     order = np.random.default_rng(42).permutation(120)
     tests = [rows[row][0] for row in sorted(order[96:108].tolist())]  # the older rule, written out
     facts = {"source": str(path), "taxonomy": "fine", "seed": 42, "splitting": "seeded 80/10/10, seed 42"}

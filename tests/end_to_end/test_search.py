@@ -190,12 +190,18 @@ def test_artifacts_tell_the_same_as_the_metrics(shell, client, runs, tmp_path):
 
 
 def test_a_killed_search_goes_on_and_ends_as_if_nothing_had_happened(shell, searched):
-    """SIGKILL of the driver after its first trial: resume completes it, with every run and step once."""
+    """SIGKILL of the driver after its first trial: resume completes it, with every run and step once.
+
+    The trial that had ended saved no checkpoint first: of a large encoder it would be gigabytes for nothing.
+    """
     process = shell.start("search", "tiny.yaml", "--name", "killed")
     wait_for_first_outcome(shell, "killed")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert len(outcomes(shell, "killed")) < 4
+    ray_folder = shell.folder / "mlruns/searches/killed/ray"
+    assert [*ray_folder.glob("TrialActor_*")]
+    assert not [*ray_folder.glob("*/checkpoint_*")]
     shell.run("resume", "killed")
     assert ranking(board_of(shell, "killed")) == ranking(board_of(shell, "tiny"))
     with sqlite3.connect(shell.folder / "mlruns" / "mlflow.db") as store:

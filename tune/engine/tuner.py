@@ -289,6 +289,8 @@ def run_trials(
                     stop=StopWatcher(stop_request, spending, view),
                     callbacks=[secrets, ServerWatch(), nodes, listener],
                     failure_config=ray_tune.FailureConfig(max_failures=LOST_WORKERS),
+                    # A trial that has ended needs no checkpoint, and saves one itself where it will go on.
+                    checkpoint_config=ray_tune.CheckpointConfig(checkpoint_at_end=False),
                     verbose=0,
                 ),
             ).fit()

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def resolve_checkpoint(name: str, *, texts: Sequence[str] | None, cache: Path) -
             "what its settings are chosen from: baseline: {C: [1, 2, 4]}"
         )
         raise InputError(name, [problem])
-    if Path(name).expanduser().is_dir() or _looks_like_a_path(name):
+    if _is_folder(name):
         return _checked(name, _existing(name, name), has_weights=True)
     return _checked(name, _hub_folder(name), has_weights=True)
 
@@ -200,8 +201,14 @@ def _files(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
     return (path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
 
 
-def _looks_like_a_path(name: str) -> bool:
-    return name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or "\\" in name
+def _is_folder(name: str) -> bool:
+    """Return whether a name without a scheme is a folder's, or was meant to be, and no hub id."""
+    return (
+        Path(name).expanduser().is_dir()
+        or name.startswith((".", "/", "~", "\\"))
+        or name.count("/") > 1
+        or "\\" in name
+    )
 
 
 def _existing(name: str, path: str) -> Path:
@@ -254,7 +261,7 @@ def _hub_folder(name: str) -> Path:
     except hub.errors.LocalEntryNotFoundError:
         pass  # not in the cache, so the network comes next
     try:
-        return snapshot(etag_timeout=_HUB_TIMEOUT_S)
+        return _with_sentence_files(name, snapshot(etag_timeout=_HUB_TIMEOUT_S))
     except hub.errors.RepositoryNotFoundError as error:
         where = "no such folder, not in the local Hugging Face cache, and the hub has no such public model"
         raise InputError(name, [f"unknown checkpoint: {where}; {_OTHERS}"]) from error
@@ -276,20 +283,39 @@ def _has_all_weights(folder: Path) -> bool:
     return all((folder / shard).is_file() for shard in shards)
 
 
-def _with_sentence_files(name: str, cached: Path) -> Path:
+def pooling_note(checkpoint: Checkpoint) -> str | None:
+    """Say that a copy from the hub does not tell how it pools, where the hub could not be asked either."""
+    if ":" in checkpoint.name or _is_folder(checkpoint.name):
+        return None
+    if _tells_of_pooling(checkpoint.name, checkpoint.folder):
+        return None
+    return (
+        "the local copy lacks the files that say how a sentence encoder pools, and the hub cannot be asked "
+        "for them: the head reads the first token; model.pooling: mean reads the mean of all"
+    )
+
+
+def _tells_of_pooling(name: str, copy: Path) -> bool:
+    """Return whether a copy of a hub checkpoint has files on pooling, or is known to have none."""
+    import huggingface_hub as hub
+
+    first = SENTENCE_FILES[0]
+    if (copy / first).is_file():
+        return True
+    return hub.try_to_load_from_cache(name, first, revision=copy.name) is not None
+
+
+def _with_sentence_files(name: str, copy: Path) -> Path:
     """Complete a copy that other programs have left: they do not ask for how a sentence encoder pools.
 
     Asked once for each revision: that there is no such file is remembered beside the copy. Where the hub is
-    out of reach, the copy is used as it is.
+    out of reach, the copy is used as it is, and `pooling_note` says so.
     """
     import huggingface_hub as hub
 
-    first, revision = SENTENCE_FILES[0], cached.name
-    if (cached / first).is_file() or hub.try_to_load_from_cache(name, first, revision=revision) is not None:
-        return cached
-    try:
+    if _tells_of_pooling(name, copy):
+        return copy
+    with suppress(hub.errors.HfHubHTTPError, hub.errors.EntryNotFoundError, OSError, ValueError):
         for file in SENTENCE_FILES:
-            hub.hf_hub_download(name, file, revision=revision, etag_timeout=_HUB_TIMEOUT_S)
-    except (hub.errors.HfHubHTTPError, hub.errors.EntryNotFoundError, OSError, ValueError):
-        return cached
-    return cached
+            hub.hf_hub_download(name, file, revision=copy.name, etag_timeout=_HUB_TIMEOUT_S)
+    return copy

@@ -39,6 +39,7 @@ from goemo.frozen.output import MissingOutput, missing_output, output_name, outp
 from goemo.inference import choose_device
 from goemo.models import Checkpoint, build_model, load_config, load_tokenizer, resolve_checkpoint
 from goemo.models.architectures import text_config
+from goemo.models.checkpoints import pooling_note
 from goemo.models.heads import head_note
 from goemo.models.pooling import has_mean_block
 from goemo.models.sentence_encoders import sentence_notes, settled_pooling
@@ -225,8 +226,8 @@ def prepare(
         on_progress: Called with the stage (``tokens``, ``features``, ``states``), what is done and what there
             is to do.
         on_note: Called with a line on the head of the checkpoint, where it brings one, with those of
-            ``sentence_notes``, and with one on the size of the output before it is computed, or on why it is
-            not.
+            ``sentence_notes`` and ``pooling_note``, and with one on the size of the output before it is
+            computed, or on why it is not.
 
     Raises:
         InputError: The checkpoint is unknown or cannot be used, is too short for a maximum length, has no
@@ -256,6 +257,9 @@ def prepare(
     own = "mean" if has_mean_block(model) else "first"
     for line in sentence_notes(checkpoint.name, checkpoint.folder, own, max(max_lengths)):
         note(line)
+    unknown = pooling_note(checkpoint) if pooling == "auto" else None
+    if unknown:
+        note(unknown)
     missing = prepared.missing_output(trainable, pooling, max_lengths)
     if missing is not None:
         obstacle = missing.obstacle(prefix_limit_gb)

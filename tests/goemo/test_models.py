@@ -25,6 +25,7 @@ from transformers import (
     XLNetConfig,
 )
 
+from goemo.data import load_splits
 from goemo.errors import GoemoError, InputError
 from goemo.models import (
     Checkpoint,
@@ -40,6 +41,7 @@ from goemo.models import (
     train_mode,
 )
 from goemo.tokens import TokenStore
+from goemo.training.prepared import prepare
 
 LABELS = ("joy", "anger", "calm")
 TEXTS = ["I am so happy today!", "this makes me angry", "", "fine", "what a wonderful, calm morning " * 4] * 3
@@ -706,6 +708,34 @@ def test_a_copy_of_another_program_gets_what_says_how_it_pools(tmp_path, monkeyp
     known.append("there is none")
     resolve_checkpoint("someone/something", texts=None, cache=tmp_path)
     assert len(asked) == 2
+
+
+def test_a_copy_that_cannot_tell_how_it_pools_is_named(tmp_path, monkeypatch):
+    """The hub is out of reach and the cache does not know: `prepare` says so; not where it is known."""
+    import huggingface_hub
+
+    folder, known, notes = complete(tmp_path / "revision"), [], []
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(folder))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: next(iter(known), None))
+
+    def prepared(pooling, checkpoint="someone/something"):
+        notes.clear()
+        prepare(
+            load_splits("sample:300"),
+            checkpoint,
+            trainable="all",
+            pooling=pooling,
+            max_lengths=[8],
+            cache=tmp_path / "cache",
+            on_note=notes.append,
+        )
+        return [note for note in notes if "sentence encoder" in note]
+
+    assert "the head reads the first token" in prepared("auto")[0]
+    assert prepared("first") == []
+    assert prepared("auto", str(folder)) == []
+    known.append("there is none")
+    assert prepared("auto") == []
 
 
 def test_only_safe_files_are_downloaded(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ def pictures(cell):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, minilm):
     """Every cell runs in an empty folder, the comparison has its pictures, and the model answers."""

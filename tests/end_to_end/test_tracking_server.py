@@ -119,18 +119,28 @@ def server(settings, database, tmp_path_factory):
     started.stop(signal.SIGTERM)
 
 
-@pytest.fixture
-def login(monkeypatch, settings):
-    """The user's login, as MLflow's clients read it, for commands and for the client of the test."""
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", settings["MLFLOW_AUTH_ADMIN_PASSWORD"])
+@pytest.fixture(scope="module")
+def admin(settings) -> dict[str, str]:
+    """The user's login, as MLflow's clients read it."""
+    return {
+        "MLFLOW_TRACKING_USERNAME": "admin",
+        "MLFLOW_TRACKING_PASSWORD": settings["MLFLOW_AUTH_ADMIN_PASSWORD"],
+    }
 
 
 @pytest.fixture
-def elsewhere(shell, tmp_path):
+def login(monkeypatch, admin):
+    """The login, for commands and for the client of the test."""
+    for name, value in admin.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(shell, admin, tmp_path_factory):
     """A second folder to run commands in, so that a search of the same name can be made."""
-    (tmp_path / "tiny.yaml").write_text((shell.folder / "tiny.yaml").read_text())
-    return type(shell)(tmp_path)
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "tiny.yaml").write_text((shell.folder / "tiny.yaml").read_text())
+    return type(shell)(folder, admin)
 
 
 def left_in(uri: str, search: str, folder: Path) -> dict[str, dict]:
@@ -190,13 +200,14 @@ def wait_for_outcomes(shell, name: str, number: int, process: subprocess.Popen) 
         time.sleep(0.05)
 
 
-@pytest.fixture
-def served(elsewhere, server, login):
+@pytest.fixture(scope="module")
+def served(elsewhere, server):
     """The search of `searched`, logged to the server; its folder."""
     elsewhere.run("search", "tiny.yaml", "--tracking-uri", server.url)
     return elsewhere.folder
 
 
+@pytest.mark.usefixtures("login")
 def test_the_server_leaves_what_the_default_store_leaves(shell, searched, served, server, tmp_path):
     """The same search on SQLite and on the server: equal runs, params, tags, data, metrics and artifacts.
 

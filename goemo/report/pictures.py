@@ -28,3 +28,13 @@ class Picture:
     choices: Sequence[str] = ()
     facts: Sequence[str] = ()
     still_caption: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that every choice has its fact.
+
+        Raises:
+            ValueError: There are facts, and not as many as choices.
+        """
+        if self.facts and len(self.facts) != len(self.choices):
+            counts = f"{len(self.facts)} facts for {len(self.choices)} choices"
+            raise ValueError(f"there must be one fact per choice, got {counts}")

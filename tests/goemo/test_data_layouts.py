@@ -16,6 +16,8 @@ from data_files import load, problems, write_csv, write_json_lines
 
 from goemo.configuration.data import DataOptions
 from goemo.data import load_judged, load_rows, load_splits
+from goemo.data.layouts.base import LabelColumns
+from goemo.data.tables import Table
 from goemo.data.taxonomy import GOEMOTIONS
 
 NAMES = ["joy", "anger", "fear"]
@@ -808,3 +810,11 @@ def test_all_rows_to_predict_whatever_says_that_some_do_not_count(tmp_path):
     assert read.columns["id"] == list(range(20))
     answers = [{"text": text, "answer": "ignore", "accept": []} for text in TEXTS]
     assert load_rows(str(write_json_lines(tmp_path / "prodigy.jsonl", answers))).texts == TEXTS
+
+
+def test_cells_may_be_arrays():
+    """What a format of another package gives may hold NumPy arrays, which compare with nothing as a whole."""
+    cells = [np.array(["joy", "love"]), "", None, np.array(["joy"])]
+    table = Table("given", columns={"labels": cells}, lines=range(1, 5))
+    columns = LabelColumns([table], ("labels",), False, DataOptions())
+    assert [cell.tolist() for cell in columns.sure_cells(table)] == [["joy", "love"], ["joy"]]

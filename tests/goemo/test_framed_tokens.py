@@ -33,6 +33,7 @@ def test_a_gathered_batch_is_that_of_the_store(lengths, max_length, sides, extra
         data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=6)), dtype=np.int64
     )
     tokens = FramedTokens(store, max_length, torch.device("cpu"))
+    assert np.array_equal(tokens.lengths, store.lengths(max_length))
     width = int(tokens.lengths[rows].max())
     gathered = tokens.batch(torch.from_numpy(rows), width + extra)
     expected = store.batch(rows, max_length, width=width + extra)

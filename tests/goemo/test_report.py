@@ -515,6 +515,12 @@ def test_published_results_stand_beside_ours_with_their_notes():
     assert "published" not in a_search_page([entry(1, 0.5)]).text.lower()
 
 
+def test_a_choice_without_its_fact_is_refused():
+    """The list of an explorer and its sentences must fit together."""
+    with pytest.raises(ValueError, match="one fact per choice, got 1 facts for 2 choices"):
+        Picture("Explorer", choices=["anger", "joy"], facts=["one"])
+
+
 def test_pages_of_trials_carry_no_scripts():
     """The page that is logged for every trial stays small: pictures alone, well under a megabyte."""
     html = a_trial_page([f"emotion {i}" for i in range(28)])

@@ -120,6 +120,13 @@ def test_no_price_is_negative():
         assert min(vars(fitted).values()) >= 0
 
 
+def test_nothing_measured_is_an_error():
+    """There is nothing to fit, and a time of 0 cannot be met."""
+    for measured in ([], [(Work(1, 1, 1, 1), 0.0)]):
+        with pytest.raises(ValueError, match="above 0 seconds"):
+            fit_costs(measured)
+
+
 def reporting(*seconds, steps=10):
     reports = len(seconds)
     return TrialTimeline(tuple(100 * (i + 1) // reports for i in range(reports)), seconds, (steps,) * reports)

@@ -15,6 +15,7 @@ from tune.records import (
     search_names,
     write_json,
 )
+from tune.records.writing import write_arrays
 
 CONFIG = {"metric": "macro_f1", "thresholds": "exact"}
 
@@ -172,3 +173,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"a": float("inf")})
     assert path.read_text(encoding="utf-8") == '{\n  "a": 1\n}\n'
+
+
+def test_half_an_archive_is_not_kept(tmp_path, monkeypatch):
+    """A disk that fills up leaves the archive that was there, and nothing that nobody reads."""
+    path = tmp_path / "scores.npz"
+    write_arrays(path, scores=np.ones(3))
+
+    def fill_up(file, **arrays):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", fill_up)
+    with pytest.raises(OSError, match="No space left"):
+        write_arrays(path, scores=np.zeros(3))
+    with np.load(path, allow_pickle=False) as archive:
+        assert archive["scores"].tolist() == [1, 1, 1]
+    assert [*tmp_path.iterdir()] == [path]

@@ -66,9 +66,8 @@ def judge_blend(search: SearchFolder) -> bool:
         return False
     known = {record.trial_id: record.objective or 0.0 for record in records}
     verdict = now.blended
-    is_lost = (
-        verdict is not None and verdict.is_offered and BLEND not in now.answers
-    )  # damaged, and set aside
+    # Its record was damaged, and set aside.
+    is_lost = verdict is not None and verdict.is_offered and BLEND not in now.answers
     if verdict is not None and verdict.candidates == known and not is_lost:
         return False
     targets, _ = search.validation()

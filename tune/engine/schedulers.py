@@ -54,7 +54,7 @@ def build_scheduler(
     """
     scheduler = spec.scheduler
     if scheduler.algorithm == "none":
-        return NoScheduler()
+        return InOrder()
     records = list(records)
     unfinished = [record for record in records if record.outcome is None]
     built: StopRule
@@ -89,8 +89,8 @@ def _id_of(trial: Any) -> str:
     return Path(config["folder"]).name if config else str(trial.trial_id)
 
 
-class NoScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Stops nobody, and does not choose which trial runs next: Ray then starts them in order.
+class InOrder(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Stops no trial, and does not choose which trial runs next: Ray then starts them in order.
 
     A scheduler of Ray that chooses names the first trial that waits, also where a worker is being started for
     it: that worker is given up for the one of the trial that has just ended.
@@ -100,7 +100,7 @@ class NoScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         """Choose none."""
 
 
-class StopRule(NoScheduler, ABC):
+class StopRule(InOrder, ABC):
     """Stops a trial by what it has reported, in an earlier process too.
 
     With a trial's next report it hears of those that the trial made before and will not make again.

@@ -26,7 +26,12 @@ class CostModel:
 
     def seconds(self, work: Work) -> float:
         """Return how long this work takes."""
-        return float(sum(cost * getattr(work, kind) for kind, cost in vars(self).items()))
+        return (
+            self.passes * work.passes
+            + self.examples * work.examples
+            + self.tokens * work.tokens
+            + self.pairs * work.pairs
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,12 @@ def fit_costs(measured: Sequence[tuple[Work, float]]) -> CostModel:
 
     Args:
         measured: Work and the seconds that it took, at least one, each above 0.
+
+    Raises:
+        ValueError: There is none, or one of 0 seconds or less.
     """
+    if not measured or any(seconds <= 0 for _, seconds in measured):
+        raise ValueError(f"measurements must be one or more, each above 0 seconds, got {measured}")
     names = _ORDER[: len(measured)]
     amounts = np.array([[getattr(work, name) for name in names] for work, _ in measured])
     relative = amounts / np.array([[seconds] for _, seconds in measured])

@@ -41,7 +41,7 @@ class DiskNeed:
     @property
     def total(self) -> float:
         """All of it."""
-        return float(sum(vars(self).values()))
+        return self.frozen_output + self.records + self.weights + self.checkpoints
 
 
 def disk_needed(

@@ -55,7 +55,7 @@ class Phases:
     @property
     def total(self) -> float:
         """All of them."""
-        return float(sum(vars(self).values()))
+        return self.opening + self.encoder + self.trials + self.confirming + self.closing
 
 
 @dataclass(frozen=True)

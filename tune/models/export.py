@@ -56,11 +56,13 @@ def write_export(search: SearchFolder, path: Path, *, trial_id: str | None = Non
 
 
 def write_export_across(found: BlendAcrossSearches, path: Path) -> str:
-    """Write a blend over several searches that is offered, as `write_export` does one of a single search.
+    """Write a blend over several searches, as `write_export` does one of a single search.
 
     Raises:
-        InputError: The path is a folder or a file of another kind.
+        InputError: The blend is not offered, or the path is a folder or a file of another kind.
     """
+    if not found.blend.is_offered:
+        raise InputError("goemo blend", [found.sentence])
     replaced = _replaced(path, "blend.yaml")
     first, blend = found.members[0][0], found.blend
     score = blend.value, blend.interval.low, blend.interval.high

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,15 @@ from goemo.words import WordsConfiguration
 from tune.models.exported import BlendConfiguration
 
 TrainedOn = Literal["train", "train+validation"]
+
+
+class Save(Protocol):
+    """Writes a bundle, as those of `goemo.bundle` do."""
+
+    def __call__(
+        self, folder: Path, /, *, provenance: Mapping[str, Any], results: Mapping[str, Any] | None
+    ) -> None:
+        """Write it into a new folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +39,7 @@ class Trained:
         data: The data, for the provenance.
         facts: What was trained on what, and how it was chosen, for the provenance.
         reports: Every report on validation, of every seed.
-        save: Writes the bundle: ``save(folder, provenance=..., results=...)``, as those of `goemo.bundle` do.
+        save: Writes the bundle.
         forget: Called when the bundle is where it belongs: removes what a repeated command would go on from.
     """
 
@@ -39,7 +49,7 @@ class Trained:
     data: Mapping[str, Any]
     facts: Mapping[str, Any]
     reports: Sequence[Mapping[str, Any]]
-    save: Callable[..., None]
+    save: Save
     forget: Callable[[], None] = lambda: None
 
 

@@ -30,8 +30,12 @@ def write_text(path: Path, text: str) -> None:
 def write_arrays(path: Path, **arrays: Any) -> None:
     """Write a compressed ``.npz`` of arrays, whole or not at all."""
     partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez_compressed(partial, **arrays)
-    partial.replace(path)
+    try:
+        np.savez_compressed(partial, **arrays)
+        partial.replace(path)
+    except OSError:  # as above
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:

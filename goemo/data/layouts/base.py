@@ -97,4 +97,4 @@ def is_missing(value: Any) -> bool:
 
 def is_nothing(value: Any) -> bool:
     """Tell whether a value is an empty text or stands for none."""
-    return value == "" or is_missing(value)
+    return (isinstance(value, str) and not value) or is_missing(value)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import yaml
@@ -88,7 +88,7 @@ def test_metrics(record: Record) -> dict[str, float]:
     }
 
 
-def milliseconds(record: Record, moment: str) -> int:
+def milliseconds(record: Record, moment: Literal["started_at", "ended_at"]) -> int:
     """Return when the training began, ``started_at``, or the test split had been measured, ``ended_at``."""
     return int(float(record.provenance[moment]) * 1000)
 

@@ -2,7 +2,7 @@
 # make test         the tests
 # make quick        the tests that need neither Ray nor a store: under a minute on two cores
 # make versions     the tests against the lowest and the newest versions that pyproject.toml allows
-# make faults       the tests that kill processes, fill disks and type the pages, for many minutes
+# make faults       whole searches that are killed, watched and served, full disks, the pages typed: over an hour
 # make check        ruff and mypy
 # make docs-tables  the tables of docs/ and the schema of search spaces, from the declarations
 # make docs         the documentation site, into build/site

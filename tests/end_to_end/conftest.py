@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 
 import psutil
 import pytest
@@ -70,6 +71,15 @@ class Shell:
             raise
         assert process.returncode == code, f"goemo {' '.join(arguments)}\n{out}\n{err}"
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def board(self, name: str) -> dict[str, Any]:
+        """Return the leaderboard of a search, as its JSON has it."""
+        return json.loads(self.run("leaderboard", name, "--format", "json").stdout)
+
+    def ranking(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of a leaderboard without what may depend on when or where the search ran."""
+        left_out = ("seconds", "search", "ms_per_text", "is_on_front")
+        return [{k: v for k, v in row.items() if k not in left_out} for row in self.board(name)["trials"]]
 
     def drive(self, *arguments: str) -> Driver:
         """Start a command to watch it, and to do to it what befalls commands."""
@@ -192,6 +202,14 @@ def shell(tmp_path_factory):
 def searched(shell):
     """A finished search named `tiny`, and what the command printed."""
     return shell.run("search", "tiny.yaml")
+
+
+@pytest.fixture(scope="session")
+def client(shell, searched):
+    """MLflow's own client on the store that the search left."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{shell.folder / 'mlruns' / 'mlflow.db'}")
 
 
 @pytest.fixture(scope="session")

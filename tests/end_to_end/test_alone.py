@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 SECRET = "sesame-open-your-door"
 # Named like modules that every process of a search imports, of the standard library and of others.

@@ -7,6 +7,7 @@ import re
 import pytest
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 def test_a_dry_run_forecasts_and_starts_nothing(shell):
     """Trials, time, early stopping, hours, memory and disk are shown; there is no search, store or sample."""

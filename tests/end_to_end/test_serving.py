@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
 TEXTS = ["thank you so much!", "çok teşekkürler 🙏 — 谢谢"]
 
 
@@ -88,7 +90,6 @@ def post(port, body):
         return json.loads(answer.read())["predictions"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -107,7 +108,6 @@ def test_two_texts_are_answered_with_labels_and_scores(server, model, body):
         assert ours["scores"] == pytest.approx(theirs["scores"], abs=1e-6)
 
 
-@pytest.mark.slow
 def test_a_body_that_is_none_of_them_is_an_error_of_the_caller(server):
     """It is refused with status 400, and the server goes on."""
     with pytest.raises(urllib.error.HTTPError) as error:

@@ -27,6 +27,7 @@ TIMED = {"duration_s", "train/samples_per_second", "train/peak_memory_gb", "cost
 OWN_TAGS = {"goemo.search_id", "goemo.record", "mlflow.parentRunId"}  # of ids and times
 
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.slow,
     pytest.mark.skipif(
         shutil.which("initdb", path=PROGRAMS) is None,

@@ -199,6 +199,15 @@ def test_a_process_that_fails_is_told_and_costs_nothing_else(search, splits, mon
     assert "\n" not in fit.trouble
 
 
+def test_where_both_are_equal_on_every_row_a_bag_of_words_is_enough(search, splits):
+    """A trial with the baseline's own scores is not told to try a larger encoder."""
+    record, _ = fitted(search, splits)
+    add_trial(search, "t001", record.scores())
+    told = leaderboard.summary(leaderboard.build(search.snapshot()))
+    assert "the best trial does as well and no better: a bag of words is enough here." in told
+    assert "Try" not in told
+
+
 def test_the_leaderboard_says_by_how_much_the_best_trial_beats_it(search, splits):
     """Paired on the same rows, as the significance room pairs them; worse trials get the advice."""
     record, _ = fitted(search, splits)

@@ -61,6 +61,8 @@ class BaselineRow:
             return f"{what}."
         if gain.low > 0:
             return f"{what}; the best trial is {gain.words} better on the same rows."
+        if gain.low == gain.high == 0:  # on every resample: both are right, or wrong, on the same labels
+            return f"{what}; the best trial does as well and no better: a bag of words is enough here."
         how = "behind it" if gain.high < 0 else "not shown to be better"
         return (
             f"{what}; no trial beats a bag of words: the best is {how}, {gain.words} on the same rows. "
